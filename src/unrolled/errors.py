@@ -1,0 +1,40 @@
+"""What can go wrong that a user can mend, each said in one sentence with the next step."""
+
+
+class UnrolledError(Exception):
+    """Root of every error that the command line prints as one line and the server as JSON."""
+
+
+class ConfigError(UnrolledError):
+    """A setting breaks its rule: `<name> must be <rule>, got <value>. <what to do next>`."""
+
+    def __init__(self, name: str, rule: str, value: object, remedy: str) -> None:
+        super().__init__(f"{name} must be {rule}, got {value}. {remedy}")
+
+
+class ShapeError(UnrolledError):
+    """A tensor does not have the shape that its docstring states."""
+
+    def __init__(self, name: str, expected: str, got: tuple[int, ...]) -> None:
+        super().__init__(f"{name} must have shape {expected}, got {tuple(got)}.")
+
+
+class TextError(UnrolledError):
+    """A text cannot be read or used: `<source> <problem>. <what to do next>`."""
+
+    def __init__(self, source: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{source} {problem}. {remedy}")
+
+
+class CheckpointError(UnrolledError):
+    """A run folder is missing, damaged or of another kind: `<path> <problem>. <next step>`."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{path} {problem}. {remedy}")
+
+
+class MissingExtra(UnrolledError):
+    """An optional dependency is needed."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs an extra: pip install 'unrolled[{extra}]'.")

@@ -1,0 +1,94 @@
+"""The one protocol of every language model, and what can be done with a state."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+State: TypeAlias = "Tensor | tuple[State, ...]"
+"""What a model remembers: a tensor or a nested tuple of tensors, the batch first in each, `(B, ...)`."""
+
+
+class LanguageModel(Protocol):
+    """A state machine that reads tokens and predicts the next one.
+
+    Start with `state = model.initial_state(B)`, read the boundary token first (id 0, which stands
+    before and after every document), and feed the returned state back to continue the text.
+    Reading a text in any pieces gives the same numbers.
+    """
+
+    vocab_size: int
+
+    def initial_state(self, batch_size: int) -> State:
+        """Returns the state before any token was read, for B = `batch_size` rows."""
+        ...
+
+    def read(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Reads tokens and predicts after each of them.
+
+        Args:
+            tokens: Token ids, `(B, T)` int64.
+            state: What was read before.
+
+        Returns:
+            log_probs: Natural-log probability of every next token, `(B, T, V)` float32.
+            state: What has been read now.
+        """
+        ...
+
+    def score(self, tokens: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+        """Reads tokens and returns only the log-probability of the given next tokens.
+
+        The same numbers as `read` gathered at `targets`, without the other V - 1 of them.
+
+        Args:
+            tokens, targets: Token ids, each `(B, T)` int64; `targets[b, t]` follows `tokens[b, t]`.
+
+        Returns:
+            log_probs: `(B, T)` float32, in nats; differentiable for neural models.
+            state: What has been read now.
+        """
+        ...
+
+
+def map_state(function: Callable[..., Tensor], *states: State) -> State:
+    """Applies a function to the corresponding tensors of equally built states."""
+    first = states[0]
+    if isinstance(first, Tensor):
+        return function(*states)
+    return tuple(map_state(function, *parts) for parts in zip(*states, strict=True))
+
+
+def detach_state(state: State) -> State:
+    """Cuts the gradient: truncated backpropagation through time carries values only."""
+    return map_state(Tensor.detach, state)
+
+
+def stack_states(states: Sequence[State]) -> State:
+    """Joins states along the batch: rows of several texts are then read together."""
+    return map_state(lambda *tensors: torch.cat(tensors), *states)
+
+
+def select_rows(state: State, rows: Tensor) -> State:
+    """Takes rows of a batched state, `(R,)` int64: splits, reorders or repeats them."""
+    return map_state(lambda tensor: tensor.index_select(0, rows), state)
+
+
+def state_to_tensors(state: State, prefix: str = "state") -> dict[str, Tensor]:
+    """Names every tensor of a state, so that it can be saved as safetensors."""
+    if isinstance(state, Tensor):
+        return {prefix: state.contiguous()}
+    named: dict[str, Tensor] = {}
+    for index, part in enumerate(state):
+        named |= state_to_tensors(part, f"{prefix}.{index}")
+    return named
+
+
+def state_from_tensors(like: State, tensors: dict[str, Tensor], prefix: str = "state") -> State:
+    """Rebuilds a saved state in the form of `like`, for example `model.initial_state(1)`."""
+    if isinstance(like, Tensor):
+        return tensors[prefix]
+    return tuple(
+        state_from_tensors(part, tensors, f"{prefix}.{index}") for index, part in enumerate(like)
+    )
