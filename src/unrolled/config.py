@@ -1,5 +1,6 @@
 """Every setting of a run: frozen dataclasses that become JSON and back."""
 
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias
 
@@ -84,6 +85,77 @@ class TransformerConfig:
 ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig
 
 
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: a wall-clock time, a number of tokens, or passes over the text."""
+
+    amount: float
+    unit: Literal["seconds", "tokens", "epochs"]
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """Reads "90s", "10m", "1.5h", "2000000tokens", "2Mtokens" or "3epochs".
+
+        Raises:
+            ConfigError: the text is none of these, or not above zero.
+        """
+        match = re.fullmatch(r"\s*([\d.]+)\s*(s|m|h|(?:[kM]\s*)?tokens?|epochs?)\s*", text)
+        try:
+            amount = float(match[1]) if match else 0.0
+        except ValueError:
+            amount = 0.0
+        if match is None or amount <= 0:
+            example = 'Write for example "90s", "10m", "1h", "2Mtokens" or "3epochs".'
+            raise ConfigError("budget", "a time, tokens or epochs above zero", repr(text), example)
+        unit = match[2]
+        if unit in _SECONDS:
+            return cls(amount * _SECONDS[unit], "seconds")
+        if unit.startswith("epoch"):
+            return cls(amount, "epochs")
+        return cls(amount * {"k": 1e3, "M": 1e6}.get(unit[0], 1), "tokens")
+
+    def __str__(self) -> str:
+        if self.unit != "seconds":
+            return f"{self.amount:,g} {self.unit}"
+        for unit, size in (("h", 3600), ("m", 60)):
+            if self.amount >= size and self.amount % size == 0:
+                return f"{self.amount / size:g}{unit}"
+        return f"{self.amount:g}s"
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a neural model is trained."""
+
+    budget: Budget = Budget(600, "seconds")
+    learning_rate: float = 3e-3
+    """Peak of the schedule: warm up, flat, then linearly down to zero at the budget's end."""
+    batch_size: int = 64
+    """B, lanes of text read side by side."""
+    sequence_length: int = 64
+    """T, tokens per lane between two updates, on average: gradients reach back this far."""
+    weight_decay: float = 0.01
+    clip_norm: float = 0.5
+    """Largest gradient norm; the norm before clipping is in the log."""
+    beta1: float = 0.9
+    beta2: float = 0.99
+    warmup_fraction: float = 0.03
+    decay_fraction: float = 0.5
+    """Part of the budget over which the learning rate falls."""
+    average_fraction: float = 0.1
+    """Last part of the budget over which weights are averaged."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products; "auto" times both on this machine. Weights are always float32."""
+    threads: int = 0
+    """0: times one thread against all and takes the faster."""
+    checkpoint_seconds: float = 60.0
+    """At most so much work is lost when the process is killed."""
+    seed: int = 0
+
+
 def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
     """Rebuilds the configuration that `asdict` made."""
     kind = values.get("kind")
@@ -101,6 +173,7 @@ def _kinds(config: type) -> tuple[str, ...]:
 
 
 __all__ = [
+    "Budget",
     "DataConfig",
     "DocumentKind",
     "ModelConfig",
@@ -108,6 +181,7 @@ __all__ = [
     "RecurrentConfig",
     "Size",
     "TokenizerKind",
+    "TrainConfig",
     "TransformerConfig",
     "asdict",
     "model_config_from_dict",

@@ -1,0 +1,171 @@
+"""The run folder: the only file that knows what is in it.
+
+    config.json              model, data, training settings, conditions, results
+    tokenizer.json           text → ids
+    model.safetensors        the model to use
+    log.jsonl                one record a line: training and validation losses over time
+    train_state.safetensors  everything needed to go on, until the run has ended
+    tokens/                  the encoded text, until the run has ended
+    baselines/               unigram and n-gram of the same text, to read other figures by
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .config import ModelConfig, model_config_from_dict
+from .errors import CheckpointError
+from .models.base import LanguageModel
+from .models.build import load_model
+from .text.tokenizers import Tokenizer, load_tokenizer
+
+CONFIG, TOKENIZER, MODEL = "config.json", "tokenizer.json", "model.safetensors"
+LOG, TRAIN_STATE, TOKENS, BASELINES = "log.jsonl", "train_state.safetensors", "tokens", "baselines"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with what it needs to read text."""
+
+    path: Path
+    model: LanguageModel
+    tokenizer: Tokenizer
+    config: dict[str, Any]
+    """The content of config.json."""
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """The settings that the model was built with."""
+        return model_config_from_dict(self.config["model"])
+
+
+def load(path: str | Path) -> Run:
+    """Opens a run folder for use.
+
+    Raises:
+        CheckpointError: there is no run, or it is damaged or unfinished.
+    """
+    run = Path(path)
+    config = load_config(run)
+    tokenizer = load_tokenizer(run / TOKENIZER)
+    if tokenizer.fingerprint != config["tokenizer"]["fingerprint"]:
+        raise CheckpointError(
+            run, "has a tokenizer.json that it was not trained with", "Restore it, or retrain."
+        )
+    model_config = model_config_from_dict(config["model"])
+    model = load_model(run / MODEL, model_config, tokenizer.vocab_size)
+    return Run(run, model, tokenizer, config)
+
+
+def load_config(run: Path) -> dict[str, Any]:
+    """Reads config.json."""
+    path = run / CONFIG
+    if not path.is_file():
+        raise CheckpointError(
+            run, "is not a run folder: it has no config.json", "Make one with: unrolled train"
+        )
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise CheckpointError(path, f"is not JSON ({error})", "Restore it, or retrain.") from None
+    if not {"model", "tokenizer", "vocab_size"} <= config.keys():
+        raise CheckpointError(path, "is not the config.json of a run", "Restore it, or retrain.")
+    return config
+
+
+def save_config(run: Path, config: dict[str, Any]) -> None:
+    """Writes config.json whole or not at all."""
+    text = json.dumps(config, indent=2, ensure_ascii=False)
+    write_atomically(run / CONFIG, lambda path: path.write_text(text + "\n", "utf-8"))
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets `write` fill a temporary file, then puts it in place: never a half-written file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_train_state(run: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+    """Writes tensors and JSON-able values in one safetensors file, atomically."""
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    metadata = {"values": json.dumps(values)}
+    write_atomically(run / TRAIN_STATE, lambda path: save_file(contiguous, path, metadata))
+
+
+def load_train_state(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Reads what `save_train_state` wrote.
+
+    Raises:
+        CheckpointError: there is nothing to resume, or the file is damaged.
+    """
+    path = run / TRAIN_STATE
+    if not path.is_file():
+        raise CheckpointError(run, "has nothing to resume", "Start it without --resume.")
+    try:
+        with safe_open(path, "pt") as file:
+            values = json.loads(file.metadata()["values"])
+            return {name: file.get_tensor(name) for name in file.keys()}, values  # noqa: SIM118
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(path, f"is damaged ({error})", "Train the run again.") from None
+
+
+def append_log(run: Path, record: dict[str, Any]) -> None:
+    """Adds a record to the log; a line that a kill cut short is skipped by `read_log`."""
+    with (run / LOG).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def read_log(run: Path) -> Iterator[dict[str, Any]]:
+    """Yields the records of the log; what a resumed run did over again appears once."""
+    path = run / LOG
+    records: list[dict[str, Any]] = []
+    for line in path.read_text("utf-8").split("\n") if path.is_file() else ():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        while records and records[-1]["step"] > record["step"]:
+            records.pop()
+        records.append(record)
+    yield from records
+
+
+def versions() -> dict[str, str]:
+    """Versions that a figure depends on."""
+    import platform
+    from importlib.metadata import version
+
+    packages = ("unrolled", "torch", "numpy", "tokenizers", "safetensors")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+__all__ = [
+    "Run",
+    "append_log",
+    "load",
+    "load_config",
+    "load_train_state",
+    "read_log",
+    "save_config",
+    "save_train_state",
+    "versions",
+    "write_atomically",
+]

@@ -1,0 +1,40 @@
+"""The command line: parse flags, call one function, print."""
+
+import sys
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from ..errors import UnrolledError
+
+app = App(
+    name="unrolled",
+    help="Train language models on your own text, see which kind to choose and why, and use it.\n\n"
+    "Start with: unrolled compare my-texts/ --budget 10m",
+    version_flags=["--version"],
+    help_format="markdown",
+    result_action="return_value",
+)
+# As import paths: `unrolled --help` answers without loading torch.
+for _command in ("compare", "train", "evaluate", "generate", "score", "next", "info"):
+    app.command(f"unrolled.cli.{_command}:{_command}", name=_command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; 0 done, 1 a sentence on stderr says what is wrong, 2 a wrong flag."""
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        result = app(arguments, exit_on_error=False, print_error=False, error_console=errors)
+    except CycloptsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except UnrolledError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    return result if isinstance(result, int) else 0

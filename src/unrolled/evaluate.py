@@ -1,0 +1,153 @@
+"""What a text costs a model, with the simple baselines beside it."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .losses import Loss
+from .models.base import LanguageModel, State, stack_states
+from .models.baselines import UniformModel
+from .text.store import SplitInfo, TokenStore
+
+LANES = 32
+WARMUP = 512
+"""Tokens that a lane reads before its own part, so that cutting a text costs it no context."""
+
+
+@torch.inference_mode()
+def score_stream(model: LanguageModel, tokens: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Scores a whole stream as one text, several lanes side by side.
+
+    Each lane first reads the `WARMUP` tokens before its part, so the result is that of reading
+    from the beginning to the end, except for what a model remembers from further back.
+
+    Args:
+        tokens: Token ids, `(N + 1,)`, beginning with the boundary.
+
+    Returns:
+        Log-probability of tokens 1 to N in nats, `(N,)`.
+    """
+    num_targets = len(tokens) - 1
+    lanes = max(1, min(LANES, num_targets // (2 * WARMUP)))
+    length = -(-num_targets // lanes)
+    chunk = 256 if isinstance(model, torch.nn.Module) else 1 << 16
+    state = _warm_up(model, tokens, lanes, length, chunk)
+    scores = np.empty((lanes, length), np.float32)
+    for start in range(0, length, chunk):
+        stop = min(start + chunk, length)
+        inputs, targets = _columns(tokens, lanes, length, start, stop)
+        log_probs, state = model.score(inputs, targets, state)
+        scores[:, start:stop] = log_probs.numpy()
+    return scores.reshape(-1)[:num_targets]
+
+
+def _warm_up(
+    model: LanguageModel, tokens: NDArray[np.integer], lanes: int, length: int, chunk: int
+) -> State:
+    state = model.initial_state(1)
+    if lanes == 1:
+        return state
+    warm = model.initial_state(lanes - 1)
+    for start in range(length - WARMUP, length, chunk):
+        inputs, targets = _columns(tokens, lanes - 1, length, start, min(start + chunk, length))
+        _, warm = model.score(inputs, targets, warm)
+    return stack_states([state, warm])
+
+
+def _columns(
+    tokens: NDArray[np.integer], lanes: int, length: int, start: int, stop: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs and targets of `lanes` lanes, `(lanes, stop - start)` each; the end is repeated."""
+    columns = np.arange(lanes)[:, None] * length + np.arange(start, stop + 1)
+    piece = torch.from_numpy(tokens[np.minimum(columns, len(tokens) - 1)].astype(np.int64))
+    return piece[:, :-1], piece[:, 1:]
+
+
+def to_loss(nats: float, split: SplitInfo) -> Loss:
+    """Puts a cost beside the counts of the text that it belongs to."""
+    return Loss(
+        loss_nats=nats,
+        num_tokens=split.num_tokens,
+        num_bytes=split.num_bytes,
+        num_chars=split.num_chars,
+        num_words=split.num_words + split.num_documents,
+        num_unknown=split.num_unknown,
+        spelling_nats=split.spelling_nats,
+    )
+
+
+def evaluate(model: LanguageModel, store: TokenStore, split: str) -> Loss:
+    """Scores a split of a store."""
+    scores = score_stream(model, store.tokens(split))
+    return to_loss(-float(scores.sum(dtype=np.float64)), store.split(split))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A figure to read others by."""
+
+    name: str
+    bits_per_byte: float
+
+
+def baselines(
+    store: TokenStore, split: str, models: dict[str, LanguageModel], vocab_size: int
+) -> list[Baseline]:
+    """Uniform, the given simple models (unigram, n-gram) and the `xz` compressor, on a split."""
+    everyone = {"uniform": UniformModel(vocab_size), **models}
+    rows = [
+        Baseline(name, evaluate(model, store, split).bits_per_byte)
+        for name, model in everyone.items()
+    ]
+    info = store.split(split)
+    if info.xz_bytes:
+        rows.append(Baseline("xz", 8 * info.xz_bytes / info.xz_of_bytes))
+    return rows
+
+
+@dataclass(frozen=True)
+class PositionLoss:
+    """Mean cost at a distance from the start of the context."""
+
+    position: int
+    """First position of the bin: 1, 2, 4, 8, ..."""
+    nats_per_token: float
+
+
+@torch.inference_mode()
+def loss_by_position(
+    model: LanguageModel,
+    tokens: NDArray[np.integer],
+    length: int = 512,
+    num_windows: int = 128,
+) -> list[PositionLoss]:
+    """Measures how much a longer context helps: every window starts from an empty state.
+
+    Windows lie evenly in the text; positions are averaged in bins that double in width.
+    """
+    length = min(length, len(tokens) - 1)
+    starts = np.linspace(0, len(tokens) - 1 - length, num_windows).astype(np.int64)
+    piece = torch.from_numpy(tokens[starts[:, None] + np.arange(length + 1)].astype(np.int64))
+    total = np.zeros(length)
+    for rows in piece.split(32):
+        log_probs, _ = model.score(rows[:, :-1], rows[:, 1:], model.initial_state(len(rows)))
+        total -= log_probs.double().sum(0).numpy()
+    edges = [2**k for k in range(length.bit_length())]
+    return [
+        PositionLoss(edge, float(total[edge - 1 : 2 * edge - 1].mean()) / num_windows)
+        for edge in edges
+    ]
+
+
+@torch.inference_mode()
+def scoring_speed(model: LanguageModel, tokens: NDArray[np.integer], seconds: float = 1.0) -> float:
+    """Tokens scored per second, measured for about the given time."""
+    piece = tokens[: min(len(tokens), 20_000)]
+    score_stream(model, piece[:2_000])
+    done, started = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds:
+        done += len(score_stream(model, piece))
+    return done / elapsed

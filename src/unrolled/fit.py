@@ -1,0 +1,347 @@
+"""The training loop: take a batch, update, now and then evaluate, average and save."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import checkpoint
+from .batches import Batch, BatchStream
+from .config import TrainConfig
+from .evaluate import score_stream
+from .losses import BITS_PER_NAT
+from .models.base import State, detach_state, state_from_tensors, state_to_tensors
+from .models.build import save_weights
+from .text.store import TokenStore
+
+Listener = Callable[[dict[str, Any]], None]
+"""Hears every record: what the log has, the progress bar shows and diagnosis measures."""
+
+VALID_TOKENS = 30_000
+"""Validation tokens looked at during training; the full split is scored at the end."""
+EVALUATIONS = 20
+
+
+class Interrupted(Exception):
+    """The listener asked to stop; everything up to here is saved."""
+
+
+@dataclass
+class Progress:
+    """Where a training stands: the numbers of a checkpoint."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    epoch: int = 0
+    position: int = 0
+    next_evaluation: float = 0.0
+    best_nats: float = math.inf
+    num_averaged: int = 0
+    closing_seconds: float = 0.0
+    """Kept back at the end of a wall-clock budget for the last evaluation."""
+
+
+@dataclass
+class Training:
+    """One model in training: all that changes, and how it is saved and restored."""
+
+    run: Path
+    model: nn.Module
+    store: TokenStore
+    config: TrainConfig
+    closing_tokens: int = 0
+    """Tokens to be scored after the last step, inside the budget."""
+    progress: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.batches = BatchStream(
+            self.store, "train", config.batch_size, config.sequence_length, config.seed
+        )
+        self.optimizer = make_optimizer(self.model, config)
+        self.average = clone_weights(self.model)
+        self.best = clone_weights(self.model)
+        self.carried: State = self.model.initial_state(self.batches.batch_size)
+        self.bytes_per_token = self._bytes_per_token()
+        self._resumed_seconds, self._started = 0.0, time.monotonic()
+        self._saved = self._started
+
+    def _bytes_per_token(self) -> float:
+        info = self.store.split("train")
+        return info.num_bytes / info.num_tokens
+
+    def spend(self, seconds: float) -> None:
+        """Counts time that the run took before the loop began."""
+        self._resumed_seconds += seconds
+
+    @property
+    def fraction(self) -> float:
+        """Part of the budget that is used up: what the schedule follows."""
+        budget, progress = self.config.budget, self.progress
+        if budget.unit == "seconds":
+            return progress.seconds / max(budget.amount - progress.closing_seconds, 1e-9)
+        if budget.unit == "epochs":
+            return progress.tokens / (budget.amount * self.batches.tokens_per_epoch)
+        return progress.tokens / budget.amount
+
+    def tick(self) -> None:
+        """Brings the clock up to date."""
+        self.progress.seconds = self._resumed_seconds + time.monotonic() - self._started
+
+    def update(self, batch: Batch) -> tuple[float, float]:
+        """Takes one optimizer step; returns nats per token and the gradient norm before clipping."""
+        if batch.starts_epoch:
+            self.carried = self.model.initial_state(self.batches.batch_size)
+        rate = self.config.learning_rate * schedule(self.fraction, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.model.train()
+        with autocast(self.config.precision):
+            log_probs, state = self.model.score(batch.tokens, batch.targets, self.carried)
+        loss = -log_probs.mean()
+        loss.backward()
+        self.carried = detach_state(state)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.progress.step += 1
+        self.progress.tokens += batch.tokens.numel()
+        self.progress.epoch, self.progress.position = self.batches.epoch, self.batches.position
+        if self.fraction >= 1 - self.config.average_fraction:
+            self._average()
+        return loss.item(), norm.item()
+
+    def _average(self) -> None:
+        """Uniform running mean of the weights of the tail."""
+        self.progress.num_averaged += 1
+        weight = 1 / self.progress.num_averaged
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, weight)
+
+    def validate(self) -> float:
+        """Nats per token on a part of the validation split; remembers the best weights."""
+        nats = self.validation_nats()
+        if nats < self.progress.best_nats:
+            self.progress.best_nats = nats
+            copy_weights(self.model.state_dict(), self.best)
+        return nats
+
+    def validation_nats(self) -> float:
+        """Nats per token of the present weights on the first validation tokens."""
+        tokens = self.store.tokens("valid")[: VALID_TOKENS + 1]
+        self.model.eval()
+        with autocast(self.config.precision):
+            return -float(score_stream(self.model, tokens).mean(dtype=np.float64))
+
+    def plan_evaluation(self, seconds: float) -> None:
+        """Sets when to evaluate next, so that evaluations take a few percent of the budget."""
+        budget, progress = self.config.budget, self.progress
+        gap = 1 / EVALUATIONS
+        if budget.unit == "seconds":
+            gap = max(gap, 25 * seconds / budget.amount)
+            scored = min(VALID_TOKENS, self.store.split("valid").num_tokens)
+            rate = scored / seconds
+            # Two candidates are validated at the end, then the splits are scored in float32.
+            progress.closing_seconds = 2 * seconds + 1.5 * self.closing_tokens / rate + 0.5
+        progress.next_evaluation = self.fraction + gap
+
+    def finish(self) -> float:
+        """Loads the better of the averaged and the best validated weights; returns its nats."""
+        if self.progress.num_averaged:
+            self.model.load_state_dict(self.average)
+            self.validate()
+        self.model.load_state_dict(self.best)
+        return self.progress.best_nats
+
+    def save(self) -> None:
+        """Writes a checkpoint from which training goes on to the same weights."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": value.clone() for name, value in self.average.items()}
+        tensors |= {f"best.{name}": value.clone() for name, value in self.best.items()}
+        tensors |= state_to_tensors(self.carried, "carried")
+        tensors["rng"] = torch.get_rng_state()
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        checkpoint.save_train_state(self.run, tensors, vars(self.progress))
+        self._saved = time.monotonic()
+
+    def restore(self) -> None:
+        """Goes back to the last checkpoint."""
+        tensors, values = checkpoint.load_train_state(self.run)
+        self.progress = Progress(**values)
+        self.batches.epoch, self.batches.position = self.progress.epoch, self.progress.position
+        parts: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = tensor
+        self.model.load_state_dict(parts["model"])
+        self.average, self.best = parts["average"], parts["best"]
+        self.carried = state_from_tensors(self.carried, tensors, "carried")
+        torch.set_rng_state(tensors["rng"])
+        state = self.optimizer.state_dict()
+        for name, tensor in parts.get("optimizer", {}).items():
+            index, _, key = name.partition(".")
+            state["state"].setdefault(int(index), {})[key] = tensor
+        self.optimizer.load_state_dict(state)
+        self._resumed_seconds, self._started = self.progress.seconds, time.monotonic()
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether the last checkpoint is older than the configuration allows."""
+        return time.monotonic() - self._saved >= self.config.checkpoint_seconds
+
+
+def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambda: False) -> float:
+    """Trains until the budget is used up; the model then has the best weights.
+
+    Args:
+        listener: Receives every record that also goes into the log.
+        stop: Asked after every step; once true, a checkpoint is written and training ends.
+
+    Returns:
+        Nats per token on the first validation tokens.
+
+    Raises:
+        Interrupted: `stop` said so.
+    """
+    progress = training.progress
+    bits = BITS_PER_NAT / training.bytes_per_token
+
+    def report(kind: str, **values: float) -> None:
+        record = {
+            "kind": kind,
+            "step": progress.step,
+            "tokens": progress.tokens,
+            "seconds": round(progress.seconds, 3),
+            "fraction": training.fraction,
+            **values,
+        }
+        checkpoint.append_log(training.run, record)
+        listener(record)
+
+    if progress.step == 0:
+        training.save()
+    heard = time.monotonic()
+    while training.fraction < 1:
+        batch = training.batches.take()
+        nats, norm = training.update(batch)
+        training.tick()
+        if not math.isfinite(nats):
+            report("diverged", train=math.inf, gradient_norm=norm)
+            break
+        if time.monotonic() - heard > 0.5:
+            heard = time.monotonic()
+            report("train", train=nats * bits, gradient_norm=norm)
+        if training.fraction >= progress.next_evaluation:
+            began = time.monotonic()
+            valid = training.validate()
+            training.tick()
+            training.plan_evaluation(time.monotonic() - began)
+            report("valid", train=nats * bits, valid=valid * bits)
+        if stop():
+            training.save()
+            raise Interrupted
+        if training.checkpoint_due:
+            training.save()
+            training.tick()
+    valid = training.finish()
+    training.tick()
+    report("end", valid=valid * bits)
+    return valid
+
+
+def schedule(fraction: float, config: TrainConfig) -> float:
+    """Trapezoid over the used part of the budget: linearly up, flat, linearly down to zero."""
+    up = fraction / config.warmup_fraction if config.warmup_fraction else 1.0
+    down = (1 - fraction) / config.decay_fraction if config.decay_fraction else 1.0
+    return max(0.0, min(1.0, max(up, 0.05), down))
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW; weight decay on matrices only, not on biases and norms."""
+    matrices = [value for value in model.parameters() if value.dim() > 1]
+    vectors = [value for value in model.parameters() if value.dim() <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    betas = (config.beta1, config.beta2)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
+
+
+def autocast(precision: str) -> torch.autocast:
+    """Matrix products in bfloat16 where the run decided for it."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def clone_weights(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of all weights."""
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def copy_weights(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
+    """Overwrites a copy of weights."""
+    with torch.no_grad():
+        for name, value in source.items():
+            target[name].copy_(value)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The fastest way to train a model on this machine."""
+
+    precision: str
+    threads: int
+    tokens_per_second: float
+    reason: str
+
+
+def find_pace(model: nn.Module, config: TrainConfig, vocab_size: int) -> Pace:
+    """Times one training step with each precision and thread count that the settings leave open."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = [config.threads] if config.threads else sorted({cores or 1, 1}, reverse=True)
+    both = config.precision == "auto"
+    precisions = ["float32", "bfloat16"] if both else [config.precision]
+    seconds: dict[tuple[str, int], float] = {}
+    for count in threads:
+        torch.set_num_threads(count)
+        for precision in precisions:
+            seconds[precision, count] = _step_seconds(model, config, precision, vocab_size)
+    (precision, count), best = min(seconds.items(), key=lambda item: item[1])
+    torch.set_num_threads(count)
+    others = [
+        f"{value / best:.1f}x the time with {name}, {number} thread{'s' * (number > 1)}"
+        for (name, number), value in seconds.items()
+        if (name, number) != (precision, count)
+    ]
+    rate = config.batch_size * config.sequence_length / best
+    return Pace(precision, count, rate, "; ".join(others) or "as set")
+
+
+def _step_seconds(
+    model: nn.Module, config: TrainConfig, precision: str, vocab_size: int, repeats: int = 2
+) -> float:
+    shape = (config.batch_size, config.sequence_length)
+    tokens = torch.randint(vocab_size, shape, generator=torch.Generator().manual_seed(0))
+    model.train()
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        with autocast(precision):
+            log_probs, _ = model.score(tokens, tokens, model.initial_state(len(tokens)))
+        (-log_probs.mean()).backward()
+        times.append(time.perf_counter() - began)
+    model.zero_grad()
+    return min(times)
+
+
+__all__ = ["Interrupted", "Pace", "Progress", "Training", "find_pace", "fit"]

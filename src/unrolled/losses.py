@@ -1,0 +1,83 @@
+"""What a text costs a model, in units that can be compared: one formula each."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+BITS_PER_NAT = 1 / math.log(2)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Total cost of a text and what it is divided by.
+
+    Bits per byte is the headline: it is the same whatever the tokenizer. Where symbols of the text
+    are unknown to the tokenizer, bits per byte, per character and perplexity per word include what
+    spelling them costs; the perplexity per token does not, and `closed_vocabulary` says so.
+    """
+
+    loss_nats: float
+    """Negative log-likelihood of all tokens, document boundaries included."""
+    num_tokens: int
+    num_bytes: int
+    """UTF-8 bytes of the original text."""
+    num_chars: int
+    num_words: int
+    """White-space separated words plus document boundaries, as in PTB perplexities."""
+    num_unknown: int = 0
+    spelling_nats: float = 0.0
+    """What the unknown symbols cost beyond naming them unknown."""
+
+    @property
+    def bits_per_byte(self) -> float:
+        """(loss + spelling) in bits, divided by the bytes of the text."""
+        return (self.loss_nats + self.spelling_nats) * BITS_PER_NAT / self.num_bytes
+
+    @property
+    def bits_per_char(self) -> float:
+        """(loss + spelling) in bits, divided by the characters of the text."""
+        return (self.loss_nats + self.spelling_nats) * BITS_PER_NAT / self.num_chars
+
+    @property
+    def nats_per_token(self) -> float:
+        """Mean negative log-likelihood of a token."""
+        return self.loss_nats / self.num_tokens
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats per token); depends on the tokenizer."""
+        return _exp(self.nats_per_token)
+
+    @property
+    def perplexity_per_word(self) -> float | None:
+        """exp(nats per word); None for text without spaces, where words cannot be counted."""
+        if self.num_chars > 20 * self.num_words:
+            return None
+        return _exp((self.loss_nats + self.spelling_nats) / self.num_words)
+
+    @property
+    def closed_vocabulary(self) -> bool:
+        """Whether the perplexity per token leaves unknown symbols unspelled."""
+        return self.num_unknown > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures under the names that JSON output promises."""
+        return {
+            "bits_per_byte": self.bits_per_byte,
+            "bits_per_char": self.bits_per_char,
+            "perplexity": self.perplexity,
+            "perplexity_per_word": self.perplexity_per_word,
+            "closed_vocabulary": self.closed_vocabulary,
+            "loss_nats": self.loss_nats,
+            "nats_per_token": self.nats_per_token,
+            "num_tokens": self.num_tokens,
+            "num_bytes": self.num_bytes,
+            "num_chars": self.num_chars,
+            "num_words": self.num_words,
+            "num_unknown": self.num_unknown,
+            "spelling_nats": self.spelling_nats,
+        }
+
+
+def _exp(nats: float) -> float:
+    return math.exp(nats) if nats < 700 else math.inf

@@ -1,0 +1,82 @@
+"""One dial, `size`, and the text set what the user leaves open."""
+
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias
+
+from .config import ModelConfig, NgramConfig, RecurrentConfig, Size, TrainConfig, TransformerConfig
+from .errors import ConfigError
+
+Kind: TypeAlias = Literal["ngram", "rnn", "gru", "lstm", "transformer"]
+KINDS: tuple[Kind, ...] = ("ngram", "rnn", "gru", "lstm", "transformer")
+
+SMALL_VOCABULARY = 1000
+"""Up to here symbols are letters or bytes: long n-grams are cheap, embeddings narrow."""
+
+HIDDEN: dict[Size, int] = {"small": 256, "medium": 512, "large": 1024}
+TRANSFORMER: dict[Size, tuple[int, int, int]] = {  # width, layers, heads
+    "small": (128, 3, 4),
+    "medium": (256, 4, 4),
+    "large": (384, 6, 6),
+}
+LEARNING_RATE: dict[Kind, float] = {"rnn": 1e-3, "gru": 3e-3, "lstm": 4e-3, "transformer": 2e-3}
+
+
+def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
+    """The settings of a kind of model for a size and a vocabulary.
+
+    Raises:
+        ConfigError: there is no such kind or size.
+    """
+    if kind not in KINDS:
+        raise ConfigError("model", f"one of {', '.join(KINDS)}", kind, "Choose one of these.")
+    if size not in HIDDEN:
+        raise ConfigError("size", f"one of {', '.join(HIDDEN)}", size, "Choose one of these.")
+    letters = vocab_size <= SMALL_VOCABULARY
+    if kind == "ngram":
+        return NgramConfig(order=8 if letters else 5)
+    if kind == "transformer":
+        width, layers, heads = TRANSFORMER[size]
+        return TransformerConfig(hidden_size=width, num_layers=layers, num_heads=heads)
+    hidden = HIDDEN[size]
+    return RecurrentConfig(
+        kind=kind, hidden_size=hidden, embedding_size=min(hidden // 2, 128 if letters else 256)
+    )
+
+
+def train_preset(kind: Kind) -> TrainConfig:
+    """The training settings of a kind of neural model."""
+    return TrainConfig(learning_rate=LEARNING_RATE[kind])
+
+
+def regularize(config: ModelConfig, num_epochs: float) -> ModelConfig:
+    """Adds dropout by how often the text will be read: none in one pass, more with every doubling."""
+    strength = min(0.5, 0.1 * max(0.0, num_epochs - 2) ** 0.5)
+    if isinstance(config, RecurrentConfig):
+        return replace(
+            config,
+            input_dropout=strength / 2,
+            hidden_dropout=strength / 2,
+            output_dropout=strength,
+            weight_dropout=strength / 2,
+        )
+    if isinstance(config, TransformerConfig):
+        return replace(config, dropout=strength / 2)
+    return config
+
+
+def override(config: Any, **values: Any) -> Any:
+    """Replaces the fields that the user set (those that are not None) and the config has.
+
+    Raises:
+        ConfigError: a field that this kind of model does not have.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        if not hasattr(config, name):
+            what = getattr(config, "kind", type(config).__name__)
+            raise ConfigError(name, f"left out for {what}", value, f"Leave --{_flag(name)} out.")
+    return replace(config, **given)
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")
