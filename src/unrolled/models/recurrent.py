@@ -1,0 +1,103 @@
+"""Recurrent language models: Elman RNN, GRU and LSTM."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..config import RecurrentConfig
+from ..errors import ConfigError, ShapeError
+from ..nn.dropout import embedding_dropout
+from ..nn.elman import Elman
+from ..nn.embedding import TiedEmbedding
+from ..nn.gru import GRU
+from ..nn.lstm import LSTM
+from ..nn.stack import Layer, RecurrentStack, StackState
+
+LAYERS: dict[str, Callable[[RecurrentConfig, int], Layer]] = {
+    "rnn": lambda config, input_size: Elman(
+        input_size, config.hidden_size, config.nonlinearity, config.weight_dropout
+    ),
+    "gru": lambda config, input_size: GRU(input_size, config.hidden_size, config.weight_dropout),
+    "lstm": lambda config, input_size: LSTM(input_size, config.hidden_size, config.weight_dropout),
+}
+PIECE = 1024
+"""Time steps computed at a time where no gradient is needed."""
+
+
+class RecurrentModel(nn.Module):
+    """Embedding, L recurrent layers with carried state, projection to E, tied softmax.
+
+    A `LanguageModel`: start with `initial_state(B)`, then `read` or `score` pieces of any length.
+    The state is `(B, L, H)` for Elman RNN and GRU, `(h, c)` of such for LSTM.
+
+    Raises:
+        ConfigError: a setting is out of its range.
+    """
+
+    def __init__(self, config: RecurrentConfig, vocab_size: int) -> None:
+        super().__init__()
+        _check(config)
+        self.vocab_size = vocab_size
+        self.embedding_dropout = config.embedding_dropout
+        self.embedding = TiedEmbedding(vocab_size, config.embedding_size, std=0.1)
+        widths = [config.embedding_size] + [config.hidden_size] * (config.num_layers - 1)
+        self.stack = RecurrentStack(
+            [LAYERS[config.kind](config, width) for width in widths],
+            config.input_dropout,
+            config.hidden_dropout,
+            config.output_dropout,
+        )
+        same = config.hidden_size == config.embedding_size
+        self.projection = (
+            nn.Identity()
+            if same
+            else nn.Linear(config.hidden_size, config.embedding_size, bias=False)
+        )
+
+    def initial_state(self, batch_size: int) -> StackState:
+        """Returns the zero state for B rows."""
+        return self.stack.initial_state(batch_size)
+
+    def read(self, tokens: Tensor, state: StackState) -> tuple[Tensor, StackState]:
+        """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
+        hidden, state = self._hidden(tokens, state)
+        return self.embedding.log_probs(hidden), state
+
+    def score(
+        self, tokens: Tensor, targets: Tensor, state: StackState
+    ) -> tuple[Tensor, StackState]:
+        """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state."""
+        size = tokens.shape[1] if torch.is_grad_enabled() else PIECE
+        scores = []
+        for piece, following in zip(tokens.split(size, 1), targets.split(size, 1), strict=True):
+            hidden, state = self._hidden(piece, state)
+            scores.append(self.embedding.score(hidden, following))
+        return torch.cat(scores, 1), state
+
+    def _hidden(self, tokens: Tensor, state: StackState) -> tuple[Tensor, StackState]:
+        """What the softmax reads, `(B, T, E)`."""
+        if tokens.dim() != 2 or tokens.shape[1] == 0:
+            raise ShapeError("tokens", "(B, T) with T >= 1", tuple(tokens.shape))
+        x = self.embedding(tokens)
+        x = embedding_dropout(x, tokens, self.vocab_size, self.embedding_dropout, self.training)
+        y, state = self.stack(x, state)
+        return self.projection(y), state
+
+    def set_output_bias(self, log_probs: Tensor) -> None:
+        """Starts from the unigram distribution, `(V,)` in nats: saves the first hundred steps."""
+        self.embedding.set_bias(log_probs)
+
+    def num_parameters(self) -> int:
+        """Trained numbers, the tied matrix counted once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _check(config: RecurrentConfig) -> None:
+    for name in ("embedding_size", "hidden_size", "num_layers"):
+        if (value := getattr(config, name)) < 1:
+            raise ConfigError(name, "at least 1", value, "Use a larger one.")
+    kinds = ("input", "hidden", "output", "embedding", "weight")
+    for name in (f"{kind}_dropout" for kind in kinds):
+        if not 0 <= (value := getattr(config, name)) < 1:
+            raise ConfigError(name, "at least 0 and below 1", value, "Use for example 0.3.")

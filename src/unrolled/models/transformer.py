@@ -1,0 +1,136 @@
+"""The Transformer language model, for comparison: it remembers by keeping a window of the past."""
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..config import TransformerConfig
+from ..errors import ConfigError, ShapeError
+from ..nn.attention import Block, rotary_table, window_mask
+from ..nn.embedding import TiedEmbedding
+
+Cache: TypeAlias = tuple[Tensor, Tensor, Tensor]
+"""Keys and values, each `(B, L, context, heads, d)`, and how many of them are valid, `(B,)`."""
+
+
+class TransformerModel(nn.Module):
+    """Decoder with pre-norm RMSNorm, rotary positions, SwiGLU and a tied softmax.
+
+    A `LanguageModel`: start with `initial_state(B)`, then `read` or `score` pieces of any length.
+    Each layer sees a token and at most `context` tokens before it. The state keeps their keys and
+    values, so a text never becomes too long, and the cut into pieces changes nothing.
+
+    Raises:
+        ConfigError: a setting is out of its range.
+    """
+
+    def __init__(self, config: TransformerConfig, vocab_size: int) -> None:
+        super().__init__()
+        _check(config)
+        self.vocab_size = vocab_size
+        self.config = config
+        width, heads = config.hidden_size, config.num_heads
+        self.embedding = TiedEmbedding(vocab_size, width, std=0.02)
+        self.blocks = nn.ModuleList(
+            Block(width, heads, config.dropout) for _ in range(config.num_layers)
+        )
+        self.norm = nn.RMSNorm(width, eps=1e-6)
+        self._initialize()
+        # A piece is at most `context` long, so twice that many positions meet in one read.
+        cos, sin = rotary_table(2 * config.context, width // heads)
+        self.register_buffer("cos", cos.float(), persistent=False)
+        self.register_buffer("sin", sin.float(), persistent=False)
+
+    def _initialize(self) -> None:
+        for name, parameter in self.named_parameters():
+            if name.startswith("blocks.") and parameter.dim() == 2:
+                # The residual stream adds two outputs per layer; this keeps its size.
+                residual = 1 / (2 * len(self.blocks)) ** 0.5 if ".output." in name else 1.0
+                nn.init.normal_(parameter, 0, 0.02 * residual)
+        # A token's own embedding is most of what reaches the tied softmax: at full size the
+        # untrained model would be sure that every token repeats.
+        nn.init.constant_(self.norm.weight, self.config.hidden_size**-0.5)
+
+    def initial_state(self, batch_size: int) -> Cache:
+        """Returns an empty cache for B rows."""
+        config, weight = self.config, self.embedding.weight
+        width = config.hidden_size // config.num_heads
+        shape = (batch_size, config.num_layers, config.context, config.num_heads, width)
+        counts = torch.zeros(batch_size, dtype=torch.int64, device=weight.device)
+        return weight.new_zeros(shape), weight.new_zeros(shape), counts
+
+    def read(self, tokens: Tensor, state: Cache) -> tuple[Tensor, Cache]:
+        """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
+        log_probs = []
+        for piece in self._pieces(tokens):
+            hidden, state = self._hidden(piece, state)
+            log_probs.append(self.embedding.log_probs(hidden))
+        return torch.cat(log_probs, 1), state
+
+    def score(self, tokens: Tensor, targets: Tensor, state: Cache) -> tuple[Tensor, Cache]:
+        """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state."""
+        scores = []
+        for piece, following in zip(self._pieces(tokens), self._pieces(targets), strict=True):
+            hidden, state = self._hidden(piece, state)
+            scores.append(self.embedding.score(hidden, following))
+        return torch.cat(scores, 1), state
+
+    def _pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Cuts a long text: attention over a piece costs its length times that of the window."""
+        if tokens.dim() != 2 or tokens.shape[1] == 0:
+            raise ShapeError("tokens", "(B, T) with T >= 1", tuple(tokens.shape))
+        return tokens.split(self.config.context, 1)
+
+    def _hidden(self, tokens: Tensor, state: Cache) -> tuple[Tensor, Cache]:
+        """What the softmax reads, `(B, T, D)`, for T <= context."""
+        keys, values, counts = state
+        if len(counts) != len(tokens):
+            raise ShapeError("state", f"(B,) = ({len(tokens)},) counts", tuple(counts.shape))
+        config, num_new = self.config, tokens.shape[1]
+        num_kept = int(counts.max())  # what no row has filled need not be looked at
+        mask = window_mask(num_new, num_kept, config.context, counts)
+        cos, sin = self.cos[: num_kept + num_new], self.sin[: num_kept + num_new]
+        x = F.dropout(self.embedding(tokens), config.dropout, self.training)
+        next_keys, next_values = [], []
+        for index, block in enumerate(self.blocks):
+            kept = slice(config.context - num_kept, None)
+            x, new_keys, new_values = block(
+                x, keys[:, index, kept], values[:, index, kept], cos, sin, mask
+            )
+            next_keys.append(_last(new_keys, config.context))
+            next_values.append(_last(new_values, config.context))
+        counts = (counts + num_new).clamp(max=config.context)
+        return self.norm(x), (torch.stack(next_keys, 1), torch.stack(next_values, 1), counts)
+
+    def set_output_bias(self, log_probs: Tensor) -> None:
+        """Starts from the unigram distribution, `(V,)` in nats: saves the first hundred steps."""
+        self.embedding.set_bias(log_probs)
+
+    def num_parameters(self) -> int:
+        """Trained numbers, the tied matrix counted once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _last(x: Tensor, length: int) -> Tensor:
+    """The last steps of `x (B, K, heads, d)`, zeros before them where there are too few."""
+    x = x[:, -length:]
+    return F.pad(x, (0, 0, 0, 0, length - x.shape[1], 0))
+
+
+def _check(config: TransformerConfig) -> None:
+    for name in ("hidden_size", "num_layers", "num_heads", "context"):
+        if (value := getattr(config, name)) < 1:
+            raise ConfigError(name, "at least 1", value, "Use a larger one.")
+    if config.hidden_size % (2 * config.num_heads):
+        raise ConfigError(
+            "hidden_size",
+            f"a multiple of twice num_heads = {config.num_heads}",
+            config.hidden_size,
+            f"Use {2 * config.num_heads * max(1, config.hidden_size // (2 * config.num_heads))}.",
+        )
+    if not 0 <= config.dropout < 1:
+        raise ConfigError(
+            "dropout", "at least 0 and below 1", config.dropout, "Use for example 0.1."
+        )

@@ -1,0 +1,34 @@
+"""One Elman layer."""
+
+import torch
+from torch import Tensor, nn
+
+from ..ops.elman import Nonlinearity, elman
+from .dropout import weight_dropout
+
+
+class Elman(nn.Module):
+    """Parameters of one Elman layer: `weight_ih (H, E)`, `weight_hh (H, H)`, `bias (H,)`."""
+
+    num_states = 1
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        nonlinearity: Nonlinearity = "tanh",
+        weight_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.nonlinearity: Nonlinearity = nonlinearity
+        self.weight_dropout = weight_dropout
+        self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(hidden_size, hidden_size))
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
+        nn.init.xavier_uniform_(self.weight_ih)
+        nn.init.orthogonal_(self.weight_hh)
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Reads `x (T, B, E)` from state `h (B, H)`; returns `y (T, B, H)` and the next state."""
+        weight_hh = weight_dropout(self.weight_hh, self.weight_dropout, self.training)
+        return elman(x, h, self.weight_ih, weight_hh, self.bias, self.nonlinearity)

@@ -1,0 +1,55 @@
+"""Token embedding, and the softmax that shares its weights."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+LOGITS_IN_MEMORY = 1 << 22
+"""Logits computed at a time where no gradient is needed: 16 MB of float32."""
+
+
+class TiedEmbedding(nn.Module):
+    """Embeds tokens and predicts tokens with one matrix `weight (V, E)` and a `bias (V,)`.
+
+    Source: Press & Wolf 2017; Inan et al. 2017.
+    """
+
+    def __init__(self, vocab_size: int, embedding_size: int, std: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(vocab_size, embedding_size).normal_(0, std))
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Embeds `tokens (B, T)` as `(B, T, E)`."""
+        return F.embedding(tokens, self.weight)
+
+    def log_probs(self, hidden: Tensor) -> Tensor:
+        """Log-probability of every next token, `(B, T, V)` float32, from `hidden (B, T, E)`."""
+        logits = F.linear(hidden, self.weight, self.bias)
+        return F.log_softmax(logits, -1, dtype=self.bias.dtype)
+
+    def score(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """Log-probability of `targets (B, T)` alone, `(B, T)` float32, from `hidden (B, T, E)`.
+
+        Without gradients, logits exist for a few rows at a time only.
+        """
+        rows = hidden.reshape(-1, hidden.shape[-1])
+        scores = [self._score(*piece) for piece in self._pieces(rows, targets.reshape(-1))]
+        return torch.cat(scores).view(targets.shape)
+
+    def _pieces(self, rows: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        if rows.requires_grad:
+            return iter([(rows, targets)])
+        size = max(1, LOGITS_IN_MEMORY // len(self.bias))
+        return zip(rows.split(size), targets.split(size), strict=True)
+
+    def _score(self, rows: Tensor, targets: Tensor) -> Tensor:
+        logits = F.linear(rows, self.weight, self.bias)
+        return -F.cross_entropy(logits.to(self.bias.dtype), targets, reduction="none")
+
+    @torch.no_grad()
+    def set_bias(self, log_probs: Tensor) -> None:
+        """Starts from known log-probabilities, `(V,)`, of the tokens on their own."""
+        self.bias.copy_(log_probs)

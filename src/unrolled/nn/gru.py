@@ -1,0 +1,34 @@
+"""One GRU layer."""
+
+import torch
+from torch import Tensor, nn
+
+from ..ops.gru import gru
+from .dropout import weight_dropout
+
+
+class GRU(nn.Module):
+    """Parameters of one GRU layer, gates r, z, n in rows of H.
+
+    `weight_ih (3H, E)`, `weight_hh (3H, H)`, `bias_ih (3H,)`, `bias_hh (3H,)`. The second bias is
+    not redundant: the reset gate multiplies its candidate part.
+    """
+
+    num_states = 1
+
+    def __init__(self, input_size: int, hidden_size: int, weight_dropout: float = 0.0) -> None:
+        super().__init__()
+        self.weight_dropout = weight_dropout
+        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))
+        self.bias_ih = nn.Parameter(torch.zeros(3 * hidden_size))
+        self.bias_hh = nn.Parameter(torch.zeros(3 * hidden_size))
+        for gate in range(3):
+            rows = slice(gate * hidden_size, (gate + 1) * hidden_size)
+            nn.init.xavier_uniform_(self.weight_ih[rows])
+            nn.init.orthogonal_(self.weight_hh[rows])
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Reads `x (T, B, E)` from state `h (B, H)`; returns `y (T, B, H)` and the next state."""
+        weight_hh = weight_dropout(self.weight_hh, self.weight_dropout, self.training)
+        return gru(x, h, self.weight_ih, weight_hh, self.bias_ih, self.bias_hh)

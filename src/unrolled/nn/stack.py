@@ -1,0 +1,70 @@
+"""Recurrent layers on top of each other: carried state, and the one change of layout."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ShapeError
+from .dropout import locked_dropout
+from .elman import Elman
+from .gru import GRU
+from .lstm import LSTM
+
+Layer: TypeAlias = Elman | GRU | LSTM
+StackState: TypeAlias = Tensor | tuple[Tensor, ...]
+
+
+class RecurrentStack(nn.Module):
+    """Runs L layers of one kind, each on the outputs of the one below.
+
+    Batch-first outside, time-major inside. The state is `(B, L, H)` for Elman and GRU, and a tuple
+    `(h, c)` of such for LSTM.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_dropout: float = 0.0,
+        hidden_dropout: float = 0.0,
+        output_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.dropouts = [input_dropout] + [hidden_dropout] * (len(layers) - 1)
+        self.output_dropout = output_dropout
+        self.num_states = layers[0].num_states
+        self.hidden_size = layers[0].weight_hh.shape[1]
+
+    def initial_state(self, batch_size: int) -> StackState:
+        """Returns the zero state for B rows."""
+        shape = (batch_size, len(self.layers), self.hidden_size)
+        weight = next(self.parameters())
+        parts = tuple(weight.new_zeros(shape) for _ in range(self.num_states))
+        return parts if self.num_states > 1 else parts[0]
+
+    def forward(self, x: Tensor, state: StackState) -> tuple[Tensor, StackState]:
+        """Reads `x (B, T, E)`; returns the top layer's outputs `(B, T, H)` and the next state.
+
+        Raises:
+            ShapeError: the state belongs to another batch size or model.
+        """
+        parts = state if isinstance(state, tuple) else (state,)
+        expected = (len(x), len(self.layers), self.hidden_size)
+        for part in parts:
+            if part.shape != expected:
+                raise ShapeError("state", f"(B, L, H) = {expected}", tuple(part.shape))
+        columns = []
+        y = x.transpose(0, 1)  # (T, B, E)
+        for index, (layer, dropout) in enumerate(zip(self.layers, self.dropouts, strict=True)):
+            y = locked_dropout(y, dropout, self.training)
+            y, *column = layer(y, *(part[:, index] for part in parts))
+            columns.append(column)
+        y = locked_dropout(y, self.output_dropout, self.training)
+        # bfloat16 autocast may have rounded the state; it is kept in the parameters' type.
+        carried = tuple(
+            torch.stack(column, 1).to(part.dtype)
+            for column, part in zip(zip(*columns, strict=True), parts, strict=True)
+        )
+        return y.transpose(0, 1), carried if self.num_states > 1 else carried[0]
