@@ -8,11 +8,12 @@ from torch.nn import functional as F
 
 from ..config import TransformerConfig
 from ..errors import ConfigError, ShapeError
-from ..nn.attention import Block, rotary_table, window_mask
+from ..nn.attention import Block, rotary_angles, window_mask
 from ..nn.embedding import TiedEmbedding
 
-Cache: TypeAlias = tuple[Tensor, Tensor, Tensor]
-"""Keys and values, each `(B, L, context, heads, d)`, and how many of them are valid, `(B,)`."""
+Layers: TypeAlias = tuple[tuple[Tensor, Tensor], ...]
+Cache: TypeAlias = tuple[Layers, Tensor]
+"""Rotated keys and values of each layer, `(B, context, heads, d)`, and tokens read, `(B,)`."""
 
 
 class TransformerModel(nn.Module):
@@ -32,16 +33,13 @@ class TransformerModel(nn.Module):
         self.vocab_size = vocab_size
         self.config = config
         width, heads = config.hidden_size, config.num_heads
+        self.head_width = width // heads
         self.embedding = TiedEmbedding(vocab_size, width, std=0.02)
         self.blocks = nn.ModuleList(
             Block(width, heads, config.dropout) for _ in range(config.num_layers)
         )
         self.norm = nn.RMSNorm(width, eps=1e-6)
         self._initialize()
-        # A piece is at most `context` long, so twice that many positions meet in one read.
-        cos, sin = rotary_table(2 * config.context, width // heads)
-        self.register_buffer("cos", cos.float(), persistent=False)
-        self.register_buffer("sin", sin.float(), persistent=False)
 
     def _initialize(self) -> None:
         for name, parameter in self.named_parameters():
@@ -56,10 +54,9 @@ class TransformerModel(nn.Module):
     def initial_state(self, batch_size: int) -> Cache:
         """Returns an empty cache for B rows."""
         config, weight = self.config, self.embedding.weight
-        width = config.hidden_size // config.num_heads
-        shape = (batch_size, config.num_layers, config.context, config.num_heads, width)
-        counts = torch.zeros(batch_size, dtype=torch.int64, device=weight.device)
-        return weight.new_zeros(shape), weight.new_zeros(shape), counts
+        shape = (batch_size, config.context, config.num_heads, self.head_width)
+        layers = tuple((weight.new_zeros(shape), weight.new_zeros(shape)) for _ in self.blocks)
+        return layers, torch.zeros(batch_size, dtype=torch.int64, device=weight.device)
 
     def read(self, tokens: Tensor, state: Cache) -> tuple[Tensor, Cache]:
         """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
@@ -85,24 +82,20 @@ class TransformerModel(nn.Module):
 
     def _hidden(self, tokens: Tensor, state: Cache) -> tuple[Tensor, Cache]:
         """What the softmax reads, `(B, T, D)`, for T <= context."""
-        keys, values, counts = state
+        layers, counts = state
         if len(counts) != len(tokens):
             raise ShapeError("state", f"(B,) = ({len(tokens)},) counts", tuple(counts.shape))
-        config, num_new = self.config, tokens.shape[1]
-        num_kept = int(counts.max())  # what no row has filled need not be looked at
-        mask = window_mask(num_new, num_kept, config.context, counts)
-        cos, sin = self.cos[: num_kept + num_new], self.sin[: num_kept + num_new]
-        x = F.dropout(self.embedding(tokens), config.dropout, self.training)
-        next_keys, next_values = [], []
-        for index, block in enumerate(self.blocks):
-            kept = slice(config.context - num_kept, None)
-            x, new_keys, new_values = block(
-                x, keys[:, index, kept], values[:, index, kept], cos, sin, mask
-            )
-            next_keys.append(_last(new_keys, config.context))
-            next_values.append(_last(new_values, config.context))
-        counts = (counts + num_new).clamp(max=config.context)
-        return self.norm(x), (torch.stack(next_keys, 1), torch.stack(next_values, 1), counts)
+        num_new, context = tokens.shape[1], self.config.context
+        num_kept = min(context, int(counts.max()))  # slots that no row has filled are not looked at
+        mask = window_mask(num_new, num_kept, context, counts)
+        positions = counts[:, None] + torch.arange(num_new, device=counts.device)
+        x = F.dropout(self.embedding(tokens), self.config.dropout, self.training)
+        cos, sin = (angle.to(x.dtype) for angle in rotary_angles(positions, self.head_width))
+        kept = []
+        for block, (keys, values) in zip(self.blocks, layers, strict=True):
+            x, keys, values = block(x, keys, values, cos, sin, mask)
+            kept.append((keys, values))
+        return self.norm(x), (tuple(kept), counts + num_new)
 
     def set_output_bias(self, log_probs: Tensor) -> None:
         """Starts from the unigram distribution, `(V,)` in nats: saves the first hundred steps."""
@@ -111,12 +104,6 @@ class TransformerModel(nn.Module):
     def num_parameters(self) -> int:
         """Trained numbers, the tied matrix counted once."""
         return sum(parameter.numel() for parameter in self.parameters())
-
-
-def _last(x: Tensor, length: int) -> Tensor:
-    """The last steps of `x (B, K, heads, d)`, zeros before them where there are too few."""
-    x = x[:, -length:]
-    return F.pad(x, (0, 0, 0, 0, length - x.shape[1], 0))
 
 
 def _check(config: TransformerConfig) -> None:

@@ -7,24 +7,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def rotary_table(num_positions: int, width: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines by which positions turn pairs of features.
+def rotary_angles(positions: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the angles by which a position turns pairs of features.
 
     angle(p, i) = p * 10000^(-2 i / d).  Source: Su et al. 2021 (RoFormer).
+    In float64, so that a position in the billions is as exact as the first.
 
     Args:
+        positions: `(B, T)` int64.
         width: Features of one head, d, even.
 
     Returns:
-        cos, sin: Each `(num_positions, d / 2)`.
+        cos, sin: Each `(B, T, 1, d / 2)` float64.
     """
-    rates = 10000 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
-    angles = torch.arange(num_positions, dtype=torch.float64)[:, None] * rates
+    pairs = torch.arange(0, width, 2, dtype=torch.float64, device=positions.device)
+    angles = positions[:, :, None, None] * 10000 ** (-pairs / width)
     return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turns feature pairs (i, i + d / 2) of `x (..., T, d)` by the angles of T positions.
+    """Turns feature pairs (i, i + d / 2) of `x (B, T, heads, d)`.
 
     The product of two turned vectors depends on the difference of their positions alone.
     """
@@ -38,7 +40,8 @@ def window_mask(num_new: int, num_kept: int, context: int, counts: Tensor) -> Te
     Args:
         num_new: T, queries; their keys are the last T of all K.
         num_kept: K - T, keys kept from earlier reads.
-        counts: How many of the kept keys are valid, the last ones, `(B,)`.
+        counts: How many of the kept keys are valid, the last ones, `(B,)`; more than there are
+            means all.
 
     Returns:
         mask: True where attention is allowed, `(B, 1, T, K)`.
@@ -62,30 +65,33 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, keys: Tensor, values: Tensor, cos: Tensor, sin: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Reads T steps after K - T kept ones.
+        """Reads T steps with the keys and values of earlier ones at hand.
 
         Args:
             x: `(B, T, D)`.
-            keys, values: Kept ones, unrotated, each `(B, K - T, heads, d)`.
-            cos, sin: Of positions 0 to K - 1, each `(K, d / 2)`.
-            mask: `(B, 1, T, K)`, as `window_mask` makes it.
+            keys, values: Kept ones, the keys rotated, each `(B, context, heads, d)`.
+            cos, sin: Of the positions of the T steps, each `(B, T, 1, d / 2)`.
+            mask: `(B, 1, T, K)` over the last K keys, kept and new.
 
         Returns:
             y: `(B, T, D)`.
-            keys, values: Kept and new ones, each `(B, K, heads, d)`.
+            keys, values: The last `context` of all, kept and new.
         """
         new = self.query_key_value(x).unflatten(-1, (3, self.num_heads, -1))
         query, new_keys, new_values = new.unbind(2)  # (B, T, heads, d)
-        keys = torch.cat((keys, new_keys), 1)
-        values = torch.cat((values, new_values), 1)
-        T = x.shape[1]
+        all_keys = torch.cat((keys, rotate(new_keys, cos, sin).to(keys.dtype)), 1)
+        all_values = torch.cat((values, new_values.to(values.dtype)), 1)
+        num_seen = mask.shape[-1]
         y = F.scaled_dot_product_attention(
-            rotate(query.transpose(1, 2), cos[-T:], sin[-T:]),
-            rotate(keys.transpose(1, 2), cos, sin),
-            values.transpose(1, 2),
+            rotate(query, cos, sin).transpose(1, 2),
+            all_keys[:, -num_seen:].transpose(1, 2),
+            all_values[:, -num_seen:].transpose(1, 2),
             attn_mask=mask,
         )
-        return self.output(y.transpose(1, 2).flatten(2)), keys, values
+        # Views: what is kept is copied once, when the next read joins it with its own.
+        context = keys.shape[1]
+        y = self.output(y.transpose(1, 2).flatten(2))
+        return y, all_keys[:, -context:], all_values[:, -context:]
 
 
 class SwiGLU(nn.Module):

@@ -44,7 +44,12 @@ def lstm(
     if torch.is_autocast_enabled("cpu") and not bfloat16_works():
         with torch.autocast("cpu", enabled=False):
             return lstm(x.to(h.dtype), h, c, weight_ih, weight_hh, bias)
-    weights = (weight_ih, weight_hh, bias, torch.zeros_like(bias))
+    zeros = torch.zeros_like(bias)
+    if len(x) == 1:
+        # For one step oneDNN would spend most of the time on reordering the weights.
+        h, c = torch.lstm_cell(x[0], (h, c), weight_ih, weight_hh, bias, zeros)
+        return h.unsqueeze(0), h, c
+    weights = (weight_ih, weight_hh, bias, zeros)
     state = (h.unsqueeze(0), c.unsqueeze(0))
     y, h, c = torch.lstm(x, state, weights, True, 1, 0.0, torch.is_grad_enabled(), False, False)
     return y, h.squeeze(0), c.squeeze(0)
