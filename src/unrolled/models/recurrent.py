@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ..config import RecurrentConfig
-from ..errors import ConfigError, ShapeError
+from ..errors import ConfigError
 from ..nn.dropout import embedding_dropout
 from ..nn.elman import Elman
-from ..nn.embedding import TiedEmbedding
+from ..nn.embedding import TiedEmbedding, check_tokens
 from ..nn.gru import GRU
 from ..nn.lstm import LSTM
 from ..nn.stack import Layer, RecurrentStack, StackState
@@ -61,6 +61,7 @@ class RecurrentModel(nn.Module):
 
     def read(self, tokens: Tensor, state: StackState) -> tuple[Tensor, StackState]:
         """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
+        check_tokens(tokens)
         hidden, state = self._hidden(tokens, state)
         return self.embedding.log_probs(hidden), state
 
@@ -68,6 +69,7 @@ class RecurrentModel(nn.Module):
         self, tokens: Tensor, targets: Tensor, state: StackState
     ) -> tuple[Tensor, StackState]:
         """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state."""
+        check_tokens(tokens, targets)
         size = tokens.shape[1] if torch.is_grad_enabled() else PIECE
         scores = []
         for piece, following in zip(tokens.split(size, 1), targets.split(size, 1), strict=True):
@@ -77,8 +79,6 @@ class RecurrentModel(nn.Module):
 
     def _hidden(self, tokens: Tensor, state: StackState) -> tuple[Tensor, StackState]:
         """What the softmax reads, `(B, T, E)`."""
-        if tokens.dim() != 2 or tokens.shape[1] == 0:
-            raise ShapeError("tokens", "(B, T) with T >= 1", tuple(tokens.shape))
         x = self.embedding(tokens)
         x = embedding_dropout(x, tokens, self.vocab_size, self.embedding_dropout, self.training)
         y, state = self.stack(x, state)

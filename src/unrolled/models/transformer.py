@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from ..config import TransformerConfig
 from ..errors import ConfigError, ShapeError
 from ..nn.attention import Block, rotary_angles, window_mask
-from ..nn.embedding import TiedEmbedding
+from ..nn.embedding import TiedEmbedding, check_tokens
 
 Layers: TypeAlias = tuple[tuple[Tensor, Tensor], ...]
 Cache: TypeAlias = tuple[Layers, Tensor]
@@ -60,6 +60,7 @@ class TransformerModel(nn.Module):
 
     def read(self, tokens: Tensor, state: Cache) -> tuple[Tensor, Cache]:
         """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
+        check_tokens(tokens)
         log_probs = []
         for piece in self._pieces(tokens):
             hidden, state = self._hidden(piece, state)
@@ -68,6 +69,7 @@ class TransformerModel(nn.Module):
 
     def score(self, tokens: Tensor, targets: Tensor, state: Cache) -> tuple[Tensor, Cache]:
         """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state."""
+        check_tokens(tokens, targets)
         scores = []
         for piece, following in zip(self._pieces(tokens), self._pieces(targets), strict=True):
             hidden, state = self._hidden(piece, state)
@@ -76,8 +78,6 @@ class TransformerModel(nn.Module):
 
     def _pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
         """Cuts a long text: attention over a piece costs its length times that of the window."""
-        if tokens.dim() != 2 or tokens.shape[1] == 0:
-            raise ShapeError("tokens", "(B, T) with T >= 1", tuple(tokens.shape))
         return tokens.split(self.config.context, 1)
 
     def _hidden(self, tokens: Tensor, state: Cache) -> tuple[Tensor, Cache]:

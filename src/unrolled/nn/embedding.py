@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import ShapeError
+
 LOGITS_IN_MEMORY = 1 << 22
 """Logits computed at a time where no gradient is needed: 16 MB of float32."""
 
@@ -53,3 +55,11 @@ class TiedEmbedding(nn.Module):
     def set_bias(self, log_probs: Tensor) -> None:
         """Starts from known log-probabilities, `(V,)`, of the tokens on their own."""
         self.bias.copy_(log_probs)
+
+
+def check_tokens(tokens: Tensor, targets: Tensor | None = None) -> None:
+    """Raises ShapeError unless tokens are `(B, T)`, T >= 1, and targets, where given, the same."""
+    if tokens.dim() != 2 or tokens.shape[1] == 0:
+        raise ShapeError("tokens", "(B, T) with T >= 1", tuple(tokens.shape))
+    if targets is not None and targets.shape != tokens.shape:
+        raise ShapeError("targets", f"(B, T) = {tuple(tokens.shape)}", tuple(targets.shape))
