@@ -40,7 +40,7 @@ class RecurrentModel(nn.Module):
         _check(config)
         self.vocab_size = vocab_size
         self.embedding_dropout = config.embedding_dropout
-        self.embedding = TiedEmbedding(vocab_size, config.embedding_size, std=0.1)
+        self.embedding = TiedEmbedding(vocab_size, config.embedding_size)
         widths = [config.embedding_size] + [config.hidden_size] * (config.num_layers - 1)
         self.stack = RecurrentStack(
             [LAYERS[config.kind](config, width) for width in widths],

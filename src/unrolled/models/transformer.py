@@ -34,7 +34,7 @@ class TransformerModel(nn.Module):
         self.config = config
         width, heads = config.hidden_size, config.num_heads
         self.head_width = width // heads
-        self.embedding = TiedEmbedding(vocab_size, width, std=0.02)
+        self.embedding = TiedEmbedding(vocab_size, width)
         self.blocks = nn.ModuleList(
             Block(width, heads, config.dropout) for _ in range(config.num_layers)
         )
@@ -42,14 +42,15 @@ class TransformerModel(nn.Module):
         self._initialize()
 
     def _initialize(self) -> None:
-        for name, parameter in self.named_parameters():
-            if name.startswith("blocks.") and parameter.dim() == 2:
+        std = self.config.hidden_size**-0.5
+        for name, parameter in self.blocks.named_parameters():
+            if parameter.dim() == 2:
                 # The residual stream adds two outputs per layer; this keeps its size.
-                residual = 1 / (2 * len(self.blocks)) ** 0.5 if ".output." in name else 1.0
-                nn.init.normal_(parameter, 0, 0.02 * residual)
+                residual = (2 * len(self.blocks)) ** -0.5 if ".output." in name else 1.0
+                nn.init.normal_(parameter, 0, std * residual)
         # A token's own embedding is most of what reaches the tied softmax: at full size the
         # untrained model would be sure that every token repeats.
-        nn.init.constant_(self.norm.weight, self.config.hidden_size**-0.5)
+        nn.init.constant_(self.norm.weight, std)
 
     def initial_state(self, batch_size: int) -> Cache:
         """Returns an empty cache for B rows."""

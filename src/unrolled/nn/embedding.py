@@ -18,14 +18,18 @@ class TiedEmbedding(nn.Module):
     Source: Press & Wolf 2017; Inan et al. 2017.
     """
 
-    def __init__(self, vocab_size: int, embedding_size: int, std: float) -> None:
+    def __init__(self, vocab_size: int, embedding_size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(vocab_size, embedding_size).normal_(0, std))
+        # What is read wants size 1, what is predicted from wants small logits: the matrix begins
+        # with rows of length 1, and reading multiplies by sqrt(E).
+        self.scale = embedding_size**0.5
+        self.weight = nn.Parameter(torch.empty(vocab_size, embedding_size))
+        nn.init.normal_(self.weight, 0, 1 / self.scale)
         self.bias = nn.Parameter(torch.zeros(vocab_size))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Embeds `tokens (B, T)` as `(B, T, E)`."""
-        return F.embedding(tokens, self.weight)
+        """Embeds `tokens (B, T)` as `(B, T, E)`, features of variance 1 at first."""
+        return F.embedding(tokens, self.weight) * self.scale
 
     def log_probs(self, hidden: Tensor) -> Tensor:
         """Log-probability of every next token, `(B, T, V)` float32, from `hidden (B, T, E)`."""
