@@ -58,10 +58,18 @@ def lstm(
 @cache
 def bfloat16_works() -> bool:
     """Whether this processor runs torch's LSTM in bfloat16: oneDNN needs AVX-512 or AMX for it."""
-    weights = [torch.zeros(shape, dtype=torch.bfloat16) for shape in ((4, 1), (4, 1), (4,), (4,))]
-    state = torch.zeros(1, 1, 1, dtype=torch.bfloat16)
+    # As in training, from wherever it is called: given bfloat16 tensors in place of autocast,
+    # torch would look at the processor itself and not show what oneDNN refuses.
     try:
-        torch.lstm(state, (state, state), weights, True, 1, 0.0, False, False, False)
+        with torch.inference_mode(False), torch.enable_grad():
+            weights = [torch.zeros(4, 1, requires_grad=True) for _ in range(2)]
+            biases = [torch.zeros(4) for _ in range(2)]
+            x, state = torch.zeros(2, 1, 1), torch.zeros(1, 1, 1)
+            with torch.autocast("cpu", torch.bfloat16):
+                y, _, _ = torch.lstm(
+                    x, (state, state), weights + biases, True, 1, 0.0, True, False, False
+                )
+            y.float().sum().backward()
     except RuntimeError:
         return False
     return True
