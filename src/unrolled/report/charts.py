@@ -1,0 +1,181 @@
+"""The charts: what page.js draws, as JSON beside an empty box, and how to read each."""
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from .comparison import Baseline, ComparedModel
+from .parts import NUM_COLOURS, section
+
+
+class Series(TypedDict):
+    """One line, or the points of one model."""
+
+    name: str
+    colour: int
+    kind: Literal["line", "faint", "points"]
+    x: list[float]
+    y: list[float]
+
+
+class Level(TypedDict):
+    """One dashed horizontal line; colour None is a baseline's."""
+
+    name: str
+    colour: int | None
+    y: float
+
+
+Scale: TypeAlias = Literal["linear", "log"]
+AXES: tuple[tuple[Literal["seconds", "tokens"], Scale], ...] = (
+    ("seconds", "linear"),
+    ("tokens", "log"),
+)
+
+CURVES = """Each line is what a model costs on the validation text while it trains; the faint line
+is its cost on the training text. Dashed lines are baselines and models that do not learn in steps.
+A line that still falls at its end would gain from a longer budget."""
+
+COSTS = """Lower is better in both. In the first picture right is faster, in the second left is
+smaller. Where another model lies below and also on the better side, there is no reason to take
+the one above it."""
+
+POSITIONS = """What a token costs after so much text was read. A line that keeps falling belongs to
+a model that still gains from distant text; where it turns flat, its memory ends."""
+
+
+def learning_curves(models: Sequence[ComparedModel], baselines: Sequence[Baseline]) -> str:
+    """Cost over time and over tokens; what does not learn in steps is a level."""
+    curves = [(rank, model) for rank, model in enumerate(models) if len(_valid(model)) > 1]
+    flat = [(rank, model) for rank, model in enumerate(models) if len(_valid(model)) <= 1]
+    levels = _levels(baselines, flat)
+    settled = [bits for _, model in curves for bits in _settled(model)]
+    charts = ""
+    for axis, scale in AXES if curves else ():
+        faint = [
+            _series(model["name"], rank, "faint", ((p[axis], p["train"]) for p in model["curve"]))
+            for rank, model in curves
+        ]
+        lines = [
+            _series(model["name"], rank, "line", ((p[axis], p["valid"]) for p in model["curve"]))
+            for rank, model in curves
+        ]
+        heading = f"Bits per byte over {axis}"
+        charts += _chart(heading, axis, scale, faint + lines, settled, levels)
+    return section("Learning curves", CURVES, _row(charts))
+
+
+def costs(models: Sequence[ComparedModel]) -> str:
+    """Quality against scoring speed and against file size."""
+    charts = ""
+    for key, heading, unit in (
+        ("score_tokens_per_second", "Bits per byte against scoring speed", "tokens per second"),
+        ("file_bytes", "Bits per byte against file size", "bytes"),
+    ):
+        points = [
+            _series(model["name"], rank, "points", [(model[key], model["bits_per_byte"])])
+            for rank, model in enumerate(models)
+        ]
+        charts += _chart(heading, unit, "log", points, [y for row in points for y in row["y"]])
+    return section("Quality against cost", COSTS, _row(charts))
+
+
+def positions(models: Sequence[ComparedModel]) -> str:
+    """What the text before a token is worth to each model."""
+    lines = [
+        _series(
+            model["name"],
+            rank,
+            "line",
+            ((p["position"], p["bits_per_byte"]) for p in model["loss_by_position"]),
+        )
+        for rank, model in enumerate(models)
+    ]
+    late = [y for row in lines for x, y in zip(row["x"], row["y"], strict=True) if x >= 4]
+    heading = "Bits per byte by position in the context"
+    chart = _chart(heading, "position in the context, tokens", "log", lines, late)
+    return section("Loss by position in the context", POSITIONS, chart)
+
+
+def _valid(model: ComparedModel) -> list[tuple[float, float]]:
+    """Validation cost by seconds."""
+    return [(p["seconds"], p["valid"]) for p in model["curve"] if p["valid"] is not None]
+
+
+def _settled(model: ComparedModel) -> list[float]:
+    """Validation cost after the first tenth of the time: the steep start may leave the picture."""
+    points = _valid(model)
+    return [bits for seconds, bits in points if seconds >= 0.1 * points[-1][0]]
+
+
+def _levels(
+    baselines: Sequence[Baseline], flat: Sequence[tuple[int, ComparedModel]]
+) -> list[Level]:
+    """Everything that has a figure but no curve."""
+    rows = [(row["name"], None, row["bits_per_byte"]) for row in baselines]
+    for rank, model in flat:
+        bits = next((bits for _, bits in _valid(model)), model["bits_per_byte"])
+        rows.append((model["name"], rank % NUM_COLOURS, bits))
+    return [{"name": name, "colour": c, "y": bits} for name, c, bits in rows if bits is not None]
+
+
+def _series(
+    name: str,
+    rank: int,
+    kind: Literal["line", "faint", "points"],
+    points: Iterable[tuple[float | None, float | None]],
+) -> Series:
+    """Leaves out missing points, and those that a logarithmic axis has no place for."""
+    shown = [(x, y) for x, y in points if x is not None and y is not None and x > 0]
+    x, y = [x for x, _ in shown], [y for _, y in shown]
+    return {"name": name, "colour": rank % NUM_COLOURS, "kind": kind, "x": x, "y": y}
+
+
+def _chart(
+    heading: str,
+    x: str,
+    scale: Scale,
+    series: Sequence[Series],
+    settled: Sequence[float],
+    levels: Sequence[Level] = (),
+) -> str:
+    """A figure whose data page.js draws; nothing where there is nothing to draw.
+
+    Args:
+        x: Label of the x axis.
+        settled: Values that must be in the picture; it may cut off the rest of a line.
+        levels: Those far above the picture are named below it instead.
+    """
+    if not settled:
+        return ""
+    low, high = _frame(settled, levels)
+    inside = [level for level in levels if low <= level["y"] <= high]
+    shown = [row for row in series if row["x"]]
+    data = {"x": x, "scale": scale, "y": [low, high], "series": shown, "levels": inside}
+    above = ", ".join(f"{row['name']} {row['y']:.3f}" for row in levels if row["y"] > high)
+    note = f"<small>Above the picture: {escape(above)}.</small>" if above else ""
+    return (
+        f"<figure><figcaption>{heading}</figcaption>"
+        f'<div class=chart role=img aria-label="{heading}"></div>'
+        f"<script type=application/json>{_json(data)}</script>{note}</figure>"
+    )
+
+
+def _frame(settled: Sequence[float], levels: Sequence[Level]) -> tuple[float, float]:
+    """The y range: all settled values, and levels no further away than half their span."""
+    low, high = min(settled), max(settled)
+    reach = max(0.5 * (high - low), 0.05)
+    near = [row["y"] for row in levels if low - reach <= row["y"] <= high + reach]
+    low, high = min([low, *near]), max([high, *near])
+    pad = max(0.08 * (high - low), 0.01)
+    return round(low - pad, 6), round(high + pad, 6)
+
+
+def _json(data: Any) -> str:
+    """JSON that can neither end its script element nor open a comment in it."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+
+
+def _row(charts: str) -> str:
+    return f"<div class=charts>{charts}</div>" if charts else ""

@@ -1,0 +1,157 @@
+
+"use strict";
+(() => {
+  const HEIGHT = 300, LABEL = 13, GAP = 8;
+  const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const colour = index => css(index === null ? "--muted" : "--c" + index);
+  const font = size => size + "px " + getComputedStyle(document.body).fontFamily;
+  const measure = document.createElement("canvas").getContext("2d");
+
+  /** 1234567 as "1.2M". */
+  function short(value) {
+    for (const [size, prefix] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]])
+      if (value >= size) return Number((value / size).toPrecision(3)) + prefix;
+    return String(Number(value.toPrecision(3)));
+  }
+
+  /** Moves labels apart that would cover each other. */
+  function separate(labels, top, bottom, height) {
+    labels.sort((a, b) => a.y - b.y);
+    const overlap = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width;
+    labels.forEach((label, i) => {
+      label.y = Math.max(label.y, top);
+      for (const other of labels.slice(0, i))
+        if (overlap(label, other)) label.y = Math.max(label.y, other.y + height);
+    });
+    labels.reverse().forEach((label, i) => {
+      label.y = Math.min(label.y, bottom);
+      for (const other of labels.slice(0, i))
+        if (overlap(label, other)) label.y = Math.min(label.y, other.y - height);
+    });
+  }
+
+  /** Names every line at its end and every point beside it. */
+  function drawLabels(plot, data) {
+    const { ctx, bbox } = plot, ratio = devicePixelRatio, right = bbox.left + bbox.width;
+    const end = plot.width * ratio, labels = [];
+    const add = (name, x, y, index) => {
+      const width = ctx.measureText(name).width;
+      const start = x + GAP * ratio;
+      labels.push({ name, index, y, width, x: start + width > end ? x - GAP * ratio - width : start });
+    };
+    ctx.save();
+    ctx.font = font(LABEL * ratio);
+    ctx.textBaseline = "middle";
+    for (const line of data.levels) add(line.name, right, plot.valToPos(line.y, "y", true), line.colour);
+    for (const series of data.series) {
+      if (series.kind === "faint") continue;
+      const last = series.x.length - 1;
+      add(series.name, plot.valToPos(series.x[last], "x", true), plot.valToPos(series.y[last], "y", true), series.colour);
+    }
+    separate(labels, bbox.top, bbox.top + bbox.height, LABEL * 1.25 * ratio);
+    ctx.lineWidth = 4 * ratio;
+    ctx.lineJoin = "round";
+    ctx.strokeStyle = css("--page");
+    for (const label of labels) {
+      ctx.fillStyle = colour(label.index);
+      ctx.strokeText(label.name, label.x, label.y);
+      ctx.fillText(label.name, label.x, label.y);
+    }
+    ctx.restore();
+  }
+
+  function drawLines(plot, data) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.lineWidth = 1.25 * devicePixelRatio;
+    ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
+    for (const line of data.levels) {
+      const y = plot.valToPos(line.y, "y", true);
+      ctx.strokeStyle = colour(line.colour);
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
+  /** The x range: from 0 on a linear axis; on a log axis from where the first line comes into view. */
+  function xRange(data) {
+    const all = data.series.flatMap(series => series.x);
+    if (data.scale === "linear") return [0, Math.max(...all)];
+    const points = data.series.some(series => series.kind === "points");
+    const seen = data.series.flatMap(series => series.x.filter((_, i) => series.y[i] <= data.y[1]));
+    const low = Math.min(...seen), high = Math.max(...all);
+    return points ? [low / 2, high * 2] : [low, high === low ? low * 2 : high];
+  }
+
+  /** 1, 10, 100 within a log range, or 1, 2, 5, 10 where those are few. */
+  function logTicks(low, high) {
+    const decades = Math.log10(high / low), ticks = [];
+    const steps = decades > 4 ? [1] : decades > 2 ? [1, 3] : [1, 2, 5];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+      for (const step of steps) ticks.push(step * 10 ** power);
+    return ticks.filter(tick => tick >= low * 0.999 && tick <= high * 1.001);
+  }
+
+  function uplotSeries(series) {
+    const points = series.kind === "points";
+    return {
+      label: series.name + (series.kind === "faint" ? " (training text)" : ""),
+      stroke: colour(series.colour) + (series.kind === "faint" ? "59" : ""),
+      width: points ? 0 : series.kind === "faint" ? 1 : 2,
+      spanGaps: true,
+      points: { show: points, size: 11, fill: colour(series.colour), width: 0 },
+      value: (_, value) => value === null ? "–" : value.toFixed(3),
+    };
+  }
+
+  /** The point that is shown under the cursor: lines have points at different x. */
+  function nearest(plot, index, hovered) {
+    const values = plot.data[index];
+    for (let step = 0; step < values.length; step++) {
+      if (values[hovered - step] != null) return hovered - step;
+      if (values[hovered + step] != null) return hovered + step;
+    }
+    return hovered;
+  }
+
+  function draw(figure) {
+    const target = figure.querySelector(".chart");
+    const data = JSON.parse(figure.querySelector("script").textContent);
+    target.textContent = "";
+    measure.font = font(LABEL);
+    const names = [...data.series, ...data.levels].map(row => measure.measureText(row.name).width);
+    const points = data.series.some(series => series.kind === "points");
+    const log = data.scale === "log", axis = {
+      stroke: css("--muted"), font: font(12), labelFont: font(12),
+      grid: { stroke: css("--grid"), width: 1 }, ticks: { show: false },
+    };
+    new uPlot({
+      width: target.clientWidth, height: HEIGHT,
+      padding: [12, points ? 12 : Math.max(...names) + GAP + 2, 0, 0],
+      cursor: { dataIdx: nearest, drag: { x: false, y: false }, y: false },
+      scales: {
+        x: { time: false, distr: log ? 3 : 1, range: () => xRange(data) },
+        y: { range: () => data.y },
+      },
+      axes: [
+        { ...axis, label: data.x, labelSize: 20, size: 28, values: (_, ticks) => ticks.map(short),
+          ...(log && { splits: (_, i, low, high) => logTicks(low, high), filter: (_, ticks) => ticks }) },
+        { ...axis, size: 44 },
+      ],
+      series: [{ label: data.x, value: (_, value) => value === null ? "–" : short(value) }, ...data.series.map(uplotSeries)],
+      hooks: { drawAxes: [plot => drawLines(plot, data)], draw: [plot => drawLabels(plot, data)] },
+    }, uPlot.join(data.series.map(series => [series.x, series.y])), target);
+  }
+
+  const drawAll = () => document.querySelectorAll("figure").forEach(draw);
+  const print = on => () => { document.documentElement.classList.toggle("print", on); drawAll(); };
+  let width = innerWidth;
+  addEventListener("resize", () => { if (width !== innerWidth) { width = innerWidth; drawAll(); } });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  addEventListener("beforeprint", print(true));
+  addEventListener("afterprint", print(false));
+  drawAll();
+})();
