@@ -113,7 +113,9 @@ def _levels(
     baselines: Sequence[Baseline], flat: Sequence[tuple[int, ComparedModel]]
 ) -> list[Level]:
     """Everything that has a figure but no curve."""
-    rows = [(row["name"], None, row["bits_per_byte"]) for row in baselines]
+    rows: list[tuple[str, int | None, float | None]] = [
+        (row["name"], None, row["bits_per_byte"]) for row in baselines
+    ]
     for rank, model in flat:
         bits = next((bits for _, bits in _valid(model)), model["bits_per_byte"])
         rows.append((model["name"], rank % NUM_COLOURS, bits))
@@ -149,7 +151,8 @@ def _chart(
     """
     if not settled:
         return ""
-    low, high = _frame(settled, levels)
+    ends = [row["y"][-1] for row in series if row["y"]]
+    low, high = _frame(settled, [*ends, *(level["y"] for level in levels)])
     inside = [level for level in levels if low <= level["y"] <= high]
     shown = [row for row in series if row["x"]]
     data = {"x": x, "scale": scale, "y": [low, high], "series": shown, "levels": inside}
@@ -162,11 +165,11 @@ def _chart(
     )
 
 
-def _frame(settled: Sequence[float], levels: Sequence[Level]) -> tuple[float, float]:
-    """The y range: all settled values, and levels no further away than half their span."""
+def _frame(settled: Sequence[float], guests: Sequence[float]) -> tuple[float, float]:
+    """The y range: all settled values, and guests no further away than half their span."""
     low, high = min(settled), max(settled)
     reach = max(0.5 * (high - low), 0.05)
-    near = [row["y"] for row in levels if low - reach <= row["y"] <= high + reach]
+    near = [y for y in guests if low - reach <= y <= high + reach]
     low, high = min([low, *near]), max([high, *near])
     pad = max(0.08 * (high - low), 0.01)
     return round(low - pad, 6), round(high + pad, 6)

@@ -14,6 +14,12 @@
     return String(Number(value.toPrecision(3)));
   }
 
+  /** Ticks with as many decimals as the finest needs: 2.0, 2.5 or 2.00, 2.25. */
+  function decimals(ticks) {
+    const digits = Math.max(...ticks.map(tick => (String(Number(tick.toFixed(4))).split(".")[1] || "").length));
+    return ticks.map(tick => tick.toFixed(digits));
+  }
+
   /** Moves labels apart that would cover each other. */
   function separate(labels, top, bottom, height) {
     labels.sort((a, b) => a.y - b.y);
@@ -42,6 +48,7 @@
     ctx.save();
     ctx.font = font(LABEL * ratio);
     ctx.textBaseline = "middle";
+    ctx.textAlign = "left";
     for (const line of data.levels) add(line.name, right, plot.valToPos(line.y, "y", true), line.colour);
     for (const series of data.series) {
       if (series.kind === "faint") continue;
@@ -86,19 +93,21 @@
     return points ? [low / 2, high * 2] : [low, high === low ? low * 2 : high];
   }
 
-  /** 1, 10, 100 within a log range, or 1, 2, 5, 10 where those are few. */
+  /** Round numbers within a log range: 1, 10, 100 in a wide one, 1, 2, 3 in a narrow one. */
   function logTicks(low, high) {
     const decades = Math.log10(high / low), ticks = [];
-    const steps = decades > 4 ? [1] : decades > 2 ? [1, 3] : [1, 2, 5];
+    const steps = decades > 4 ? [1] : decades > 2 ? [1, 3] : decades > 0.8 ? [1, 2, 5] : [1, 2, 3, 4, 5, 6, 7, 8, 9];
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
       for (const step of steps) ticks.push(step * 10 ** power);
-    return ticks.filter(tick => tick >= low * 0.999 && tick <= high * 1.001);
+    const inside = ticks.filter(tick => tick >= low * 0.999 && tick <= high * 1.001);
+    return inside.length > 1 ? inside : [low, high];
   }
 
   function uplotSeries(series) {
     const points = series.kind === "points";
     return {
-      label: series.name + (series.kind === "faint" ? " (training text)" : ""),
+      label: series.name,
+      class: series.kind,
       stroke: colour(series.colour) + (series.kind === "faint" ? "59" : ""),
       width: points ? 0 : series.kind === "faint" ? 1 : 2,
       spanGaps: true,
@@ -131,7 +140,11 @@
     new uPlot({
       width: target.clientWidth, height: HEIGHT,
       padding: [12, points ? 12 : Math.max(...names) + GAP + 2, 0, 0],
-      cursor: { dataIdx: nearest, drag: { x: false, y: false }, y: false },
+      cursor: {
+        dataIdx: nearest, drag: { x: false, y: false }, y: false,
+        points: { size: (plot, index) => plot.series[index].class === "line" ? 8 : 0 },
+      },
+      legend: { show: !points },
       scales: {
         x: { time: false, distr: log ? 3 : 1, range: () => xRange(data) },
         y: { range: () => data.y },
@@ -139,7 +152,7 @@
       axes: [
         { ...axis, label: data.x, labelSize: 20, size: 28, values: (_, ticks) => ticks.map(short),
           ...(log && { splits: (_, i, low, high) => logTicks(low, high), filter: (_, ticks) => ticks }) },
-        { ...axis, size: 44 },
+        { ...axis, size: 44, values: (_, ticks) => decimals(ticks) },
       ],
       series: [{ label: data.x, value: (_, value) => value === null ? "–" : short(value) }, ...data.series.map(uplotSeries)],
       hooks: { drawAxes: [plot => drawLines(plot, data)], draw: [plot => drawLabels(plot, data)] },

@@ -108,7 +108,8 @@ def _details(model: ComparedModel, rank: int) -> str:
         rows["bits per byte by seed"] = ", ".join(number(bits) for bits in model["seeds"])
     if model["tried_learning_rates"]:
         rows["learning rates tried"] = ", ".join(
-            f"{rate['learning_rate']:g} → {number(rate['bits_per_byte'])}"
+            f"{rate['learning_rate']:g}\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}"
+            f"{number(rate['bits_per_byte'])}"
             for rate in model["tried_learning_rates"]
         )
     if model["learning_rate"] is not None:

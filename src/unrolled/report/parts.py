@@ -59,12 +59,15 @@ def marked(name: str, rank: int | None) -> str:
 
 
 def definitions(rows: Mapping[str, Any]) -> str:
-    """Names and values below each other."""
-    pairs = "".join(
-        f"<dt>{escape(str(key))}</dt><dd>{escape(MISSING if value is None else str(value))}</dd>"
-        for key, value in rows.items()
-    )
-    return f"<dl>{pairs}</dl>"
+    """Names and values, one pair a line."""
+    pairs = (f"<dt>{escape(str(key))}</dt><dd>{_value(value)}</dd>" for key, value in rows.items())
+    return f"<dl>{''.join(pairs)}</dl>"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return MISSING
+    return f"{value:,}" if type(value) is int else escape(str(value))
 
 
 def section(heading: str, lead: str, body: str) -> str:

@@ -55,11 +55,12 @@ def ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline]) -> s
     ]
     rows += [(rank_key(row), _baseline_row(row, len(columns), longest)) for row in baselines]
     head = "".join(f"<th scope=col>{column.heading}</th>" for column in columns)
+    head = f"<th scope=col>model</th><th scope=col class=bits>bits per byte</th>{head}"
     body = "".join(row for _, row in sorted(rows, key=itemgetter(0)))
+    note = CLOSED_NOTE if any(model["closed_vocabulary"] for model in models) else ""
     return (
-        "<div class=scroll tabindex=0><table><thead><tr><th scope=col>model</th>"
-        f"<th scope=col>bits per byte</th>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f"{CLOSED_NOTE if any(model['closed_vocabulary'] for model in models) else ''}"
+        f"<div class=scroll tabindex=0><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>{note}"
     )
 
 
