@@ -144,6 +144,7 @@ def test_nothing_is_loaded_and_only_the_own_script_may_run() -> None:
         "default-src 'none'; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; img-src data:"
     )
+    assert page.scripts[-1].count("Copyright (c) 2022 Leon Sorokin") == 1
     assert not any(name.startswith("on") for _, a in page.elements for name in a)
 
 

@@ -14,6 +14,9 @@
     return String(Number(value.toPrecision(3)));
   }
 
+  /** A label that leaves room for the picture. */
+  const clip = name => name.length > 24 ? name.slice(0, 23) + "…" : name;
+
   /** Ticks with as many decimals as the finest needs: 2.0, 2.5 or 2.00, 2.25. */
   function decimals(ticks) {
     const digits = Math.max(...ticks.map(tick => (String(Number(tick.toFixed(4))).split(".")[1] || "").length));
@@ -49,11 +52,11 @@
     ctx.font = font(LABEL * ratio);
     ctx.textBaseline = "middle";
     ctx.textAlign = "left";
-    for (const line of data.levels) add(line.name, right, plot.valToPos(line.y, "y", true), line.colour);
+    for (const line of data.levels) add(clip(line.name), right, plot.valToPos(line.y, "y", true), line.colour);
     for (const series of data.series) {
       if (series.kind === "faint") continue;
       const last = series.x.length - 1;
-      add(series.name, plot.valToPos(series.x[last], "x", true), plot.valToPos(series.y[last], "y", true), series.colour);
+      add(clip(series.name), plot.valToPos(series.x[last], "x", true), plot.valToPos(series.y[last], "y", true), series.colour);
     }
     separate(labels, bbox.top, bbox.top + bbox.height, LABEL * 1.25 * ratio);
     ctx.lineWidth = 4 * ratio;
@@ -131,7 +134,7 @@
     const data = JSON.parse(figure.querySelector("script").textContent);
     target.textContent = "";
     measure.font = font(LABEL);
-    const names = [...data.series, ...data.levels].map(row => measure.measureText(row.name).width);
+    const names = [...data.series, ...data.levels].map(row => measure.measureText(clip(row.name)).width);
     const points = data.series.some(series => series.kind === "points");
     const log = data.scale === "log", axis = {
       stroke: css("--muted"), font: font(12), labelFont: font(12),

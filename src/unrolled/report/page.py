@@ -34,7 +34,8 @@ def html(comparison: Comparison) -> str:
         raise ConfigError("models", "at least one model", "none", "Compare one or more models.")
     result: Comparison = _finite(comparison)
     models = sorted(result["models"], key=rank_key)
-    script = _asset("vendor/uplot/uPlot.iife.min.js") + _asset("report/page.js")
+    library = [_asset(f"vendor/uplot/{name}") for name in ("LICENSE", "uPlot.iife.min.js")]
+    script = "/*\n{}\n*/\n{}".format(*library) + _asset("report/page.js")
     page = Template(_asset("report/page.html")).substitute(
         title=escape(result["title"]),
         style=_asset("vendor/uplot/uPlot.min.css") + _asset("report/page.css"),
