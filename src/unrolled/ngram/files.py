@@ -1,0 +1,88 @@
+"""Files that are whole or absent, and safetensors that are mapped instead of read."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from ..errors import CheckpointError
+
+DTYPES = {"I64": np.int64, "U32": np.uint32, "F32": np.float32}
+"""Element types that this package writes, by their safetensors names."""
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
+    """Lets `write` fill a temporary file, then puts it in place: never a half-written file."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_arrays(
+    path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], metadata: dict[str, Any]
+) -> None:
+    """Writes arrays and JSON-able values as one safetensors file, atomically."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    texts = {name: json.dumps(value) for name, value in metadata.items()}
+    write_atomically(path, lambda temporary: save_file(contiguous, temporary, texts))
+
+
+def map_arrays(
+    path: str | os.PathLike[str], kind: str
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Maps the arrays of a safetensors file into memory; pages are read when they are used.
+
+    Args:
+        kind: What `metadata["kind"]` must say.
+
+    Returns:
+        The arrays by name, all one-dimensional and read-only, and the metadata.
+
+    Raises:
+        CheckpointError: there is no such file, or it is damaged or of another kind.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(path, "does not exist", "Check the name.")
+    try:
+        data = np.memmap(path, np.uint8, "r")
+        size = int.from_bytes(data[:8].tobytes(), "little")
+        header = json.loads(data[8 : 8 + size].tobytes())
+        texts = header.pop("__metadata__")
+        metadata = {name: json.loads(text) for name, text in texts.items()}
+        if metadata["kind"] != kind:
+            raise CheckpointError(path, f"holds {metadata['kind']}, not {kind}", "Give another.")
+        body = np.asarray(data[8 + size :])
+        arrays = {name: _view(body, entry) for name, entry in header.items()}
+        used = max(entry["data_offsets"][1] for entry in header.values())
+        if used != len(body):
+            raise ValueError("its length does not fit its header")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            path, f"is no whole file of {kind}: {error}", "Make it again."
+        ) from None
+    return arrays, metadata
+
+
+def _view(body: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:
+    begin, end = entry["data_offsets"]
+    (length,) = entry["shape"]
+    array = body[begin:end].view(DTYPES[entry["dtype"]])
+    if len(array) != length:
+        raise ValueError("its length does not fit its header")
+    return array
