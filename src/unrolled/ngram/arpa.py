@@ -205,9 +205,10 @@ class _Parser:
 
     def _next_line(self, missing: str = "") -> bytes:
         """The next line that is not empty, without white space around it."""
-        for self.number, line in self.lines:
-            if line := line.strip():
-                return line
+        for number, line in self.lines:
+            self.number = number
+            if stripped := line.strip():
+                return stripped
         raise self._error(f"is the last, but {(missing or 'ARPA text').strip()} has not come")
 
     def _parse_size(self, line: bytes, order: int) -> int:

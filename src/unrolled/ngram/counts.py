@@ -17,7 +17,7 @@ from .files import map_arrays, save_arrays
 
 KIND = "n-gram counts"
 MAX_ORDER = 8
-MAX_VOCAB_SIZE = 1 << 24
+MAX_VOCAB_SIZE = 1 << 22
 BLOCK_BITS = 22
 """Counts at most 2 ** BLOCK_BITS tokens at a time: about 250 MB of scratch space."""
 

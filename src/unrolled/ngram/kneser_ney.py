@@ -157,7 +157,8 @@ class KneserNey:
         for k, level in enumerate(levels, 1):
             n = len(level.keys)
             fits = len(level.log_probs) == n and len(level.log_backoffs) == n * (k < len(levels))
-            if not fits or (level.log_probs > 0).any() or np.isnan(level.log_probs).any():
+            fits = fits and (level.log_probs <= 0).all() and np.isfinite(level.log_backoffs).all()
+            if not fits:
                 raise CheckpointError(path, f"is damaged at order {k}", "Train the model again.")
         return model
 
@@ -202,7 +203,7 @@ class KneserNey:
 
     def _context_ranks(self, contexts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Ranks of the last 1, 2, ..., N - 1 tokens of each row, UNSEEN where not stored."""
-        if not contexts.size:
+        if not contexts.shape[1]:
             return []
         last = contexts[:, -1]
         found = [np.where(last >= 0, last, UNSEEN)]
