@@ -1,4 +1,4 @@
-"""Interpolated modified Kneser-Ney in plain Python, written from the paper: slow and easy to read."""
+"""Interpolated modified Kneser-Ney in plain Python, from the paper: slow and easy to read."""
 
 import math
 from collections import Counter, defaultdict

@@ -179,11 +179,10 @@ class _Parser:
         self.vocabulary = [END, UNKNOWN]
 
     def parse(self) -> tuple[list[_Section], list[str]]:
-        line = self._next_line()
-        while line != b"\\data\\":
-            line = self._next_line(missing=r"\data\ ")
+        while self._next_line("\\data\\") != b"\\data\\":
+            continue
         sizes = []
-        while (line := self._next_line(missing="\\1-grams:")).startswith(b"ngram"):
+        while (line := self._next_line("\\1-grams:")).startswith(b"ngram"):
             sizes.append(self._parse_size(line, len(sizes) + 1))
         if not 1 <= len(sizes) <= MAX_ORDER:
             raise self._error(f"ends a header of {len(sizes)} orders, not 1 to {MAX_ORDER}")
@@ -203,13 +202,15 @@ class _Parser:
     def _error(self, problem: str) -> TextError:
         return TextError(f"{self.path} line {self.number}", problem, REMEDY)
 
-    def _next_line(self, missing: str = "") -> bytes:
+    def _next_line(self, awaited: str) -> bytes:
         """The next line that is not empty, without white space around it."""
         for number, line in self.lines:
             self.number = number
             if stripped := line.strip():
                 return stripped
-        raise self._error(f"is the last, but {(missing or 'ARPA text').strip()} has not come")
+        if self.number == 0:
+            raise TextError(self.path, "is empty", "Export the model again.")
+        raise self._error(f"is the last, but {awaited} has not come")
 
     def _parse_size(self, line: bytes, order: int) -> int:
         match = re.fullmatch(rb"ngram\s+(\d+)\s*=\s*(\d+)", line)
@@ -221,7 +222,7 @@ class _Parser:
         """Reads n-grams up to the line, returned, that begins another section."""
         order = section.order
         while True:
-            line = self._next_line(missing="\\end\\")
+            line = self._next_line("\\end\\")
             parts = line.split()
             # A token may begin with a backslash, but it is never the first of a line.
             if len(parts) == 1 and line.startswith(b"\\"):

@@ -95,18 +95,14 @@ class KneserNey:
         if contexts.ndim != 2 or contexts.shape[1] != width:
             raise ShapeError("contexts", f"(B, {width})", contexts.shape)
         ranks = self._context_ranks(self._checked(contexts))
-        backoffs = np.zeros((width, len(contexts)))
-        for level, rank, backoff in zip(self.levels, ranks, backoffs, strict=False):
+        weights = np.zeros((self.order, len(contexts)))
+        for level, rank, weight in zip(self.levels[:-1], ranks, weights[:-1], strict=True):
             seen = rank != UNSEEN
-            backoff[seen] = level.log_backoffs[rank[seen]]
-        # What every shorter context is weighed with: the weights of all longer ones.
-        weights = backoffs[::-1].cumsum(0)[::-1]
-        log_probs = np.empty((len(contexts), self.vocab_size), np.float32)
-        log_probs[:] = self.levels[0].log_probs
-        if width:
-            log_probs += weights[0][:, None].astype(np.float32)
-        weights = np.vstack([weights, np.zeros(len(contexts))])[1:]
-        for level, rank, weight in zip(self.levels[1:], ranks, weights, strict=True):
+            weight[seen] = level.log_backoffs[rank[seen]]
+        # An n-gram is weighed with the back-off weights of all contexts longer than its own.
+        weights = weights[::-1].cumsum(0)[::-1]
+        log_probs = (self.levels[0].log_probs + weights[0][:, None]).astype(np.float32)
+        for level, rank, weight in zip(self.levels[1:], ranks, weights[1:], strict=True):
             rows, children = _children(level, rank, self.vocab_size)
             words = level.keys[children] % self.vocab_size
             log_probs[rows, words] = level.log_probs[children] + weight[rows]
