@@ -37,6 +37,7 @@ class UnigramModel:
     def score(self, tokens: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
         """Returns the log-probabilities of `targets (B, T)` and the state."""
         check_tokens(tokens, targets)
+        check_ids(targets, self.vocab_size)
         return self.log_probs[targets], state
 
 
@@ -62,9 +63,14 @@ def fit_unigram(
     counts = np.ones(vocab_size)
     for start in range(1, len(tokens), block_size):
         block = np.asarray(tokens[start : start + block_size]).astype(np.int64)
-        if block.min() < 0 or block.max() >= vocab_size:
-            wrong = block.min() if block.min() < 0 else block.max()
-            remedy = "Encode the text with the tokenizer that belongs to it."
-            raise ConfigError("tokens", f"ids from 0 to {vocab_size - 1}", wrong, remedy)
+        check_ids(torch.from_numpy(block), vocab_size)
         counts += np.bincount(block, minlength=vocab_size)
     return UnigramModel(torch.from_numpy(np.log(counts / counts.sum())))
+
+
+def check_ids(tokens: Tensor, vocab_size: int) -> None:
+    """Raises ConfigError unless all tokens, of which there are some, are 0 to V - 1."""
+    for extreme in (int(tokens.min()), int(tokens.max())):
+        if not 0 <= extreme < vocab_size:
+            remedy = "Encode the text with the model's own tokenizer."
+            raise ConfigError("tokens", f"ids from 0 to {vocab_size - 1}", extreme, remedy)

@@ -7,10 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import ConfigError, ShapeError
+from ..errors import ShapeError
 from ..ngram.kneser_ney import UNSEEN, KneserNey
 from ..nn.embedding import check_tokens
 from .base import State
+from .baselines import check_ids
 
 
 class NgramModel:
@@ -41,7 +42,7 @@ class NgramModel:
     def score(self, tokens: Tensor, targets: Tensor, state: State) -> tuple[Tensor, Tensor]:
         """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state."""
         check_tokens(tokens, targets)
-        _check_ids(targets)
+        check_ids(targets, self.vocab_size)
         history = self._history(tokens, state)
         following = targets.numpy()
         if torch.equal(tokens[:, 1:], targets[:, :-1]):
@@ -75,7 +76,7 @@ class NgramModel:
         expected = (len(tokens), self.order - 1)
         if state.shape != expected:
             raise ShapeError("state", f"(B, N - 1) = {expected}", tuple(state.shape))
-        _check_ids(tokens)
+        check_ids(tokens, self.vocab_size)
         return torch.cat([state, tokens], 1).numpy()
 
     def _contexts(self, history: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -95,9 +96,3 @@ class NgramModel:
     def _last(self, history: NDArray[np.int64]) -> Tensor:
         start = history.shape[1] - (self.order - 1)
         return torch.from_numpy(history[:, start:].copy())
-
-
-def _check_ids(tokens: Tensor) -> None:
-    if tokens.numel() and (lowest := int(tokens.min())) < 0:
-        remedy = "Encode the text with this model's own tokenizer."
-        raise ConfigError("tokens", "ids from 0 on", lowest, remedy)
