@@ -1,0 +1,326 @@
+"""Finds text files and tables and reads them as pieces of text, whatever their size."""
+
+import csv
+import gzip
+import itertools
+import json
+import os
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from ..config import DocumentKind
+from ..errors import MissingExtra, TextError
+from .encodings import detect_encoding, read_text
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+PIECE_CHARS = 1 << 18
+"""Most characters of a piece, 1 MB of UTF-8 at most."""
+BLANK = " \t\r\n"
+"""Characters of a line that is no document where each line is one."""
+TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}
+COMPRESSED = {".gz", ".zst"}
+MAX_CELL = 1 << 26
+"""Characters of a csv cell; more is a quotation mark that was never closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of one document."""
+
+    text: str
+    source: str
+    ends_document: bool
+    after: str = ""
+    """What follows in the file and is in no document (a line end): it counts as bytes."""
+
+
+def find_files(paths: Sequence[str]) -> list[Path]:
+    """Finds the files of a list of files and folders, each file once.
+
+    Folders are searched to any depth in the order of names; hidden files, empty files and files
+    that are neither text nor table are passed over.
+
+    Raises:
+        TextError: a path does not exist, or a folder has no readable text.
+    """
+    found: dict[Path, None] = {}
+    for name in paths:
+        path = Path(name)
+        if path.is_dir():
+            inside = [file for file in _walk(path) if _is_readable(file)]
+            if not inside:
+                raise TextError(path, "holds no readable text", "Give a folder with text files.")
+            found |= dict.fromkeys(inside)
+        elif path.is_file():
+            found[path] = None
+        elif path.exists():
+            raise TextError(path, "is not a regular file", 'Pipe it in and write "-".')
+        else:
+            raise TextError(path, "does not exist", "Check the path.")
+    return list(found)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(root, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether a file that the user did not name looks like text."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    if file_format(path) == ".parquet":
+        return True
+    try:
+        with open_bytes(path) as file:
+            detect_encoding(path, file, whole=False)
+    except TextError:
+        return False
+    return True
+
+
+def file_format(path: Path) -> str:
+    """Returns the suffix that says how to read a file, ".gz" and ".zst" set aside."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSED:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file, uncompressed on the way.
+
+    Raises:
+        TextError: it cannot be read, or its compression is damaged (also while reading).
+    """
+    opener = {".gz": gzip.open, ".zst": zstd.open}.get(path.suffix.lower(), open)
+    try:
+        with opener(path, "rb") as file:
+            yield cast(BinaryIO, file)
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
+        problem = f"is damaged or not {path.suffix[1:]} at all ({error})"
+        raise TextError(path, problem, "Make or fetch the file again.") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TextError(path, f"cannot be read ({reason})", "Check the file.") from None
+
+
+def read_pieces(
+    paths: Iterable[Path], column: str | None = None, documents: DocumentKind = "file"
+) -> Iterator[Piece]:
+    """Reads files one after the other.
+
+    The format follows the name: csv, tsv, jsonl, ndjson and parquet are tables whose rows are
+    documents, anything else is plain text; each also as .gz or .zst. Text is used as it is.
+
+    Args:
+        paths: Files, as `find_files` gives them.
+        column: Name of the column with the text, or its position from 0; may be left out where
+            there is one column only, or one called "text".
+        documents: What a document is in plain text: the file, or each line that is not blank.
+
+    Raises:
+        TextError: a file is empty, binary, undecodable, ill-formed, or lacks the column.
+        MissingExtra: parquet without pyarrow.
+    """
+    for path in paths:
+        if file_format(path) in TABLES:
+            yield from _read_table(path, column)
+        elif documents == "line":
+            yield from _read_lines(path)
+        else:
+            yield from _read_whole(path)
+
+
+def _chunks(path: Path) -> Iterator[str]:
+    """Decoded text of a file in chunks, the encoding found out first."""
+    with open_bytes(path) as file:
+        encoding = detect_encoding(path, file)
+    with open_bytes(path) as file:
+        yield from read_text(path, file, encoding)
+
+
+def _read_whole(path: Path) -> Iterator[Piece]:
+    """One document; a piece is held back until it is known whether another follows."""
+    held = ""
+    for chunk in _chunks(path):
+        if held:
+            yield Piece(held, str(path), ends_document=False)
+        held = chunk
+    yield Piece(held, str(path), ends_document=True)
+
+
+def _read_lines(path: Path) -> Iterator[Piece]:
+    """Each line that is not blank is a document without its line end."""
+    rest, inside, source = "", False, str(path)
+    for chunk in _chunks(path):
+        *lines, rest = (rest + chunk).split("\n")
+        for line in lines:
+            if inside or line.strip(BLANK):
+                yield Piece(line, source, ends_document=True, after="\n")
+            else:
+                yield Piece("", source, ends_document=False, after=line + "\n")
+            inside = False
+        if len(rest) > PIECE_CHARS and rest.strip(BLANK):
+            yield Piece(rest, source, ends_document=False)
+            rest, inside = "", True
+    if inside or rest.strip(BLANK):
+        yield Piece(rest, source, ends_document=True)
+    elif rest:
+        yield Piece("", source, ends_document=False, after=rest)
+
+
+def _read_table(path: Path, column: str | None) -> Iterator[Piece]:
+    """Each row that has text in the column is a document."""
+    readers = {".csv": _csv_cells, ".tsv": _csv_cells, ".parquet": _parquet_cells}
+    read, empty = readers.get(file_format(path), _json_cells), True
+    for text in read(path, column):
+        if text is None or not text.strip():
+            continue
+        empty = False
+        for start in range(0, len(text), PIECE_CHARS):
+            stop = start + PIECE_CHARS
+            yield Piece(text[start:stop], str(path), ends_document=stop >= len(text))
+    if empty:
+        raise TextError(path, "has no text in the column to read", "Name another with --column.")
+
+
+def _choose_column(path: Path, names: Sequence[str], column: str | None) -> int:
+    if not names:
+        raise TextError(path, "has no header line", "Name the columns in the first line.")
+    listed = f"Choose one of: {', '.join(names)}."
+    if column is None:
+        if len(names) == 1:
+            return 0
+        if "text" in names:
+            return names.index("text")
+        raise TextError(path, 'has several columns and none called "text"', f"{listed} (--column)")
+    if column in names:
+        return names.index(column)
+    if column.isdecimal() and int(column) < len(names):
+        return int(column)
+    raise TextError(path, f"has no column {column!r}", listed)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Lines with their ends, cut at line feeds only."""
+    rest = ""
+    for chunk in _chunks(path):
+        *lines, rest = (rest + chunk).split("\n")
+        for line in lines:
+            yield line + "\n"
+    if rest:
+        yield rest
+
+
+def _csv_cells(path: Path, column: str | None) -> Iterator[str]:
+    """Cells of a csv file with quotes, or of a tsv file, which has none."""
+    csv.field_size_limit(MAX_CELL)
+    rows = _csv_rows(path)
+    try:
+        names = next((row for row in rows if row), [])
+        place = _choose_column(path, names, column)
+        for row in rows:
+            if row and len(row) != len(names):
+                problem = f"has {len(row)} cells in line {rows.line_num}, but {len(names)} columns"
+                raise TextError(path, problem, "Mend the line, or quote the cell.")
+            if row:
+                yield row[place]
+    except csv.Error as error:
+        problem = f"is ill-formed at line {rows.line_num} ({error})"
+        raise TextError(path, problem, "Mend the line, or its quotation marks.") from None
+
+
+def _csv_rows(path: Path) -> "csv._reader":
+    lines = _lines(path)
+    head = next(lines, "")
+    lines = itertools.chain([head], lines)
+    if file_format(path) == ".tsv":
+        return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    # Where the comma is the decimal mark, spreadsheets write semicolons.
+    delimiter = ";" if ";" in head and "," not in head else ","
+    return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def _json_cells(path: Path, column: str | None) -> Iterator[str | None]:
+    """Values of one key of every object; the first object says which keys there are."""
+    name: str | None = None
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        row = _parse_json(path, number, line)
+        if name is None:
+            name = list(row)[_choose_column(path, list(row), column)]
+        if name not in row:
+            problem = f"has no {name!r} in line {number}"
+            raise TextError(path, problem, f"There is: {', '.join(row)}.")
+        value = row[name]
+        if value is not None and not _is_text(value):
+            problem = f"has no proper text as {name!r} in line {number}"
+            raise TextError(path, problem, "Name a column that holds strings with --column.")
+        yield value
+
+
+def _parse_json(path: Path, number: int, line: str) -> dict[str, object]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        detail = str(error).split(": line")[0]
+        problem = f"is not JSON in line {number} ({detail})"
+        raise TextError(path, problem, "Write one object per line.") from None
+    if not isinstance(row, dict) or not row:
+        raise TextError(path, f"has no object in line {number}", "Write one object per line.")
+    return row
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is a string, without halves of surrogate pairs, which JSON can spell."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _parquet_cells(path: Path, column: str | None) -> Iterator[str | None]:
+    """Cells of a parquet file, read in batches of rows."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtra(f"Reading {path}", "data") from None
+    with open_bytes(path) as file, tempfile.TemporaryFile() as unpacked:
+        # Parquet is read from its end, which a compressed stream cannot do.
+        seekable = unpacked if path.suffix.lower() in COMPRESSED else file
+        if seekable is unpacked:
+            shutil.copyfileobj(file, unpacked)
+        try:
+            table = pq.ParquetFile(seekable)
+            names = table.schema_arrow.names
+            name = names[_choose_column(path, names, column)]
+            kind = table.schema_arrow.field(name).type
+            kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+            if str(kind) not in {"string", "large_string", "string_view"}:
+                problem = f"has {kind} in column {name!r}, not text"
+                raise TextError(path, problem, "Name another with --column.")
+            for batch in table.iter_batches(256, columns=[name]):
+                yield from batch.column(0).to_pylist()
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            detail = str(error).split(". ")[0].split("\n")[0].rstrip(".")
+            problem = f"is damaged or not parquet ({detail})"
+            raise TextError(path, problem, "Make or fetch the file again.") from None
