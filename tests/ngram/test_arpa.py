@@ -238,7 +238,7 @@ def test_pruned_prefixes_of_any_order_come_back(tmp_path):
         (arpa("-1 a x"), 5, "has a probability or back-off weight that is no number"),
         (arpa("0.5 a"), 5, "has the log probability 0.5, which is not 0 or below"),
         (arpa("nan a"), 5, "has the log probability nan, which is not 0 or below"),
-        (arpa("-1 a inf"), 5, "has the back-off weight inf"),
+        (arpa("-1 a inf"), 5, "has the back-off weight inf, which is not finite"),
         (arpa("-1 a;-2 a"), 6, "has the 1-gram 'a' again"),
         (arpa("-1 <unk>;-2 <UNK>"), 6, "has the 1-gram '<UNK>' again"),
         (arpa("-1 <s>;-1 a;-2 <s>"), 7, "has the 1-gram '<s>' again"),

@@ -220,36 +220,43 @@ class _Parser:
 
     def _parse_ngrams(self, section: _Section) -> bytes:
         """Reads n-grams up to the line, returned, that begins another section."""
-        order = section.order
-        while True:
-            line = self._next_line("\\end\\")
+        order, ids = section.order, self.ids
+        for number, line in self.lines:
             parts = line.split()
-            # A token may begin with a backslash, but it is never the first of a line.
-            if len(parts) == 1 and line.startswith(b"\\"):
-                return line
+            self.number = number
             if not order < len(parts) <= order + 2:
+                if not parts:
+                    continue
+                # A token may begin with a backslash, but it is never the first of a line.
+                if len(parts) == 1 and parts[0].startswith(b"\\"):
+                    self._check_values(section)
+                    return parts[0]
                 raise self._error(f"has {len(parts)} fields, not {order + 1} or {order + 2}")
-            words = parts[1 : order + 1]
             if order == 1:
-                self._add_word(words[0], section)
+                self._add_word(parts[1], section)
             try:
-                section.words.extend([self.ids[word] for word in words])
-                log_prob = float(parts[0])
-                backoff = float(parts[order + 1]) if len(parts) > order + 1 else 0.0
+                section.words.extend([ids[word] for word in parts[1 : order + 1]])
+                section.log_probs.append(float(parts[0]))
+                section.backoffs.append(float(parts[-1]) if len(parts) > order + 1 else 0.0)
             except KeyError as error:
                 word = error.args[0].decode(errors="replace")
                 raise self._error(f"has {word!r}, which is not among the 1-grams") from None
             except ValueError:
-                raise self._error(
-                    "has a probability or back-off weight that is no number"
-                ) from None
-            if not log_prob <= 0:
-                raise self._error(f"has the log probability {log_prob}, which is not 0 or below")
-            if not math.isfinite(backoff):
-                raise self._error(f"has the back-off weight {backoff}")
-            section.log_probs.append(log_prob)
-            section.backoffs.append(backoff)
-            section.lines.append(self.number)
+                problem = "has a probability or back-off weight that is no number"
+                raise self._error(problem) from None
+            section.lines.append(number)
+        return self._next_line("\\end\\")
+
+    def _check_values(self, section: _Section) -> None:
+        """Looks at all numbers of a section at once, which is faster than at each."""
+        for what, rule, values, right in (
+            ("log probability", "0 or below", section.log_probs, np.array(section.log_probs) <= 0),
+            ("back-off weight", "finite", section.backoffs, np.isfinite(section.backoffs)),
+        ):
+            if not right.all():
+                place = int(right.argmin())
+                self.number = section.lines[place]
+                raise self._error(f"has the {what} {values[place]}, which is not {rule}")
 
     def _add_word(self, word: bytes, section: _Section) -> None:
         if word in self.ids:
