@@ -66,7 +66,8 @@ def read_lines(name: str) -> Iterator[str]:
 
 def conditions() -> dict[str, Any]:
     """What a figure depends on."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=10"]
+    commit = git("log", "-1", "--format=%h", "--", "src/unrolled/ngram")
+    changed = git("status", "--porcelain", "--", "src/unrolled/ngram")
     models = [
         line for line in Path("/proc/cpuinfo").read_text().split("\n") if "model name" in line
     ]
@@ -76,8 +77,13 @@ def conditions() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "safetensors": importlib.metadata.version("safetensors"),
-        "commit": subprocess.run(command, capture_output=True, text=True).stdout.strip(),
+        "commit": commit + "-dirty" * bool(changed),
     }
+
+
+def git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 class Stopwatch:
@@ -210,6 +216,8 @@ def main() -> None:
     parser.add_argument("--lmplz", help="KenLM's estimator, built from source")
     parser.add_argument("--memory", action="store_true", help="measure memory on 10 M words")
     options = parser.parse_args()
+    if "UNROLLED_DATA" not in os.environ:
+        parser.error("set UNROLLED_DATA to the folder that holds ptb/ and novels-en/")
     tests = [sys.executable, "-m", "pytest", "-q", "tests/ngram"]
     subprocess.run(tests, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     about = conditions()
