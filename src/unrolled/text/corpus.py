@@ -3,11 +3,11 @@
 import codecs
 import hashlib
 import json
-import os
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ class Corpus:
 
     def documents(self) -> NDArray[np.int64]:
         """Maps the documents, `(D, 3)`: first byte, end, first 8 bytes of the content's SHA-256."""
-        return np.memmap(self.folder / DOCUMENTS, np.int64, "r").reshape(-1, 3)
+        return np.memmap(self.folder / DOCUMENTS, "<i8", "r").reshape(-1, 3)
 
     def spans(self) -> Spans:
         """All documents; what lies between two of them counts for the first."""
@@ -80,9 +80,9 @@ class Corpus:
         """
         with open(self.folder / TEXT, "rb") as file:
             block, block_start = b"", 0
-            for start, stop, _ in spans:
+            for start, stop in _bounds(spans):
                 if stop - start > BLOCK:
-                    yield from _cut(_read_range(file, int(start), int(stop)))
+                    yield from _cut(_read_range(file, start, stop))
                     continue
                 if not block_start <= start <= stop <= block_start + len(block):
                     file.seek(start)
@@ -91,7 +91,14 @@ class Corpus:
                 yield from _cut(iter([text]))
 
 
-def _write_text(pieces: Iterable[Piece], text, documents) -> dict[str, object]:
+def _bounds(spans: Spans) -> Iterator[tuple[int, int]]:
+    """First byte and end of each span as Python numbers, which are many times larger."""
+    for first in range(0, len(spans), 4096):
+        for start, stop, _ in spans[first : first + 4096].tolist():
+            yield start, stop
+
+
+def _write_text(pieces: Iterable[Piece], text: BinaryIO, documents: BinaryIO) -> dict[str, Any]:
     """Writes text and document table, `(start, stop, key)` each, and returns the index."""
     everything, content = hashlib.sha256(), hashlib.sha256()
     position = num_documents = 0
@@ -106,8 +113,7 @@ def _write_text(pieces: Iterable[Piece], text, documents) -> dict[str, object]:
             start = position
         content.update(data)
         if piece.ends_document and start is not None:
-            key = content.digest()[:8]
-            entry = np.array([start, position + len(data), 0], "<i8").tobytes()[:16] + key
+            entry = struct.pack("<2q8s", start, position + len(data), content.digest()[:8])
             documents.write(entry)
             everything.update(entry)
             num_documents, start, content = num_documents + 1, None, hashlib.sha256()
@@ -127,7 +133,7 @@ def _write_text(pieces: Iterable[Piece], text, documents) -> dict[str, object]:
     }
 
 
-def _read_range(file, start: int, stop: int) -> Iterator[str]:
+def _read_range(file: BinaryIO, start: int, stop: int) -> Iterator[str]:
     """Decodes bytes `start` to `stop`, a block at a time."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     file.seek(start)
@@ -237,7 +243,9 @@ def _split_documents(
     return {name: spans[chosen[groups] == number] for number, name in enumerate(fractions)}
 
 
-def _choose(sizes: NDArray, chosen: NDArray[np.int8], number: int, target: float) -> None:
+def _choose(
+    sizes: NDArray[np.floating], chosen: NDArray[np.int8], number: int, target: float
+) -> None:
     """Marks free documents while each brings the sum nearer to the target, but at least one."""
     taken = 0.0
     for index in np.flatnonzero(chosen == 0):
@@ -253,31 +261,22 @@ def _split_each(corpus: Corpus, spans: Spans, fractions: dict[str, float]) -> di
     """Head, middle and tail of every document, cut between characters."""
     rows: dict[str, list[tuple[int, int, int]]] = {name: [] for name in fractions}
     with open(corpus.folder / TEXT, "rb") as file:
-        for start, stop, num_bytes in spans.tolist():
+        for start, stop in _bounds(spans):
             first, share = start, 0.0
             for name, fraction in fractions.items():
                 share += fraction
                 last = name == list(fractions)[-1]
                 place = stop if last else _character(file, start + int((stop - start) * share))
-                extra = num_bytes - (stop - start) if last else 0
                 if place > first:
-                    rows[name].append((first, place, place - first + extra))
+                    rows[name].append((first, place, place - first))
                 first = place
     return {name: np.array(part, np.int64).reshape(-1, 3) for name, part in rows.items()}
 
 
-def _character(file, position: int) -> int:
+def _character(file: BinaryIO, position: int) -> int:
     """The start of the character at a byte position."""
     file.seek(max(position - 3, 0))
     before = file.read(min(position, 3) + 1)
     while len(before) > 1 and before[-1] & 0xC0 == 0x80:
         before, position = before[:-1], position - 1
     return position
-
-
-def remove_corpus(folder: Path) -> None:
-    """Deletes the files of a corpus and its folder, if it is empty then."""
-    for name in (TEXT, DOCUMENTS, INDEX):
-        (folder / name).unlink(missing_ok=True)
-    if folder.is_dir():
-        os.rmdir(folder)
