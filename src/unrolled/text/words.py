@@ -20,9 +20,7 @@ PLAIN_WORDS = re.compile(
     rf"<unk>|{_ONE}|\d+(?:[.,]\d+)+|{_LETTERS}(?:['’-]{_LETTERS})*|[{PUNCTUATION}]"
 )
 """The same with punctuation marks as words of their own; "don't", "well-known", "3.14" are one."""
-MAXSAMPLE_WORDS = 300_000
-"""Words at the beginning of a text that this is measured on."""
-_GLUED = 0.02
+MAX_GLUED = 0.02
 """Part of words that end in a punctuation mark, above which a text is not yet tokenized."""
 SAMPLE_WORDS = 300_000
 """Words at the beginning of a text that this is measured on."""
