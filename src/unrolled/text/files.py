@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ..config import DocumentKind
 from ..errors import MissingExtra, TextError
@@ -229,7 +229,9 @@ def _lines(path: Path) -> Iterator[str]:
 def _csv_cells(path: Path, column: str | None) -> Iterator[str]:
     """Cells of a csv file with quotes, or of a tsv file, which has none."""
     csv.field_size_limit(MAX_CELL)
-    rows = _csv_rows(path)
+    lines = _lines(path)
+    head = next(lines, "")
+    rows = csv.reader(itertools.chain([head], lines), **_dialect(path, head))
     try:
         names = next((row for row in rows if row), [])
         place = _choose_column(path, names, column)
@@ -244,18 +246,14 @@ def _csv_cells(path: Path, column: str | None) -> Iterator[str]:
         raise TextError(path, problem, "Mend the line, or its quotation marks.") from None
 
 
-def _csv_rows(path: Path) -> "csv._reader":
-    lines = _lines(path)
-    head = next(lines, "")
-    lines = itertools.chain([head], lines)
+def _dialect(path: Path, head: str) -> dict[str, Any]:
     if file_format(path) == ".tsv":
-        return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
     # Where the comma is the decimal mark, spreadsheets write semicolons.
-    delimiter = ";" if ";" in head and "," not in head else ","
-    return csv.reader(lines, delimiter=delimiter, strict=True)
+    return {"delimiter": ";" if ";" in head and "," not in head else ",", "strict": True}
 
 
-def _json_cells(path: Path, column: str | None) -> Iterator[str | None]:
+def _json_cells(path: Path, column: str | None) -> Iterator[str]:
     """Values of one key of every object; the first object says which keys there are."""
     name: str | None = None
     for number, line in enumerate(_lines(path), 1):
@@ -268,10 +266,11 @@ def _json_cells(path: Path, column: str | None) -> Iterator[str | None]:
             problem = f"has no {name!r} in line {number}"
             raise TextError(path, problem, f"There is: {', '.join(row)}.")
         value = row[name]
-        if value is not None and not _is_text(value):
+        if isinstance(value, str) and _is_unicode(value):
+            yield value
+        elif value is not None:
             problem = f"has no proper text as {name!r} in line {number}"
             raise TextError(path, problem, "Name a column that holds strings with --column.")
-        yield value
 
 
 def _parse_json(path: Path, number: int, line: str) -> dict[str, object]:
@@ -286,12 +285,10 @@ def _parse_json(path: Path, number: int, line: str) -> dict[str, object]:
     return row
 
 
-def _is_text(value: object) -> bool:
-    """Whether a value is a string, without halves of surrogate pairs, which JSON can spell."""
-    if not isinstance(value, str):
-        return False
+def _is_unicode(text: str) -> bool:
+    """Whether a text is without halves of surrogate pairs, which JSON can spell."""
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
     return True

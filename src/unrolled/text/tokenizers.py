@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import CheckpointError, TextError
 from .spelling import Spelling
-from .words import join_words, with_space, word_pattern
+from .words import with_space, without_end_spaces, word_pattern
 
 Ids: TypeAlias = NDArray[np.int32]
 Spans: TypeAlias = tuple[Ids, NDArray[np.int64], NDArray[np.int64]]
@@ -255,10 +255,10 @@ class WordTokenizer(Tokenizer):
         self.split_punctuation = split_punctuation
         self.vocab_size = len(self.words) + 2
         self._pattern = word_pattern(split_punctuation)
-        self._symbols = ["", UNKNOWN, *self.words]
-        self._ids = {word: token for token, word in enumerate(self._symbols) if token}
-        lengths = [len(symbol.encode()) for symbol in self._symbols]
-        self.token_bytes = np.array(lengths, np.int32)
+        symbols = [UNKNOWN, *self.words]
+        self._ids = {word: token for token, word in enumerate(symbols, UNKNOWN_ID)}
+        self._spaced = ["", *(with_space(word, split_punctuation) for word in symbols)]
+        self.token_bytes = np.array([0, *(len(utf8(word)) for word in symbols)], np.int32)
 
     def encode(self, text: str) -> Ids:
         utf8(text)
@@ -271,11 +271,10 @@ class WordTokenizer(Tokenizer):
         return self.encode(text), places[:, 0], places[:, 1]
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        words = (self._symbols[token] for token in ids if token != BOUNDARY_ID)
-        return "".join(map(with_space, words)).encode()
+        return "".join(self._spaced[token] for token in ids).encode()
 
     def decode(self, ids: Iterable[int]) -> str:
-        return join_words(self._symbols[token] for token in ids if token != BOUNDARY_ID)
+        return without_end_spaces(super().decode(ids))
 
     def token_text(self, token: int) -> str:
         return super().token_text(token).rstrip(" ")
