@@ -244,7 +244,7 @@ def _split_documents(
 
 
 def _choose(
-    sizes: NDArray[np.floating], chosen: NDArray[np.int8], number: int, target: float
+    sizes: NDArray[np.number], chosen: NDArray[np.int8], number: int, target: float
 ) -> None:
     """Marks free documents while each brings the sum nearer to the target, but at least one."""
     taken = 0.0

@@ -115,7 +115,9 @@ def _guess(path: Path, sample: bytes, position: int) -> str:
     num_bad = as_utf8.count("\ufffd")
     if sum(not char.isascii() for char in as_utf8) - num_bad > num_bad:
         raise TextError(path, f"is UTF-8 with a damaged byte at position {position}", CONVERT)
-    best = from_bytes(sample).best()
+    # Plain ASCII lines say nothing and would outweigh those that do.
+    foreign = b"\n".join(line for line in sample.split(b"\n") if not line.isascii())
+    best = from_bytes(foreign).best()
     if best is None:
         raise TextError(path, f"is in no known encoding at byte {position}", CONVERT)
     return SUPERSETS.get(best.encoding, best.encoding)
