@@ -1,8 +1,8 @@
 """Language models on your own text: train, compare, use.
 
-    import unrolled
-    run = unrolled.load("runs/a")
-    print(unrolled.generate(run.model, run.tokenizer, "Once")[0])
+import unrolled
+run = unrolled.load("runs/a")
+print(unrolled.generate(run.model, run.tokenizer, "Once")[0])
 """
 
 from importlib import import_module
@@ -10,37 +10,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .checkpoint import load as load
-    from .compare import compare as compare
+    from .comparison import compare as compare
     from .config import Budget as Budget
     from .config import DataConfig as DataConfig
-    from .evaluate import evaluate as evaluate
-    from .generate import SamplingConfig as SamplingConfig
-    from .generate import generate as generate
-    from .generate import next_tokens as next_tokens
-    from .generate import next_words as next_words
-    from .generate import stream as stream
-    from .score import rank as rank
-    from .score import score_text as score_text
-    from .score import score_texts as score_texts
-    from .train import TrainRequest as TrainRequest
-    from .train import train as train
+    from .evaluation import evaluate as evaluate
+    from .generation import SamplingConfig as SamplingConfig
+    from .generation import generate as generate
+    from .generation import next_tokens as next_tokens
+    from .generation import next_words as next_words
+    from .generation import stream as stream
+    from .scoring import rank as rank
+    from .scoring import score_text as score_text
+    from .scoring import score_texts as score_texts
+    from .training import TrainRequest as TrainRequest
+    from .training import train as train
 
 _HOME = {
     "load": "checkpoint",
-    "compare": "compare",
+    "compare": "comparison",
     "Budget": "config",
     "DataConfig": "config",
-    "evaluate": "evaluate",
-    "SamplingConfig": "generate",
-    "generate": "generate",
-    "next_tokens": "generate",
-    "next_words": "generate",
-    "stream": "generate",
-    "rank": "score",
-    "score_text": "score",
-    "score_texts": "score",
-    "TrainRequest": "train",
-    "train": "train",
+    "evaluate": "evaluation",
+    "SamplingConfig": "generation",
+    "generate": "generation",
+    "next_tokens": "generation",
+    "next_words": "generation",
+    "stream": "generation",
+    "rank": "scoring",
+    "score_text": "scoring",
+    "score_texts": "scoring",
+    "TrainRequest": "training",
+    "train": "training",
 }
 
 __all__ = sorted(_HOME)

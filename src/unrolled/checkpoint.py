@@ -1,18 +1,16 @@
 """The run folder: the only file that knows what is in it.
 
-    config.json              model, data, training settings, conditions, results
-    tokenizer.json           text → ids
-    model.safetensors        the model to use
-    log.jsonl                one record a line: training and validation losses over time
-    train_state.safetensors  everything needed to go on, until the run has ended
-    tokens/                  the encoded text, until the run has ended
-    baselines/               unigram and n-gram of the same text, to read other figures by
+config.json              model, data, training settings, conditions, results
+tokenizer.json           text → ids
+model.safetensors        the model to use
+log.jsonl                one record a line: training and validation losses over time
+train_state.safetensors  everything needed to go on, until the run has ended
+tokens/                  the encoded text, until the run has ended
+baselines/               unigram and n-gram of the same text, to read other figures by
 """
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .atomic import write_atomically
 from .config import ModelConfig, model_config_from_dict
 from .errors import CheckpointError
 from .models.base import LanguageModel
 from .models.build import load_model
+from .models.ngram import NgramModel
+from .prepared import load_baselines
 from .text.tokenizers import Tokenizer, load_tokenizer
 
 CONFIG, TOKENIZER, MODEL = "config.json", "tokenizer.json", "model.safetensors"
-LOG, TRAIN_STATE, TOKENS, BASELINES = "log.jsonl", "train_state.safetensors", "tokens", "baselines"
+LOG, TRAIN_STATE = "log.jsonl", "train_state.safetensors"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Run:
     tokenizer: Tokenizer
     config: dict[str, Any]
     """The content of config.json."""
+
+    @property
+    def baselines(self) -> dict[str, NgramModel]:
+        """Simple models of the same training text, to read this one's figures by."""
+        return load_baselines(self.path / self.config["text"])
 
     @property
     def model_config(self) -> ModelConfig:
@@ -87,22 +93,6 @@ def save_config(run: Path, config: dict[str, Any]) -> None:
     write_atomically(run / CONFIG, lambda path: path.write_text(text + "\n", "utf-8"))
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` fill a temporary file, then puts it in place: never a half-written file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def save_train_state(run: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
     """Writes tensors and JSON-able values in one safetensors file, atomically."""
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -146,26 +136,3 @@ def read_log(run: Path) -> Iterator[dict[str, Any]]:
             records.pop()
         records.append(record)
     yield from records
-
-
-def versions() -> dict[str, str]:
-    """Versions that a figure depends on."""
-    import platform
-    from importlib.metadata import version
-
-    packages = ("unrolled", "torch", "numpy", "tokenizers", "safetensors")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
-
-
-__all__ = [
-    "Run",
-    "append_log",
-    "load",
-    "load_config",
-    "load_train_state",
-    "read_log",
-    "save_config",
-    "save_train_state",
-    "versions",
-    "write_atomically",
-]

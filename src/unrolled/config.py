@@ -8,6 +8,7 @@ from .errors import ConfigError
 
 TokenizerKind: TypeAlias = Literal["auto", "byte", "char", "word", "bpe"]
 DocumentKind: TypeAlias = Literal["file", "line"]
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 Size: TypeAlias = Literal["small", "medium", "large"]
 
 
@@ -147,7 +148,7 @@ class TrainConfig:
     """Part of the budget over which the learning rate falls."""
     average_fraction: float = 0.1
     """Last part of the budget over which weights are averaged."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     """Of matrix products; "auto" times both on this machine. Weights are always float32."""
     threads: int = 0
     """0: times one thread against all and takes the faster."""
@@ -167,6 +168,11 @@ def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
     )
 
 
+def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
+    """Rebuilds the configuration that `asdict` made."""
+    return TrainConfig(**{**values, "budget": Budget(**values["budget"])})
+
+
 def _kinds(config: type) -> tuple[str, ...]:
     annotation = next(field.type for field in fields(config) if field.name == "kind")
     return annotation.__args__ if hasattr(annotation, "__args__") else (annotation,)
@@ -178,6 +184,7 @@ __all__ = [
     "DocumentKind",
     "ModelConfig",
     "NgramConfig",
+    "Precision",
     "RecurrentConfig",
     "Size",
     "TokenizerKind",
@@ -185,4 +192,5 @@ __all__ = [
     "TransformerConfig",
     "asdict",
     "model_config_from_dict",
+    "train_config_from_dict",
 ]

@@ -1,7 +1,6 @@
 """The training loop: take a batch, update, now and then evaluate, average and save."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from . import checkpoint
+from .atomic import write_atomically
 from .batches import Batch, BatchStream
 from .config import TrainConfig
-from .evaluate import score_stream
+from .evaluation import score_stream
 from .losses import BITS_PER_NAT
 from .models.base import State, detach_state, state_from_tensors, state_to_tensors
-from .models.build import save_weights
+from .models.neural import NeuralModel
 from .text.store import TokenStore
 
 Listener = Callable[[dict[str, Any]], None]
@@ -40,6 +41,8 @@ class Progress:
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    update_seconds: float = 0.0
+    """Of `seconds`, those spent in training steps."""
     epoch: int = 0
     position: int = 0
     next_evaluation: float = 0.0
@@ -54,7 +57,7 @@ class Training:
     """One model in training: all that changes, and how it is saved and restored."""
 
     run: Path
-    model: nn.Module
+    model: NeuralModel
     store: TokenStore
     config: TrainConfig
     closing_tokens: int = 0
@@ -97,7 +100,8 @@ class Training:
         self.progress.seconds = self._resumed_seconds + time.monotonic() - self._started
 
     def update(self, batch: Batch) -> tuple[float, float]:
-        """Takes one optimizer step; returns nats per token and the gradient norm before clipping."""
+        """Takes one optimizer step; returns nats per token and the norm before clipping."""
+        began = time.monotonic()
         if batch.starts_epoch:
             self.carried = self.model.initial_state(self.batches.batch_size)
         rate = self.config.learning_rate * schedule(self.fraction, self.config)
@@ -117,6 +121,7 @@ class Training:
         self.progress.epoch, self.progress.position = self.batches.epoch, self.batches.position
         if self.fraction >= 1 - self.config.average_fraction:
             self._average()
+        self.progress.update_seconds += time.monotonic() - began
         return loss.item(), norm.item()
 
     def _average(self) -> None:
@@ -162,8 +167,13 @@ class Training:
         self.model.load_state_dict(self.best)
         return self.progress.best_nats
 
+    def save_best(self) -> None:
+        """Writes the best weights so far: the run can be used while it trains."""
+        write_atomically(self.run / checkpoint.MODEL, lambda path: save_file(self.best, path))
+
     def save(self) -> None:
         """Writes a checkpoint from which training goes on to the same weights."""
+        self.save_best()
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value.clone() for name, value in self.average.items()}
         tensors |= {f"best.{name}": value.clone() for name, value in self.best.items()}
@@ -293,55 +303,3 @@ def copy_weights(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, value in source.items():
             target[name].copy_(value)
-
-
-@dataclass(frozen=True)
-class Pace:
-    """The fastest way to train a model on this machine."""
-
-    precision: str
-    threads: int
-    tokens_per_second: float
-    reason: str
-
-
-def find_pace(model: nn.Module, config: TrainConfig, vocab_size: int) -> Pace:
-    """Times one training step with each precision and thread count that the settings leave open."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = [config.threads] if config.threads else sorted({cores or 1, 1}, reverse=True)
-    both = config.precision == "auto"
-    precisions = ["float32", "bfloat16"] if both else [config.precision]
-    seconds: dict[tuple[str, int], float] = {}
-    for count in threads:
-        torch.set_num_threads(count)
-        for precision in precisions:
-            seconds[precision, count] = _step_seconds(model, config, precision, vocab_size)
-    (precision, count), best = min(seconds.items(), key=lambda item: item[1])
-    torch.set_num_threads(count)
-    others = [
-        f"{value / best:.1f}x the time with {name}, {number} thread{'s' * (number > 1)}"
-        for (name, number), value in seconds.items()
-        if (name, number) != (precision, count)
-    ]
-    rate = config.batch_size * config.sequence_length / best
-    return Pace(precision, count, rate, "; ".join(others) or "as set")
-
-
-def _step_seconds(
-    model: nn.Module, config: TrainConfig, precision: str, vocab_size: int, repeats: int = 2
-) -> float:
-    shape = (config.batch_size, config.sequence_length)
-    tokens = torch.randint(vocab_size, shape, generator=torch.Generator().manual_seed(0))
-    model.train()
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        with autocast(precision):
-            log_probs, _ = model.score(tokens, tokens, model.initial_state(len(tokens)))
-        (-log_probs.mean()).backward()
-        times.append(time.perf_counter() - began)
-    model.zero_grad()
-    return min(times)
-
-
-__all__ = ["Interrupted", "Pace", "Progress", "Training", "find_pace", "fit"]

@@ -45,11 +45,11 @@ def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
 
 def train_preset(kind: Kind) -> TrainConfig:
     """The training settings of a kind of neural model."""
-    return TrainConfig(learning_rate=LEARNING_RATE[kind])
+    return TrainConfig(learning_rate=LEARNING_RATE.get(kind, 0.0))
 
 
 def regularize(config: ModelConfig, num_epochs: float) -> ModelConfig:
-    """Adds dropout by how often the text will be read: none in one pass, more with every doubling."""
+    """Adds dropout by how often the text will be read: none up to two passes, then ever more."""
     strength = min(0.5, 0.1 * max(0.0, num_epochs - 2) ** 0.5)
     if isinstance(config, RecurrentConfig):
         return replace(
@@ -73,10 +73,11 @@ def override(config: Any, **values: Any) -> Any:
     given = {name: value for name, value in values.items() if value is not None}
     for name, value in given.items():
         if not hasattr(config, name):
-            what = getattr(config, "kind", type(config).__name__)
-            raise ConfigError(name, f"left out for {what}", value, f"Leave --{_flag(name)} out.")
+            raise superfluous(name, getattr(config, "kind", type(config).__name__), value)
     return replace(config, **given)
 
 
-def _flag(name: str) -> str:
-    return name.replace("_", "-")
+def superfluous(name: str, kind: str, value: Any) -> ConfigError:
+    """The error for a setting that a kind of model does not have."""
+    flag = name.replace("_", "-")
+    return ConfigError(name, f"left out for {kind}", value, f"Leave --{flag} out.")

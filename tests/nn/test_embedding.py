@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from unrolled.nn import embedding
 from unrolled.nn.embedding import TiedEmbedding
 
 torch.set_num_threads(1)
@@ -31,9 +30,7 @@ def test_it_reads_features_of_variance_one_and_begins_with_small_logits():
     assert layer.weight.norm(dim=1).mean().item() == pytest.approx(1, rel=0.02)
 
 
-@pytest.mark.parametrize("in_memory", [1, 23 * 4, 1 << 22])
-def test_scores_are_gathered_log_probs_however_cut(tied, monkeypatch, in_memory):
-    monkeypatch.setattr(embedding, "LOGITS_IN_MEMORY", in_memory)
+def test_scores_are_gathered_log_probs(tied):
     hidden, targets = torch.randn(3, 7, 5), torch.randint(23, (3, 7))
     expected = tied.log_probs(hidden).gather(-1, targets[..., None]).squeeze(-1)
     torch.testing.assert_close(tied.score(hidden, targets), expected)

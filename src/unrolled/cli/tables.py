@@ -24,7 +24,9 @@ def print_losses(
     table.add_column("model")
     for heading in ("bits/byte", "bits/char", "perplexity/token", "perplexity/word"):
         table.add_column(heading, justify="right")
-    rows = [(row["bits_per_byte"], (row["name"], f"{row['bits_per_byte']:.3f}")) for row in baselines]
+    rows = [
+        (row["bits_per_byte"], (row["name"], f"{row['bits_per_byte']:.3f}")) for row in baselines
+    ]
     word = loss["perplexity_per_word"]
     closed = " (closed vocabulary)" if loss["closed_vocabulary"] else ""
     rows.append(

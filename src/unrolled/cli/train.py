@@ -41,15 +41,15 @@ def train(
         Go on with a run that was stopped or killed; all other settings are its own.
     """
     began = time.monotonic()
-    from .. import train as library_train
     from ..config import Budget
     from ..errors import ConfigError
-    from ..train import TrainRequest
+    from ..training import TrainRequest
+    from ..training import train as library_train
     from .progress import Progress, stop_on_interrupt
 
     with Progress() as progress, stop_on_interrupt() as stop:
         if resume:
-            from ..train import resume as library_resume
+            from ..training import resume as library_resume
 
             config = library_resume(out, progress, stop)
         elif not texts:

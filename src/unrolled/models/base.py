@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 State: TypeAlias = "Tensor | tuple[State, ...]"
-"""What a model remembers: a tensor or a nested tuple of tensors, the batch first in each, `(B, ...)`."""
+"""What a model remembers: a tensor, or a nested tuple of tensors, each `(B, ...)`."""
 
 
 class LanguageModel(Protocol):
@@ -18,7 +18,10 @@ class LanguageModel(Protocol):
     Reading a text in any pieces gives the same numbers.
     """
 
-    vocab_size: int
+    @property
+    def vocab_size(self) -> int:
+        """V, the number of token ids."""
+        ...
 
     def initial_state(self, batch_size: int) -> State:
         """Returns the state before any token was read, for B = `batch_size` rows."""

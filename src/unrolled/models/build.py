@@ -1,20 +1,20 @@
 """Configuration → model: one visible dict."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from ..config import ModelConfig, NgramConfig
 from ..errors import CheckpointError
 from .base import LanguageModel
+from .neural import NeuralModel
 from .ngram import NgramModel
 from .recurrent import RecurrentModel
 from .transformer import TransformerModel
 
-BUILDERS: dict[str, Any] = {
+BUILDERS: dict[str, Callable[..., NeuralModel]] = {
     "rnn": RecurrentModel,
     "gru": RecurrentModel,
     "lstm": RecurrentModel,
@@ -22,7 +22,7 @@ BUILDERS: dict[str, Any] = {
 }
 
 
-def build(config: ModelConfig, vocab_size: int) -> torch.nn.Module:
+def build(config: ModelConfig, vocab_size: int) -> NeuralModel:
     """Builds an untrained neural model; an n-gram is counted instead, see `ngram/`."""
     return BUILDERS[config.kind](config, vocab_size)
 
@@ -44,8 +44,3 @@ def load_model(path: Path, config: ModelConfig, vocab_size: int) -> LanguageMode
         reason = str(error).splitlines()[0]
         raise CheckpointError(path, f"cannot be loaded: {reason}", "Train the run again.") from None
     return model.eval().requires_grad_(False)
-
-
-def save_weights(model: torch.nn.Module, path: Path) -> None:
-    """Writes the weights as safetensors; the caller makes it atomic."""
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, path)

@@ -7,11 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import ShapeError
+from ..errors import ConfigError, ShapeError
 from ..ngram.kneser_ney import UNSEEN, KneserNey
 from ..nn.embedding import check_tokens
 from .base import State
-from .baselines import check_ids
 
 
 class NgramModel:
@@ -96,3 +95,11 @@ class NgramModel:
     def _last(self, history: NDArray[np.int64]) -> Tensor:
         start = history.shape[1] - (self.order - 1)
         return torch.from_numpy(history[:, start:].copy())
+
+
+def check_ids(tokens: Tensor, vocab_size: int) -> None:
+    """Raises ConfigError unless all tokens, of which there are some, are 0 to V - 1."""
+    for extreme in (int(tokens.min()), int(tokens.max())):
+        if not 0 <= extreme < vocab_size:
+            remedy = "Encode the text with the model's own tokenizer."
+            raise ConfigError("tokens", f"ids from 0 to {vocab_size - 1}", extreme, remedy)

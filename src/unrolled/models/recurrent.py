@@ -13,6 +13,7 @@ from ..nn.embedding import TiedEmbedding, check_tokens
 from ..nn.gru import GRU
 from ..nn.lstm import LSTM
 from ..nn.stack import Layer, RecurrentStack, StackState
+from .neural import NeuralModel
 
 LAYERS: dict[str, Callable[[RecurrentConfig, int], Layer]] = {
     "rnn": lambda config, input_size: Elman(
@@ -25,7 +26,7 @@ PIECE = 1024
 """Time steps computed at a time where no gradient is needed."""
 
 
-class RecurrentModel(nn.Module):
+class RecurrentModel(NeuralModel):
     """Embedding, L recurrent layers with carried state, projection to E, tied softmax.
 
     A `LanguageModel`: start with `initial_state(B)`, then `read` or `score` pieces of any length.
@@ -83,14 +84,6 @@ class RecurrentModel(nn.Module):
         x = embedding_dropout(x, tokens, self.vocab_size, self.embedding_dropout, self.training)
         y, state = self.stack(x, state)
         return self.projection(y), state
-
-    def set_output_bias(self, log_probs: Tensor) -> None:
-        """Starts from the unigram distribution, `(V,)` in nats: saves the first hundred steps."""
-        self.embedding.set_bias(log_probs)
-
-    def num_parameters(self) -> int:
-        """Trained numbers, the tied matrix counted once."""
-        return sum(parameter.numel() for parameter in self.parameters())
 
 
 def _check(config: RecurrentConfig) -> None:

@@ -10,13 +10,14 @@ from ..config import TransformerConfig
 from ..errors import ConfigError, ShapeError
 from ..nn.attention import Block, rotary_angles, window_mask
 from ..nn.embedding import TiedEmbedding, check_tokens
+from .neural import NeuralModel
 
 Layers: TypeAlias = tuple[tuple[Tensor, Tensor], ...]
 Cache: TypeAlias = tuple[Layers, Tensor]
 """Rotated keys and values of each layer, `(B, context, heads, d)`, and tokens read, `(B,)`."""
 
 
-class TransformerModel(nn.Module):
+class TransformerModel(NeuralModel):
     """Decoder with pre-norm RMSNorm, rotary positions, SwiGLU and a tied softmax.
 
     A `LanguageModel`: start with `initial_state(B)`, then `read` or `score` pieces of any length.
@@ -97,14 +98,6 @@ class TransformerModel(nn.Module):
             x, keys, values = block(x, keys, values, cos, sin, mask)
             kept.append((keys, values))
         return self.norm(x), (tuple(kept), counts + num_new)
-
-    def set_output_bias(self, log_probs: Tensor) -> None:
-        """Starts from the unigram distribution, `(V,)` in nats: saves the first hundred steps."""
-        self.embedding.set_bias(log_probs)
-
-    def num_parameters(self) -> int:
-        """Trained numbers, the tied matrix counted once."""
-        return sum(parameter.numel() for parameter in self.parameters())
 
 
 def _check(config: TransformerConfig) -> None:

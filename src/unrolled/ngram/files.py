@@ -1,9 +1,8 @@
-"""Files that are whole or absent, and safetensors that are mapped instead of read."""
+"""Arrays in safetensors files that are mapped instead of read."""
 
 import json
 import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from ..atomic import write_atomically
 from ..errors import CheckpointError
 
 DTYPES = {"I64": np.int64, "U32": np.uint32, "F32": np.float32}
 """Element types that this package writes, by their safetensors names."""
-
-
-def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
-    """Lets `write` fill a temporary file, then puts it in place: never a half-written file."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_arrays(

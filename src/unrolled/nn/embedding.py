@@ -1,15 +1,11 @@
 """Token embedding, and the softmax that shares its weights."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ShapeError
-
-LOGITS_IN_MEMORY = 1 << 22
-"""Logits computed at a time where no gradient is needed: 16 MB of float32."""
+from ..ops.linear_log_probs import linear_log_probs
 
 
 class TiedEmbedding(nn.Module):
@@ -37,23 +33,10 @@ class TiedEmbedding(nn.Module):
         return F.log_softmax(logits, -1, dtype=self.bias.dtype)
 
     def score(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Log-probability of `targets (B, T)` alone, `(B, T)` float32, from `hidden (B, T, E)`.
-
-        Without gradients, logits exist for a few rows at a time only.
-        """
+        """Log-probability of `targets (B, T)` alone, `(B, T)` float32, from `hidden (B, T, E)`."""
         rows = hidden.reshape(-1, hidden.shape[-1])
-        scores = [self._score(*piece) for piece in self._pieces(rows, targets.reshape(-1))]
-        return torch.cat(scores).view(targets.shape)
-
-    def _pieces(self, rows: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        if rows.requires_grad:
-            return iter([(rows, targets)])
-        size = max(1, LOGITS_IN_MEMORY // len(self.bias))
-        return zip(rows.split(size), targets.split(size), strict=True)
-
-    def _score(self, rows: Tensor, targets: Tensor) -> Tensor:
-        logits = F.linear(rows, self.weight, self.bias)
-        return -F.cross_entropy(logits.to(self.bias.dtype), targets, reduction="none")
+        scores = linear_log_probs(rows, self.weight, self.bias, targets.reshape(-1))
+        return scores.view(targets.shape)
 
     @torch.no_grad()
     def set_bias(self, log_probs: Tensor) -> None:

@@ -1,6 +1,8 @@
 """What a text costs a model, with the simple baselines beside it."""
 
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +11,6 @@ from numpy.typing import NDArray
 
 from .losses import Loss
 from .models.base import LanguageModel, State, stack_states
-from .models.baselines import UniformModel
 from .text.store import SplitInfo, TokenStore
 
 LANES = 32
@@ -93,19 +94,14 @@ class Baseline:
     bits_per_byte: float
 
 
-def baselines(
-    store: TokenStore, split: str, models: dict[str, LanguageModel], vocab_size: int
-) -> list[Baseline]:
-    """Uniform, the given simple models (unigram, n-gram) and the `xz` compressor, on a split."""
-    everyone = {"uniform": UniformModel(vocab_size), **models}
-    rows = [
-        Baseline(name, evaluate(model, store, split).bits_per_byte)
-        for name, model in everyone.items()
-    ]
+def baselines(store: TokenStore, split: str, models: Mapping[str, LanguageModel]) -> list[Baseline]:
+    """What a split costs without a trained network: uniform, the given simple models, and `xz`."""
     info = store.split(split)
+    rows = [("uniform", to_loss(info.num_tokens * math.log(store.vocab_size), info).bits_per_byte)]
+    rows += [(name, evaluate(model, store, split).bits_per_byte) for name, model in models.items()]
     if info.xz_bytes:
-        rows.append(Baseline("xz", 8 * info.xz_bytes / info.xz_of_bytes))
-    return rows
+        rows.append(("xz", 8 * info.xz_bytes / info.xz_of_bytes))
+    return [Baseline(name, bits) for name, bits in rows]
 
 
 @dataclass(frozen=True)

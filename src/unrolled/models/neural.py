@@ -1,0 +1,36 @@
+"""What the neural language models share."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..nn.embedding import TiedEmbedding
+from .base import State
+
+
+class NeuralModel(nn.Module, ABC):
+    """A `LanguageModel` with weights; predicts through the tied `embedding`."""
+
+    vocab_size: int
+    embedding: TiedEmbedding
+
+    @abstractmethod
+    def initial_state(self, batch_size: int) -> Any:
+        """Returns the state before any token was read, for B rows."""
+
+    @abstractmethod
+    def read(self, tokens: Tensor, state: Any) -> tuple[Tensor, State]:
+        """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
+
+    @abstractmethod
+    def score(self, tokens: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, State]:
+        """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state."""
+
+    def set_output_bias(self, log_probs: Tensor) -> None:
+        """Starts from the unigram distribution, `(V,)` in nats: saves the first hundred steps."""
+        self.embedding.set_bias(log_probs)
+
+    def num_parameters(self) -> int:
+        """Trained numbers, the tied matrix counted once."""
+        return sum(parameter.numel() for parameter in self.parameters())

@@ -1,0 +1,94 @@
+"""Softmax over a vocabulary, for the log-probability of one given token per row.
+
+    log p(target) = logit(target) - log sum_v exp(logit(v)),   logits = hidden W^T + bias
+
+With V in the thousands the logits are most of a training step's memory and time. They are kept
+once, in the precision of the matrix products; everything else happens a few rows at a time, so that
+it stays in the cache.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+LOGITS_IN_CACHE = 1 << 22
+"""Logits worked on at a time: 16 MB of float32."""
+
+
+def linear_log_probs(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    """Log-probability of each row's target, in nats.
+
+    Args:
+        hidden: `(N, E)`.
+        weight, bias: `(V, E)` and `(V,)`.
+        targets: Token ids, `(N,)` int64.
+
+    Returns:
+        `(N,)`, differentiable in hidden, weight and bias. Under autocast the products are in
+        bfloat16, sums and exponentials in float32.
+    """
+    return _LinearLogProbs.apply(hidden, weight, bias, targets)  # type: ignore[no-any-return]
+
+
+def linear_log_probs_reference(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor
+) -> Tensor:
+    """The same from torch's own functions."""
+    return -F.cross_entropy(F.linear(hidden, weight, bias), targets, reduction="none")
+
+
+class _LinearLogProbs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+        dtype = _product_type(hidden)
+        rows, columns = hidden.to(dtype), weight.to(dtype)
+        differentiable = any(ctx.needs_input_grad)
+        kept = rows.new_empty(len(rows), len(columns)) if differentiable else None
+        normalizers, scores = bias.new_empty(len(rows)), bias.new_empty(len(rows))
+        for part in _parts(len(rows), len(columns)):
+            logits = rows[part] @ columns.t() if kept is None else _into(rows, columns, kept, part)
+            logits = logits + bias
+            normalizers[part] = logits.logsumexp(1)
+            scores[part] = logits.gather(1, targets[part, None])[:, 0] - normalizers[part]
+        if kept is not None:
+            ctx.save_for_backward(rows, columns, bias, targets, normalizers)
+            ctx.kept, ctx.types = kept, (hidden.dtype, weight.dtype)
+        return scores
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        rows, columns, bias, targets, normalizers = ctx.saved_tensors
+        kept, ctx.kept = ctx.kept, None
+        if kept is None:
+            raise RuntimeError("linear_log_probs keeps its logits for one backward pass only")
+        grad_bias = torch.zeros_like(bias)
+        for part in _parts(len(rows), len(columns)):
+            # d log p(target) / d logit(v) = [v is target] - p(v), written over the logits.
+            slope = ((kept[part] + bias) - normalizers[part, None]).exp_()
+            slope.mul_(-gradient[part, None])
+            slope.scatter_add_(1, targets[part, None], gradient[part, None])
+            grad_bias += slope.sum(0)
+            kept[part] = slope
+        grad_hidden, grad_weight = kept @ columns, kept.t() @ rows
+        return grad_hidden.to(ctx.types[0]), grad_weight.to(ctx.types[1]), grad_bias, None
+
+
+def _into(rows: Tensor, columns: Tensor, kept: Tensor, part: slice) -> Tensor:
+    return torch.mm(rows[part], columns.t(), out=kept[part])
+
+
+def _parts(num_rows: int, width: int) -> Iterator[slice]:
+    size = max(1, LOGITS_IN_CACHE // width)
+    for start in range(0, num_rows, size):
+        yield slice(start, start + size)
+
+
+def _product_type(hidden: Tensor) -> torch.dtype:
+    if torch.is_autocast_enabled("cpu"):
+        return torch.get_autocast_dtype("cpu")
+    return hidden.dtype
