@@ -1,7 +1,7 @@
 """Every setting of a run: frozen dataclasses that become JSON and back."""
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 from .errors import ConfigError
@@ -159,23 +159,19 @@ class TrainConfig:
 
 def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
     """Rebuilds the configuration that `asdict` made."""
+    kinds = {"ngram": NgramConfig, "transformer": TransformerConfig}
+    kinds |= dict.fromkeys(("rnn", "gru", "lstm"), RecurrentConfig)
     kind = values.get("kind")
-    for config in (NgramConfig, RecurrentConfig, TransformerConfig):
-        if kind in _kinds(config):
-            return config(**values)
-    raise ConfigError(
-        "model", "one of ngram, rnn, gru, lstm, transformer", kind, "Retrain, or mend config.json."
-    )
+    if kind not in kinds:
+        rule = f"one of {', '.join(sorted(kinds))}"
+        raise ConfigError("model", rule, kind, "Retrain, or mend config.json.")
+    return kinds[kind](**values)
 
 
 def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
     """Rebuilds the configuration that `asdict` made."""
-    return TrainConfig(**{**values, "budget": Budget(**values["budget"])})
-
-
-def _kinds(config: type) -> tuple[str, ...]:
-    annotation = next(field.type for field in fields(config) if field.name == "kind")
-    return annotation.__args__ if hasattr(annotation, "__args__") else (annotation,)
+    others = {name: value for name, value in values.items() if name != "budget"}
+    return TrainConfig(budget=Budget(**values["budget"]), **others)
 
 
 __all__ = [

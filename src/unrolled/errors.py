@@ -38,3 +38,7 @@ class MissingExtra(UnrolledError):
 
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(f"{purpose} needs an extra: pip install 'unrolled[{extra}]'.")
+
+
+class WorkerError(UnrolledError):
+    """A training in a process of its own failed; the message is what it said."""

@@ -13,6 +13,8 @@ from .losses import Loss
 from .models.base import LanguageModel, State, stack_states
 from .text.store import SplitInfo, TokenStore
 
+VALID_TOKENS = 30_000
+"""Validation tokens looked at during training; the final split is scored whole."""
 LANES = 32
 WARMUP = 512
 """Tokens that a lane reads before its own part, so that cutting a text costs it no context."""
@@ -84,6 +86,12 @@ def evaluate(model: LanguageModel, store: TokenStore, split: str) -> Loss:
     """Scores a split of a store."""
     scores = score_stream(model, store.tokens(split))
     return to_loss(-float(scores.sum(dtype=np.float64)), store.split(split))
+
+
+def validation_nats(model: LanguageModel, store: TokenStore) -> float:
+    """Nats per token on the first validation tokens: what is looked at during training."""
+    tokens = store.tokens("valid")[: VALID_TOKENS + 1]
+    return -float(score_stream(model, tokens).mean(dtype=np.float64))
 
 
 @dataclass(frozen=True)

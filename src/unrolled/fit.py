@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from . import checkpoint
 from .atomic import write_atomically
 from .batches import Batch, BatchStream
 from .config import TrainConfig
-from .evaluation import score_stream
+from .evaluation import VALID_TOKENS, validation_nats
 from .losses import BITS_PER_NAT
 from .models.base import State, detach_state, state_from_tensors, state_to_tensors
 from .models.neural import NeuralModel
@@ -25,8 +24,6 @@ from .text.store import TokenStore
 Listener = Callable[[dict[str, Any]], None]
 """Hears every record: what the log has, the progress bar shows and diagnosis measures."""
 
-VALID_TOKENS = 30_000
-"""Validation tokens looked at during training; the full split is scored at the end."""
 EVALUATIONS = 20
 
 
@@ -134,18 +131,13 @@ class Training:
 
     def validate(self) -> float:
         """Nats per token on a part of the validation split; remembers the best weights."""
-        nats = self.validation_nats()
+        self.model.eval()
+        with autocast(self.config.precision):
+            nats = validation_nats(self.model, self.store)
         if nats < self.progress.best_nats:
             self.progress.best_nats = nats
             copy_weights(self.model.state_dict(), self.best)
         return nats
-
-    def validation_nats(self) -> float:
-        """Nats per token of the present weights on the first validation tokens."""
-        tokens = self.store.tokens("valid")[: VALID_TOKENS + 1]
-        self.model.eval()
-        with autocast(self.config.precision):
-            return -float(score_stream(self.model, tokens).mean(dtype=np.float64))
 
     def plan_evaluation(self, seconds: float) -> None:
         """Sets when to evaluate next, so that evaluations take a few percent of the budget."""

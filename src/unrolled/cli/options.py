@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..config import DataConfig, DocumentKind, TokenizerKind
+from ..errors import ConfigError
 
 Texts = Annotated[list[str], Parameter(negative=(), help="Files or folders of text; - for stdin.")]
 
@@ -88,6 +89,13 @@ class TrainOptions:
     checkpoint_seconds: float | None = None
 
 
+def required(texts: list[str]) -> list[str]:
+    """The texts, of which there has to be one."""
+    if not texts:
+        raise ConfigError("TEXT", "given", "none", "Name files or folders, or - for stdin.")
+    return texts
+
+
 def given(options: object) -> dict[str, object]:
     """The flags that the user set."""
     return {name: value for name, value in vars(options).items() if value is not None}
@@ -101,4 +109,5 @@ __all__ = [
     "Texts",
     "TrainOptions",
     "given",
+    "required",
 ]

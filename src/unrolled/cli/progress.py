@@ -1,8 +1,5 @@
-"""What the terminal shows while a model trains, and what Ctrl-C does."""
+"""What the terminal shows while models train."""
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,10 +9,9 @@ from rich.progress import Progress as Bar
 
 
 class Progress:
-    """Hears the records of a training and draws one bar from them, on stderr."""
+    """Hears the records of trainings and draws one bar for each, on stderr."""
 
-    def __init__(self, title: str = "") -> None:
-        self.title = title
+    def __init__(self) -> None:
         self.console = Console(stderr=True, soft_wrap=True, highlight=False)
         self.bar = Bar(
             TextColumn("{task.description}"),
@@ -24,8 +20,8 @@ class Progress:
             TextColumn("{task.fields[figures]}"),
             console=self.console,
         )
-        self.task: TaskID | None = None
-        self.valid = ""
+        self.tasks: dict[str, TaskID] = {}
+        self.valid: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -40,41 +36,33 @@ class Progress:
         self.bar.stop()
 
     def __call__(self, record: dict[str, Any]) -> None:
-        """Shows one record."""
+        """Shows one record; "run" tells which training it comes from where there are several."""
+        run = record.get("run", "training")
         if "text" in record:
-            self.console.print(f"{self.title}{record['text']}")
+            prefix = f"{run}: " if "run" in record else ""
+            self.console.print(f"{prefix}{record['text']}", markup=False)
             return
-        if self.task is None:
-            self.task = self.bar.add_task(self.title or "training", total=1.0, figures="")
+        if run not in self.tasks:
+            self.tasks[run] = self.bar.add_task(run, total=1.0, figures="")
         if "valid" in record:
-            self.valid = f"valid {record['valid']:.3f}"
-        loss = f"train {record['train']:.3f}" if "train" in record else ""
-        seconds, fraction = record["seconds"], max(record["fraction"], 1e-6)
-        figures = (
-            f"{loss}  {self.valid} bits/byte  {record['tokens'] / max(seconds, 0.1):,.0f} tokens/s"
-            f"  {clock(seconds * max(0.0, 1 / fraction - 1))} left"
-        )
-        self.bar.update(self.task, completed=min(record["fraction"], 1.0), figures=figures)
+            self.valid[run] = f"valid {record['valid']:.3f} "
+        fraction = min(record["fraction"], 1.0)
+        if record["kind"] == "end":
+            fraction = 1.0
+        figures = self._figures(record, self.valid.get(run, ""), fraction)
+        self.bar.update(self.tasks[run], completed=fraction, figures=figures)
+
+    @staticmethod
+    def _figures(record: dict[str, Any], valid: str, fraction: float) -> str:
+        seconds = max(record["seconds"], 0.1)
+        loss = f"train {record['train']:.3f} " if record.get("train") is not None else ""
+        rate = f"{record['tokens'] / seconds:,.0f} tokens/s"
+        if fraction >= 1:
+            return f"{valid}bits/byte  {rate}  {clock(seconds)}"
+        left = clock(seconds * (1 / max(fraction, 1e-6) - 1))
+        return f"{loss}{valid}bits/byte  {rate}  {left} left"
 
 
 def clock(seconds: float) -> str:
     """Seconds as minutes:seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-@contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turns the first Ctrl-C into a request to stop tidily; a second one ends at once."""
-    asked = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -6,6 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ..report.comparison import Baseline, ComparedModel, Comparison
+from ..report.parts import in_bytes, number, perplexity, rank_key, scaled
+
 
 def print_results(run: Path, config: dict[str, Any]) -> None:
     """Prints what a training reached, with the baselines beside it."""
@@ -24,8 +27,9 @@ def print_losses(
     table.add_column("model")
     for heading in ("bits/byte", "bits/char", "perplexity/token", "perplexity/word"):
         table.add_column(heading, justify="right")
-    rows = [
-        (row["bits_per_byte"], (row["name"], f"{row['bits_per_byte']:.3f}")) for row in baselines
+    rows: list[tuple[float, tuple[str, ...]]] = []
+    rows += [
+        (row["bits_per_byte"], (row["name"], number(row["bits_per_byte"]))) for row in baselines
     ]
     word = loss["perplexity_per_word"]
     closed = " (closed vocabulary)" if loss["closed_vocabulary"] else ""
@@ -44,3 +48,50 @@ def print_losses(
     for _, cells in sorted(rows):
         table.add_row(*cells)
     Console().print(table)
+
+
+def print_comparison(comparison: Comparison, report: Path) -> None:
+    """Prints the ranked models between the baselines, the advice, and where the report is."""
+    table = Table(title=f"{comparison['title']} ({comparison['split']} split)")
+    table.add_column("model")
+    for heading in (
+        "bits/byte",
+        "perplexity",
+        "parameters",
+        "train tok/s",
+        "score tok/s",
+        "generate tok/s",
+        "memory",
+        "file",
+    ):
+        table.add_column(heading, justify="right")
+    rows = [(rank_key(model), _model_cells(model)) for model in comparison["models"]]
+    rows += [(rank_key(row), _baseline_cells(row)) for row in comparison["baselines"]]
+    for _, cells in sorted(rows):
+        table.add_row(*cells)
+    console = Console(highlight=False)
+    console.print(table)
+    for advice in comparison["recommendation"]:
+        console.print(f"[bold]{advice['purpose']}: {advice['model']}[/bold]. {advice['reason']}")
+    if comparison["models"]:
+        console.print(f"Use the best: unrolled generate {comparison['models'][0]['run']}")
+    console.print(f"Pictures, samples and conditions: {report}")
+
+
+def _model_cells(model: ComparedModel) -> tuple[str, ...]:
+    spread = "" if model["spread"] is None else f" ± {model['spread']:.3f}"
+    return (
+        f"[bold]{model['name']}[/bold]",
+        number(model["bits_per_byte"]) + spread,
+        perplexity(model["perplexity"]),
+        scaled(model["num_parameters"]),
+        scaled(model["train_tokens_per_second"]),
+        scaled(model["score_tokens_per_second"]),
+        scaled(model["generate_tokens_per_second"]),
+        in_bytes(model["peak_bytes"]),
+        in_bytes(model["file_bytes"]),
+    )
+
+
+def _baseline_cells(row: Baseline) -> tuple[str, ...]:
+    return f"[dim]{row['name']}[/dim]", f"[dim]{number(row['bits_per_byte'])}[/dim]"

@@ -1,17 +1,18 @@
 """`unrolled train`: one model on one text."""
 
+import sys
 import time
 from pathlib import Path
-from typing import Literal
 
-from ..config import Size
-from .options import DataOptions, ModelOptions, Texts, TrainOptions, given
+from ..config import Budget, DataConfig, Size
+from ..presets import Kind
+from .options import DataOptions, ModelOptions, Texts, TrainOptions, given, required
 
 
-def train(
+def train(  # noqa: PLR0913  a parameter is a flag
     texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
     *,
-    model: Literal["ngram", "rnn", "gru", "lstm", "transformer"] = "lstm",
+    model: Kind = "lstm",
     out: Path,
     budget: str = "10m",
     size: Size = "medium",
@@ -41,31 +42,33 @@ def train(
         Go on with a run that was stopped or killed; all other settings are its own.
     """
     began = time.monotonic()
-    from ..config import Budget
-    from ..errors import ConfigError
-    from ..training import TrainRequest
-    from ..training import train as library_train
-    from .progress import Progress, stop_on_interrupt
-
-    with Progress() as progress, stop_on_interrupt() as stop:
-        if resume:
-            from ..training import resume as library_resume
-
-            config = library_resume(out, progress, stop)
-        elif not texts:
-            raise ConfigError("TEXT", "given", "none", "Name files or folders, or - for stdin.")
-        else:
-            request = TrainRequest(
-                kind=model,
-                data=data.config(texts),
-                size=size,
-                budget=Budget.parse(budget),
-                seed=seed,
-                model_settings=given(model_options),
-                train_settings=given(train_options),
-            )
-            config = library_train(out, request, progress, stop, began)
+    limit = Budget.parse(budget)
+    source = DataConfig() if resume else data.config(required(texts))
+    from .. import training
+    from ..fit import Interrupted
+    from ..interrupt import stop_on_interrupt
+    from .progress import Progress
     from .tables import print_results
 
+    try:
+        with Progress() as progress, stop_on_interrupt() as stop:
+            if resume:
+                config = training.resume(out, progress, stop)
+            else:
+                request = training.TrainRequest(
+                    kind=model,
+                    data=source,
+                    size=size,
+                    budget=limit,
+                    seed=seed,
+                    model_settings=given(model_options),
+                    train_settings=given(train_options),
+                )
+                config = training.train(out, request, progress, stop, began)
+    except Interrupted:
+        print(
+            f"Stopped and saved. Go on with: unrolled train --resume --out {out}", file=sys.stderr
+        )
+        return 130
     print_results(out, config)
     return 0

@@ -61,7 +61,8 @@ class _LinearLogProbs(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        (gradient,) = gradients
         rows, columns, bias, targets, normalizers = ctx.saved_tensors
         kept, ctx.kept = ctx.kept, None
         if kept is None:

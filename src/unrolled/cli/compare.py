@@ -1,0 +1,69 @@
+"""`unrolled compare`: all kinds of model on one text."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..config import Budget, Size
+from ..presets import KINDS, Kind
+from .options import DataOptions, Texts, required
+
+
+def compare(  # noqa: PLR0913  a parameter is a flag
+    texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
+    *,
+    out: Path,
+    budget: str = "10m",
+    models: Annotated[tuple[Kind, ...], Parameter(negative=(), consume_multiple=True)] = KINDS,
+    size: Size = "medium",
+    seeds: int = 1,
+    seed: int = 0,
+    resume: bool = False,
+    data: DataOptions = DataOptions(),  # noqa: B008
+) -> int:
+    """Train every kind of model on your text, rank them, and say which one to choose.
+
+    Example: unrolled compare my-texts/ --budget 10m --out runs/mine
+
+    Parameters
+    ----------
+    out
+        Folder to write: a run folder for each model, and report.html.
+    budget
+        Wall-clock time for everything, split evenly over the networks (10m), or tokens
+        (2Mtokens) or passes (3epochs) for each of them.
+    models
+        Kinds to compare.
+    size
+        Size of the networks.
+    seeds
+        Trainings of each network, for the spread.
+    seed
+        The first one.
+    resume
+        Go on with a comparison that was stopped or killed, with the same flags.
+    """
+    began = time.monotonic()
+    limit = Budget.parse(budget)
+    source = data.config(required(texts))
+    from .. import comparison
+    from ..fit import Interrupted
+    from ..interrupt import stop_on_interrupt
+    from ..training import TrainRequest
+    from .progress import Progress
+    from .tables import print_comparison
+
+    train = TrainRequest(kind=models[0], data=source, size=size, budget=limit, seed=seed)
+    request = comparison.CompareRequest(train, models, seeds)
+    try:
+        # The trainings have processes of their own, which Ctrl-C reaches too: they save.
+        with Progress() as progress, stop_on_interrupt():
+            result = comparison.compare(out, request, progress, resume, began)
+    except Interrupted:
+        print("Stopped and saved. Go on with the same command and --resume.", file=sys.stderr)
+        return 130
+    print_comparison(result, out / comparison.REPORT)
+    return 0
