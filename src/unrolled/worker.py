@@ -63,9 +63,11 @@ def work(job: dict[str, Any], listener: Listener, stop: Stop) -> None:
 
 
 def _request(values: dict[str, Any]) -> TrainRequest:
-    texts = {name: tuple(values["data"].pop(name)) for name in ("texts", "valid", "test")}
-    data = DataConfig(**texts, **values.pop("data"))
-    return TrainRequest(data=data, budget=Budget(**values.pop("budget")), **values)
+    data = values["data"]
+    for name in ("texts", "valid", "test"):
+        data[name] = tuple(data[name])
+    parts = {"data": DataConfig(**data), "budget": Budget(**values["budget"])}
+    return TrainRequest(**{**values, **parts})
 
 
 def _send(record: dict[str, Any]) -> None:

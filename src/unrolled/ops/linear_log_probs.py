@@ -61,8 +61,9 @@ class _LinearLogProbs(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        (gradient,) = gradients
+    def backward(  # pyrefly: ignore[bad-override]  the decorator hides the signature
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, None]:
         rows, columns, bias, targets, normalizers = ctx.saved_tensors
         kept, ctx.kept = ctx.kept, None
         if kept is None:
