@@ -22,7 +22,7 @@ from .report.comparison import ComparedModel, Comparison, CurvePoint
 from .training import TrainRequest
 from .worker import run_worker
 
-REPORT = "report.html"
+REPORT, BEST = "report.html", "best"
 MEASURING_SECONDS = 8.0
 """Kept back per run for scoring the test split and measuring speeds."""
 
@@ -71,8 +71,16 @@ def compare(
     comparison = collect(out, request)
     page = report.html(comparison)
     write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
+    _link_best(out, comparison)
     text.clean_up()
     return comparison
+
+
+def _link_best(out: Path, comparison: Comparison) -> None:
+    """Makes `<out>/best` the winner, for commands that go on with it."""
+    link = out / BEST
+    link.unlink(missing_ok=True)
+    link.symlink_to(comparison["models"][0]["name"], target_is_directory=True)
 
 
 def _hear(listener: Listener, run: str, record: dict[str, Any]) -> None:

@@ -16,7 +16,16 @@ app = App(
     result_action="return_value",
 )
 # As import paths: `unrolled --help` answers without loading torch.
-for _command in ("compare", "train", "evaluate", "generate", "score", "next", "info"):
+for _command in (
+    "compare",
+    "train",
+    "evaluate",
+    "generate",
+    "score",
+    "next",
+    "export",
+    "info",
+):
     app.command(f"unrolled.cli.{_command}:{_command}", name=_command)
 
 

@@ -14,6 +14,7 @@ from .options import DataOptions, Texts, required
 
 def compare(  # noqa: PLR0913  a parameter is a flag
     texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
+    /,
     *,
     out: Path,
     budget: str = "10m",
@@ -21,7 +22,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     size: Size = "medium",
     seeds: int = 1,
     seed: int = 0,
-    resume: bool = False,
+    resume: Annotated[bool, Parameter(negative=())] = False,
     data: DataOptions = DataOptions(),  # noqa: B008
 ) -> int:
     """Train every kind of model on your text, rank them, and say which one to choose.

@@ -13,6 +13,7 @@ from .options import TextOptions, Texts, required
 def evaluate(
     run: Path,
     texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
+    /,
     *,
     json_output: Annotated[bool, Parameter(name="--json", negative=())] = False,
     options: TextOptions = TextOptions(),  # noqa: B008

@@ -2,17 +2,27 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from ..config import DataConfig, DocumentKind, TokenizerKind
 from ..errors import ConfigError
 
-Texts = Annotated[list[str], Parameter(negative=(), help="Files or folders of text; - for stdin.")]
+Texts = Annotated[
+    list[str],
+    Parameter(
+        name="TEXT", negative=(), show_default=False, help="Files or folders of text; - for stdin."
+    ),
+]
 
 
-@Parameter(name="*")
+Files = Annotated[
+    tuple[str, ...], Parameter(negative=(), consume_multiple=True, show_default=False)
+]
+
+
+@Parameter(name="*", group="Text")
 @dataclass(frozen=True)
 class TextOptions:
     """How text is found in the given files."""
@@ -23,14 +33,14 @@ class TextOptions:
     """Whether a whole file or each line of it is one document."""
 
 
-@Parameter(name="*")
+@Parameter(name="*", group="Text")
 @dataclass(frozen=True)
 class DataOptions(TextOptions):
     """How text becomes tokens and splits."""
 
-    valid: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    valid: Files = ()
     """Files of a given validation split."""
-    test: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    test: Files = ()
     """Files of a given test split."""
     valid_fraction: float = DataConfig.valid_fraction
     """Part of the text kept for validation where --valid is not given."""
@@ -46,7 +56,7 @@ class DataOptions(TextOptions):
         return DataConfig(tuple(texts), **vars(self))
 
 
-@Parameter(name="*")
+@Parameter(name="*", group="Model")
 @dataclass(frozen=True)
 class ModelOptions:
     """Overrides of what --size chooses; only those that the kind of model has."""
@@ -54,39 +64,60 @@ class ModelOptions:
     order: int | None = None
     """Longest n-gram, 1 to 8."""
     hidden_size: int | None = None
+    """Width of the recurrent or Transformer layers."""
     num_layers: int | None = None
+    """Layers on top of each other."""
     embedding_size: int | None = None
-    nonlinearity: str | None = None
-    """tanh or relu, for the Elman RNN."""
+    """Width of a symbol's vector, of recurrent models."""
+    nonlinearity: Literal["tanh", "relu"] | None = None
+    """Of the Elman RNN."""
     num_heads: int | None = None
+    """Attention heads of the Transformer; they divide the width."""
     context: int | None = None
     """Tokens that a Transformer layer can look back."""
     dropout: float | None = None
+    """Of the Transformer."""
     input_dropout: float | None = None
+    """Of recurrent models: on what the first layer reads."""
     hidden_dropout: float | None = None
+    """Of recurrent models: between layers."""
     output_dropout: float | None = None
+    """Of recurrent models: on what the softmax reads."""
     embedding_dropout: float | None = None
+    """Of recurrent models: share of the symbols that are left out of a step."""
     weight_dropout: float | None = None
+    """Of recurrent models: on the weights from one time step to the next."""
 
 
-@Parameter(name="*")
+@Parameter(name="*", group="Training")
 @dataclass(frozen=True)
 class TrainOptions:
     """Overrides of the training preset."""
 
     learning_rate: float | None = None
+    """Peak of the schedule: up, flat, down to zero at the end of the budget."""
     batch_size: int | None = None
+    """Lanes of text read side by side."""
     sequence_length: int | None = None
+    """Tokens per lane and update: how far gradients reach back."""
     weight_decay: float | None = None
+    """Of AdamW, on matrices."""
     clip_norm: float | None = None
+    """Largest norm of the gradient."""
     beta1: float | None = None
+    """Of AdamW."""
     beta2: float | None = None
+    """Of AdamW."""
     decay_fraction: float | None = None
+    """Part of the budget over which the learning rate falls."""
     average_fraction: float | None = None
-    precision: str | None = None
-    """float32 or bfloat16; default: the faster one here."""
+    """Last part of the budget over which weights are averaged."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Of matrix products; default: the faster one here."""
     threads: int | None = None
+    """Default: the faster of one and all."""
     checkpoint_seconds: float | None = None
+    """Time between checkpoints."""
 
 
 def required(texts: list[str]) -> list[str]:

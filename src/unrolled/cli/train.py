@@ -3,6 +3,9 @@
 import sys
 import time
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from ..config import Budget, DataConfig, Size
 from ..presets import Kind
@@ -11,13 +14,14 @@ from .options import DataOptions, ModelOptions, Texts, TrainOptions, given, requ
 
 def train(  # noqa: PLR0913  a parameter is a flag
     texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
+    /,
     *,
     model: Kind = "lstm",
     out: Path,
     budget: str = "10m",
     size: Size = "medium",
     seed: int = 0,
-    resume: bool = False,
+    resume: Annotated[bool, Parameter(negative=())] = False,
     data: DataOptions = DataOptions(),  # noqa: B008
     model_options: ModelOptions = ModelOptions(),  # noqa: B008
     train_options: TrainOptions = TrainOptions(),  # noqa: B008

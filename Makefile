@@ -1,0 +1,29 @@
+# Every target sets up what it needs: Python 3.11 or later with venv is enough, a C++ compiler helps.
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+DEMO := runs/demo
+
+.PHONY: demo test check bench clean
+
+demo: $(READY)  ## about five minutes: compare all models on Shakespeare, let the best one write
+	rm -rf $(DEMO)
+	$(BIN)/unrolled compare examples/shakespeare.txt.gz --size small --budget 5m --out $(DEMO)
+	$(BIN)/unrolled generate $(DEMO)/best --prompt "ROMEO:" --temperature 0.8 --max-tokens 400
+
+test: $(READY)  ## all tests, and the examples in the documentation
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyrefly check
+
+bench: $(READY)  ## the benchmarks behind the published figures: hours; UNROLLED_DATA names the data
+	BIN=$(BIN) scripts/bench
+
+$(READY): scripts/setup pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/unrolled/kernels/*.cpp)
+	scripts/setup $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist
