@@ -19,6 +19,7 @@ from .evaluation import VALID_TOKENS, validation_nats
 from .losses import BITS_PER_NAT
 from .models.base import State, detach_state, state_from_tensors, state_to_tensors
 from .models.neural import NeuralModel
+from .ops.sampled_log_probs import CandidateSampler
 from .text.store import TokenStore
 
 Listener = Callable[[dict[str, Any]], None]
@@ -57,6 +58,8 @@ class Training:
     model: NeuralModel
     store: TokenStore
     config: TrainConfig
+    unigram: Tensor
+    """Log-probabilities of the tokens on their own, `(V,)`."""
     closing_tokens: int = 0
     """Tokens to be scored after the last step, inside the budget."""
     progress: Progress = field(default_factory=Progress)
@@ -66,6 +69,9 @@ class Training:
         self.batches = BatchStream(
             self.store, "train", config.batch_size, config.sequence_length, config.seed
         )
+        num_candidates = self.config.candidates
+        sampled = 0 < num_candidates < self.store.vocab_size
+        self.sampler = CandidateSampler(self.unigram, num_candidates) if sampled else None
         self.optimizer = make_optimizer(self.model, config)
         self.average = clone_weights(self.model)
         self.best = clone_weights(self.model)
@@ -105,8 +111,11 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.train()
+        candidates = self.sampler.draw() if self.sampler else None
         with autocast(self.config.precision):
-            log_probs, state = self.model.score(batch.tokens, batch.targets, self.carried)
+            log_probs, state = self.model.score(
+                batch.tokens, batch.targets, self.carried, candidates
+            )
         loss = -log_probs.mean()
         loss.backward()
         self.carried = detach_state(state)

@@ -12,6 +12,9 @@ KINDS: tuple[Kind, ...] = ("ngram", "rnn", "gru", "lstm", "transformer")
 SMALL_VOCABULARY = 1000
 """Up to here symbols are letters or bytes: long n-grams are cheap, embeddings narrow."""
 
+LARGE_VOCABULARY = 5000
+"""From here on the softmax is most of a step, and a fifth of it serves as well."""
+
 HIDDEN: dict[Size, int] = {"small": 256, "medium": 512, "large": 1024}
 TRANSFORMER: dict[Size, tuple[int, int, int]] = {  # width, layers, heads
     "small": (128, 3, 4),
@@ -43,9 +46,10 @@ def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
     )
 
 
-def train_preset(kind: Kind) -> TrainConfig:
+def train_preset(kind: Kind, vocab_size: int) -> TrainConfig:
     """The training settings of a kind of neural model."""
-    return TrainConfig(learning_rate=LEARNING_RATE.get(kind, 0.0))
+    candidates = vocab_size // 5 if vocab_size >= LARGE_VOCABULARY else 0
+    return TrainConfig(learning_rate=LEARNING_RATE.get(kind, 0.0), candidates=candidates)
 
 
 def regularize(config: ModelConfig, num_epochs: float) -> ModelConfig:

@@ -127,7 +127,7 @@ def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, Trai
         for name, value in request.train_settings.items():
             raise presets.superfluous(name, "ngram", value)
     train_config = presets.override(
-        presets.train_preset(request.kind),
+        presets.train_preset(request.kind, vocab_size),
         budget=request.budget,
         seed=request.seed,
         **request.train_settings,
@@ -184,7 +184,7 @@ def _training(
     unigram = load_baselines(job.text.folder)["unigram"]
     log_probs, _ = unigram.read(torch.zeros(1, 1, dtype=torch.int64), unigram.initial_state(1))
     model.set_output_bias(log_probs[0, 0])
-    return Training(run, model, store, train_config)
+    return Training(run, model, store, train_config, log_probs[0, 0])
 
 
 def expected_epochs(config: TrainConfig, num_tokens: int, pace: Pace, began: float) -> float:

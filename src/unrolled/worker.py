@@ -66,8 +66,8 @@ def _request(values: dict[str, Any]) -> TrainRequest:
     data = values["data"]
     for name in ("texts", "valid", "test"):
         data[name] = tuple(data[name])
-    parts = {"data": DataConfig(**data), "budget": Budget(**values["budget"])}
-    return TrainRequest(**{**values, **parts})
+    parts: dict[str, Any] = {"data": DataConfig(**data), "budget": Budget(**values["budget"])}
+    return TrainRequest(**(values | parts))
 
 
 def _send(record: dict[str, Any]) -> None:

@@ -100,6 +100,8 @@ class TrainOptions:
     """Lanes of text read side by side."""
     sequence_length: int | None = None
     """Tokens per lane and update: how far gradients reach back."""
+    candidates: int | None = None
+    """Tokens that stand for a large vocabulary in a step; 0: the whole of it."""
     weight_decay: float | None = None
     """Of AdamW, on matrices."""
     clip_norm: float | None = None

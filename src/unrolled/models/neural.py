@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..nn.embedding import TiedEmbedding
+from ..ops.sampled_log_probs import Candidates
 from .base import State
 
 
@@ -24,8 +25,13 @@ class NeuralModel(nn.Module, ABC):
         """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
 
     @abstractmethod
-    def score(self, tokens: Tensor, targets: Tensor, state: Any) -> tuple[Tensor, State]:
-        """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state."""
+    def score(
+        self, tokens: Tensor, targets: Tensor, state: Any, candidates: Candidates | None = None
+    ) -> tuple[Tensor, State]:
+        """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state.
+
+        With candidates they are estimates from a part of the vocabulary, for training.
+        """
 
     def set_output_bias(self, log_probs: Tensor) -> None:
         """Starts from the unigram distribution, `(V,)` in nats: saves the first hundred steps."""

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from ..errors import ShapeError
 from ..ops.linear_log_probs import linear_log_probs
+from ..ops.sampled_log_probs import Candidates, sampled_log_probs
 
 
 class TiedEmbedding(nn.Module):
@@ -32,11 +33,17 @@ class TiedEmbedding(nn.Module):
         logits = F.linear(hidden, self.weight, self.bias)
         return F.log_softmax(logits, -1, dtype=self.bias.dtype)
 
-    def score(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Log-probability of `targets (B, T)` alone, `(B, T)` float32, from `hidden (B, T, E)`."""
-        rows = hidden.reshape(-1, hidden.shape[-1])
-        scores = linear_log_probs(rows, self.weight, self.bias, targets.reshape(-1))
-        return scores.view(targets.shape)
+    def score(
+        self, hidden: Tensor, targets: Tensor, candidates: Candidates | None = None
+    ) -> Tensor:
+        """Log-probability of `targets (B, T)` alone, `(B, T)` float32, from `hidden (B, T, E)`.
+
+        With candidates it is an estimate, for training.
+        """
+        inputs = hidden.flatten(0, 1), self.weight, self.bias, targets.flatten()
+        if candidates is None:
+            return linear_log_probs(*inputs).view(targets.shape)
+        return sampled_log_probs(*inputs, candidates).view(targets.shape)
 
     @torch.no_grad()
     def set_bias(self, log_probs: Tensor) -> None:
