@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from .evaluation import evaluate as evaluate
     from .generation import SamplingConfig as SamplingConfig
     from .generation import generate as generate
-    from .generation import next_tokens as next_tokens
-    from .generation import next_words as next_words
     from .generation import stream as stream
+    from .prediction import next_tokens as next_tokens
+    from .prediction import next_words as next_words
     from .scoring import rank as rank
     from .scoring import score_text as score_text
     from .scoring import score_texts as score_texts
@@ -33,8 +33,8 @@ _HOME = {
     "evaluate": "evaluation",
     "SamplingConfig": "generation",
     "generate": "generation",
-    "next_tokens": "generation",
-    "next_words": "generation",
+    "next_tokens": "prediction",
+    "next_words": "prediction",
     "stream": "generation",
     "rank": "scoring",
     "score_text": "scoring",

@@ -12,7 +12,11 @@ from ..errors import ConfigError
 Texts = Annotated[
     list[str],
     Parameter(
-        name="TEXT", negative=(), show_default=False, help="Files or folders of text; - for stdin."
+        name="TEXT",
+        negative=(),
+        allow_leading_hyphen=True,
+        show_default=False,
+        help="Files or folders of text; - for stdin.",
     ),
 ]
 

@@ -1,0 +1,71 @@
+"""`unrolled generate`: let a model write."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def generate(  # noqa: PLR0913  a parameter is a flag
+    run: Path,
+    /,
+    *,
+    prompt: str = "",
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    max_tokens: int = 200,
+    stop: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
+    seed: int = 0,
+    num_samples: Annotated[int, Parameter(name=["--num-samples", "-n"])] = 1,
+) -> int:
+    """Let a model write, after a prompt or from the beginning of a text.
+
+    Example: unrolled generate runs/a --prompt "Once upon a" --temperature 0.8
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    prompt
+        What the text begins with; - reads it from standard input.
+    temperature
+        Above 1 more surprising, below 1 less; 0: always the most likely token.
+    top_k
+        Draw only from the k most likely tokens; 0: from all.
+    top_p
+        Draw only from the most likely tokens that together have this probability.
+    min_p
+        Draw only tokens with at least this part of the largest probability.
+    repetition_penalty
+        Above 1: tokens among the last 256 become rarer.
+    max_tokens
+        Where to stop at the latest.
+    stop
+        Text at which to stop; may be given several times.
+    seed
+        The same seed writes the same text.
+    num_samples
+        Texts to write, separated by lines of dashes.
+    """
+    from .. import generation
+    from ..checkpoint import load
+
+    config = generation.SamplingConfig(
+        repetition_penalty, temperature, top_k, top_p, min_p, max_tokens, stop, seed
+    )
+    opened = load(run)
+    text = sys.stdin.read() if prompt == "-" else prompt
+    if num_samples == 1:
+        sys.stdout.write(text)
+        for piece in generation.stream(opened.model, opened.tokenizer, text, config):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        print()
+    else:
+        written = generation.generate(opened.model, opened.tokenizer, text, config, num_samples)
+        print(f"\n{'-' * 20}\n".join(text + continuation for continuation in written))
+    return 0

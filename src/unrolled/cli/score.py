@@ -1,0 +1,76 @@
+"""`unrolled score`: what each token of a text costs a model."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+def score(
+    run: Path,
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
+    /,
+    *,
+    format: Literal["tsv", "jsonl", "html"] = "tsv",
+    rank: Annotated[bool, Parameter(negative=())] = False,
+    out: Path | None = None,
+) -> int:
+    """Show how surprising each token, word and sentence is to a model, in bits.
+
+    Example: unrolled score runs/a sentences.txt --format html --out heat.html
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    file
+        One sentence per line; - reads standard input. Empty lines are left out.
+    format
+        tsv: one line per token; jsonl: one object per sentence; html: a heat map.
+    rank
+        Print the sentences with their bits, the most likely first: to rescore candidates.
+    out
+        File to write instead of the terminal.
+    """
+    from .. import scoring
+    from ..atomic import write_atomically
+    from ..checkpoint import load
+
+    opened = load(run)
+    sentences = _sentences(file)
+    if rank:
+        ranked = scoring.rank(opened.model, opened.tokenizer, list(sentences))
+        pieces = iter([f"{score.bits:.3f}\t{score.text}\n" for score in ranked])
+    else:
+        scores = scoring.score_texts(opened.model, opened.tokenizer, sentences)
+        title = f"Surprisal of {'standard input' if file == '-' else Path(file).name} to {run}"
+        write = {"tsv": scoring.to_tsv, "jsonl": scoring.to_jsonl}
+        pieces = scoring.to_html(scores, title) if format == "html" else write[format](scores)
+    if out is None:
+        sys.stdout.writelines(pieces)
+    else:
+        write_atomically(out, lambda path: _write(path, pieces))
+        print(f"Wrote {out}.")
+    return 0
+
+
+def _sentences(file: str) -> Iterator[str]:
+    """Lines of a file in any format and encoding, or of standard input."""
+    from ..text.files import find_files, read_pieces
+
+    if file == "-":
+        yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        return
+    begun = ""
+    for piece in read_pieces(find_files([file]), documents="line"):
+        begun += piece.text
+        if piece.ends_document:
+            yield begun
+            begun = ""
+
+
+def _write(path: Path, pieces: Iterator[str]) -> None:
+    with path.open("w", encoding="utf-8") as target:
+        target.writelines(pieces)
