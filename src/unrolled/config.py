@@ -30,10 +30,10 @@ class DataConfig:
     """Symbols that the model reads."""
     vocab_size: int | None = None
     """Most symbols to keep (word, bpe); None: by the size of the text."""
-    valid_fraction: float = 0.05
-    """Part of `texts` for validation where `valid` is empty."""
-    test_fraction: float = 0.05
-    """Part of `texts` for the test where `test` is empty; 0: no test split."""
+    valid_fraction: float | None = None
+    """Part of `texts` for validation where `valid` is empty; None: 5 %, at most 500 kB."""
+    test_fraction: float | None = None
+    """Part of `texts` for the test where `test` is empty; None: as above, 0: no test split."""
 
 
 @dataclass(frozen=True)

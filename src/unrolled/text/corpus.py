@@ -2,12 +2,11 @@
 
 import codecs
 import hashlib
-import json
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,34 +17,31 @@ from .files import PIECE_CHARS, Piece
 Spans: TypeAlias = NDArray[np.int64]
 """Documents or parts of them, `(n, 3)`: first byte, end, and bytes that count for it."""
 
-TEXT, DOCUMENTS, INDEX = "text.utf8", "documents.int64", "corpus.json"
+TEXT, DOCUMENTS = "text.utf8", "documents.int64"
 BLOCK = 1 << 20
 """Bytes read at a time."""
 MIN_DOCUMENTS = 20
 """With fewer documents, each of them is cut instead of being put into one split."""
+DEFAULT_FRACTION, DEFAULT_BYTES = 0.05, 500_000
+"""Validation and test split of no given size. Each evaluation reads all of it, and 500 kB, more
+than the test text of PTB, is precise enough already: beyond, it would only cost training time."""
 
 
+@dataclass(frozen=True)
 class Corpus:
     """A text of any size, read from disk in blocks.
 
-    Make it with `Corpus.write(pieces, folder)` or find it again with `Corpus.open(folder)`; then
+    Make it with `Corpus.write(pieces, folder)`; then
     `split_corpus(corpus, 0.1, 0.1)["train"].pieces()` streams the training text.
     """
 
-    def __init__(self, folder: Path) -> None:
-        index = json.loads((folder / INDEX).read_text("utf-8"))
-        self.folder = folder
-        self.num_documents: int = index["num_documents"]
-        self.num_bytes: int = index["num_bytes"]
-        self.sha256: str = index["sha256"]
-        self.sources: list[str] = index["sources"]
-        self.line_documents: bool = index["line_documents"]
-        """Whether documents are lines: neighbours belong together, and each end is a byte."""
-
-    @classmethod
-    def open(cls, folder: Path) -> "Corpus":
-        """Opens what `write` wrote."""
-        return cls(folder)
+    folder: Path
+    num_bytes: int
+    """UTF-8 bytes, with what lies between documents."""
+    sha256: str
+    """Of the text and where its documents begin and end."""
+    line_documents: bool
+    """Whether documents are lines: neighbours belong together, and each end is a byte."""
 
     @classmethod
     def write(cls, pieces: Iterable[Piece], folder: Path) -> "Corpus":
@@ -56,10 +52,7 @@ class Corpus:
         """
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / TEXT, "wb") as text, open(folder / DOCUMENTS, "wb") as documents:
-            index = _write_text(pieces, text, documents)
-        # The index comes last: a folder without it is no corpus.
-        (folder / INDEX).write_text(json.dumps(index), "utf-8")
-        return cls(folder)
+            return cls(folder, *_write_text(pieces, text, documents))
 
     def documents(self) -> NDArray[np.int64]:
         """Maps the documents, `(D, 3)`: first byte, end, first 8 bytes of the content's SHA-256."""
@@ -98,15 +91,20 @@ def _bounds(spans: Spans) -> Iterator[tuple[int, int]]:
             yield start, stop
 
 
-def _write_text(pieces: Iterable[Piece], text: BinaryIO, documents: BinaryIO) -> dict[str, Any]:
-    """Writes text and document table, `(start, stop, key)` each, and returns the index."""
+def _write_text(
+    pieces: Iterable[Piece], text: BinaryIO, documents: BinaryIO
+) -> tuple[int, str, bool]:
+    """Writes text and document table, `(start, stop, key)` each.
+
+    Returns:
+        Bytes of text, SHA-256 of everything, and whether documents are lines.
+    """
     everything, content = hashlib.sha256(), hashlib.sha256()
-    position = num_documents = 0
+    position = 0
     start: int | None = None
-    sources: dict[str, None] = {}
-    line_documents = False
+    source, line_documents = "the input", False
     for piece in pieces:
-        sources[piece.source] = None
+        source = piece.source
         line_documents |= bool(piece.after)
         data = piece.text.encode()
         if data and start is None:
@@ -116,21 +114,14 @@ def _write_text(pieces: Iterable[Piece], text: BinaryIO, documents: BinaryIO) ->
             entry = struct.pack("<2q8s", start, position + len(data), content.digest()[:8])
             documents.write(entry)
             everything.update(entry)
-            num_documents, start, content = num_documents + 1, None, hashlib.sha256()
+            start, content = None, hashlib.sha256()
         data += piece.after.encode()
         text.write(data)
         everything.update(data)
         position += len(data)
-    if not num_documents:
-        source = next(iter(sources), "the input")
+    if not documents.tell():
         raise TextError(source, "holds no text", "Give a file with text.")
-    return {
-        "num_documents": num_documents,
-        "num_bytes": position,
-        "sha256": everything.hexdigest(),
-        "line_documents": line_documents,
-        "sources": list(sources),
-    }
+    return position, everything.hexdigest(), line_documents
 
 
 def _read_range(file: BinaryIO, start: int, stop: int) -> Iterator[str]:
@@ -186,28 +177,26 @@ class Part:
         return self.corpus.iter_pieces(self.spans)
 
 
-def split_corpus(corpus: Corpus, valid_fraction: float, test_fraction: float) -> dict[str, Part]:
+def split_corpus(
+    corpus: Corpus, valid_fraction: float | None, test_fraction: float | None
+) -> dict[str, Part]:
     """Splits a corpus into train, valid and test; a split of fraction 0 is left out.
 
-    With 20 documents or more, whole documents are taken in the order of their SHA-256, so that a
-    document stays where it is when others are added, and equal documents stay together. Fewer are
-    each cut into head (train), middle (valid) and tail (test). Lines as documents are neighbours
-    in one text: the first lines are for training, then validation, then test.
+    With 20 documents or more, whole documents are taken by the SHA-256 of their content, the
+    smallest for validation and the largest for the test: none passes from one to the other when
+    documents are added, and equal documents stay together. Fewer are each cut into head (train),
+    middle (valid) and tail (test). Lines as documents are neighbours in one text: the first lines
+    are for training, then validation, then test.
+
+    Args:
+        corpus: The text.
+        valid_fraction, test_fraction: Parts of its bytes; None: 5 %, at most 500 kB.
 
     Raises:
         ConfigError: the fractions are below 0 or leave nothing to train on.
         TextError: the text is too short.
     """
-    for name, value in (("valid_fraction", valid_fraction), ("test_fraction", test_fraction)):
-        if not 0 <= value < 1:
-            raise ConfigError(name, "at least 0 and below 1", value, "Write for example 0.05.")
-    train_fraction = 1 - valid_fraction - test_fraction
-    if train_fraction <= 0:
-        total = valid_fraction + test_fraction
-        rule = "below 1 in sum, so that something is left for training"
-        raise ConfigError("valid_fraction and test_fraction", rule, total, "Make one smaller.")
-    fractions = {"train": train_fraction, "valid": valid_fraction, "test": test_fraction}
-    fractions = {name: value for name, value in fractions.items() if value > 0}
+    fractions = _fractions(corpus.num_bytes, valid_fraction, test_fraction)
     spans = corpus.spans()
     if corpus.line_documents:
         splits = _split_lines(spans, fractions)
@@ -223,6 +212,24 @@ def split_corpus(corpus: Corpus, valid_fraction: float, test_fraction: float) ->
     return {name: Part(corpus, part) for name, part in splits.items()}
 
 
+def _fractions(num_bytes: int, valid: float | None, test: float | None) -> dict[str, float]:
+    """Part of each split that is wanted, the training split first."""
+    default = min(DEFAULT_FRACTION, DEFAULT_BYTES / num_bytes)
+    held_out = {
+        name: default if value is None else value
+        for name, value in (("valid", valid), ("test", test))
+    }
+    for name, value in held_out.items():
+        if not 0 <= value < 1:
+            rule = "at least 0 and below 1"
+            raise ConfigError(f"{name}_fraction", rule, value, "Write for example 0.05.")
+    total = sum(held_out.values())
+    if total >= 1:
+        rule = "below 1 in sum, so that something is left for training"
+        raise ConfigError("valid_fraction and test_fraction", rule, total, "Make one smaller.")
+    return {"train": 1 - total} | {name: value for name, value in held_out.items() if value}
+
+
 def _split_lines(spans: Spans, fractions: dict[str, float]) -> dict[str, Spans]:
     """Head, middle and tail in whole lines."""
     ends = np.cumsum(spans[:, 2])
@@ -234,27 +241,25 @@ def _split_lines(spans: Spans, fractions: dict[str, float]) -> dict[str, Spans]:
 def _split_documents(
     spans: Spans, keys: NDArray[np.int64], fractions: dict[str, float]
 ) -> dict[str, Spans]:
-    """Whole documents in the order of their keys: first validation, then test, then training."""
+    """Whole documents in the order of their keys; equal documents are one."""
     _, groups = np.unique(keys, return_inverse=True)
     sizes = np.bincount(groups, spans[:, 2])
-    chosen = np.zeros(len(sizes), np.int8)
-    for number, name in enumerate(list(fractions)[1:], 1):
-        _choose(sizes, chosen, number, fractions[name] * sizes.sum())
-    return {name: spans[chosen[groups] == number] for number, name in enumerate(fractions)}
+    split_of = np.full(len(sizes), "train")
+    for name, order in (("valid", slice(None)), ("test", slice(None, None, -1))):
+        if name in fractions:
+            free = np.flatnonzero(split_of == "train")[order]
+            split_of[free[_choose(sizes[free], fractions[name] * sizes.sum())]] = name
+    return {name: spans[split_of[groups] == name] for name in fractions}
 
 
-def _choose(
-    sizes: NDArray[np.number], chosen: NDArray[np.int8], number: int, target: float
-) -> None:
-    """Marks free documents while each brings the sum nearer to the target, but at least one."""
-    taken = 0.0
-    for index in np.flatnonzero(chosen == 0):
-        if taken + sizes[index] / 2 <= target:
-            chosen[index] = number
-            taken += sizes[index]
-    free = np.flatnonzero(chosen == 0)
-    if not taken and len(free) > 1:
-        chosen[free[np.argmin(sizes[free])]] = number
+def _choose(sizes: NDArray[np.number], target: float) -> list[int]:
+    """Takes sizes in order where each brings the sum nearer to the target, but at least one."""
+    chosen, taken = [], 0.0
+    for index, size in enumerate(sizes.tolist()):
+        if taken + size / 2 <= target:
+            chosen.append(index)
+            taken += size
+    return chosen or ([int(np.argmin(sizes))] if len(sizes) > 1 else [])
 
 
 def _split_each(corpus: Corpus, spans: Spans, fractions: dict[str, float]) -> dict[str, Spans]:

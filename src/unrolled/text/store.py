@@ -3,17 +3,17 @@
 import hashlib
 import json
 import lzma
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from ..atomic import write_atomically
 from ..config import DataConfig, DocumentKind
 from ..errors import CheckpointError, ConfigError, TextError
 from .corpus import Corpus, Part, split_corpus
@@ -22,7 +22,7 @@ from .tokenizers import BOUNDARY_ID, UNKNOWN_ID, Tokenizer
 from .vocabulary import train_tokenizer
 from .words import count_words
 
-INDEX, TOKENIZER, TOKEN_BYTES = "store.json", "tokenizer.json", "token_bytes.npy"
+INDEX, TOKENIZER, TOKEN_BYTES = "store.json", "tokenizer.json", "token_bytes.int32"
 STANDARD_INPUT = "-"
 BATCH_CHARS = 1 << 20
 """Characters encoded at a time."""
@@ -59,7 +59,6 @@ class TokenStore:
 
     folder: Path
     vocab_size: int
-    dtype: str
     data_hash: str
     """SHA-256 of the text and how it is split, whatever the tokenizer."""
     tokenizer: str
@@ -77,9 +76,15 @@ class TokenStore:
         Raises:
             CheckpointError: it is missing, damaged, or made with another tokenizer.
         """
-        values = _read_index(folder)
-        splits = {name: SplitInfo(**info) for name, info in values.pop("splits").items()}
-        store = cls(folder, **values, splits=splits)
+        path = folder / INDEX
+        try:
+            values = json.loads(path.read_text("utf-8"))
+            splits = {name: SplitInfo(**info) for name, info in values.pop("splits").items()}
+            store = cls(folder, **values, splits=splits)
+        except OSError as error:
+            raise CheckpointError(path, f"cannot be read ({error.strerror})", REMEDY) from None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CheckpointError(path, f"is damaged ({error})", REMEDY) from None
         for name in splits:
             store.tokens(name)
         if tokenizer is not None and tokenizer.fingerprint != store.tokenizer:
@@ -102,111 +107,101 @@ class TokenStore:
 
     def tokens(self, name: str) -> NDArray[np.integer]:
         """Maps the ids of a split, `(num_tokens + 1,)` uint16 or uint32, read-only."""
-        path, length = self.folder / f"{name}.ids", self.split(name).num_tokens + 1
-        try:
-            ids = np.memmap(path, self.dtype, "r")
-        except (OSError, ValueError) as error:
-            raise CheckpointError(path, f"cannot be read ({error})", REMEDY) from None
-        if len(ids) != length:
-            raise CheckpointError(path, f"has {len(ids)} ids instead of {length}", REMEDY)
-        return ids
+        length = self.split(name).num_tokens + 1
+        return _map(self.folder / f"{name}.ids", _dtype(self.vocab_size), length)
 
     @property
-    def token_bytes(self) -> NDArray[np.int32]:
+    def token_bytes(self) -> NDArray[np.integer]:
         """UTF-8 length of each symbol, `(V,)`; of the boundary 1 where it is a line end, else 0."""
-        return np.load(self.folder / TOKEN_BYTES)
+        return _map(self.folder / TOKEN_BYTES, np.int32, self.vocab_size)
 
 
-def _read_index(folder: Path) -> dict[str, Any]:
-    path = folder / INDEX
+def _dtype(vocab_size: int) -> type[np.integer]:
+    return np.uint16 if vocab_size <= 1 << 16 else np.uint32
+
+
+def _map(path: Path, dtype: DTypeLike, length: int) -> NDArray[np.integer]:
     try:
-        return json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise CheckpointError(path, f"cannot be read ({error.strerror})", REMEDY) from None
-    except ValueError as error:
-        raise CheckpointError(path, f"is damaged ({error})", REMEDY) from None
+        numbers = np.memmap(path, dtype, "r")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CheckpointError(path, f"cannot be read ({reason})", REMEDY) from None
+    if len(numbers) != length:
+        raise CheckpointError(path, f"has {len(numbers)} numbers, not {length}", REMEDY)
+    return numbers
 
 
 def build_store(
     folder: Path, parts: dict[str, Part], tokenizer: Tokenizer, data_hash: str
 ) -> TokenStore:
-    """Encodes splits into a folder.
+    """Encodes splits into a folder, with the tokenizer.
 
     The index is written last and an older one removed first: whenever the work is interrupted,
     there is either a complete store or none. All splits but "train" are also measured with `xz`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)
-    dtype = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
+    tokenizer.save(folder / TOKENIZER)
     splits = {}
     for name, part in parts.items():
-        with open(folder / f"{name}.ids", "wb") as file:
-            xz = (0, 0) if name == "train" else compressed_bytes(part)
-            splits[name] = asdict(_encode_part(part, tokenizer, file, dtype, xz))
-            _flush(file)
+        splits[name] = asdict(_write_part(folder / f"{name}.ids", part, tokenizer))
+        if name != "train":
+            splits[name]["xz_bytes"], splits[name]["xz_of_bytes"] = compressed_bytes(part)
     token_bytes = tokenizer.token_bytes.copy()
     token_bytes[BOUNDARY_ID] = any(part.corpus.line_documents for part in parts.values())
-    with open(folder / TOKEN_BYTES, "wb") as file:
-        np.save(file, token_bytes)
-        _flush(file)
+    write_atomically(folder / TOKEN_BYTES, token_bytes.tofile)
     index = {
         "vocab_size": tokenizer.vocab_size,
-        "dtype": dtype,
         "data_hash": data_hash,
         "tokenizer": tokenizer.fingerprint,
         "splits": splits,
     }
-    _write_index(folder, index)
+    text = json.dumps(index, indent=1)
+    write_atomically(folder / INDEX, lambda path: path.write_text(text, "utf-8"))
     return TokenStore.open(folder)
 
 
-def _flush(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _write_part(path: Path, part: Part, tokenizer: Tokenizer) -> SplitInfo:
+    """Encodes a split into a file."""
+    infos: list[SplitInfo] = []
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:
+            infos.append(_encode_part(part, tokenizer, file))
+
+    write_atomically(path, write)
+    return infos[0]
 
 
-def _write_index(folder: Path, index: dict[str, Any]) -> None:
-    temporary = folder / f"{INDEX}.part"
-    with open(temporary, "wb") as file:
-        file.write(json.dumps(index, indent=1).encode())
-        _flush(file)
-    os.replace(temporary, folder / INDEX)
-
-
-def _encode_part(
-    part: Part, tokenizer: Tokenizer, file: BinaryIO, dtype: str, xz: tuple[int, int]
-) -> SplitInfo:
+def _encode_part(part: Part, tokenizer: Tokenizer, file: BinaryIO) -> SplitInfo:
     """Writes the ids of a split and counts what they stand for."""
-    boundary = np.array([BOUNDARY_ID], dtype)
-    file.write(boundary.tobytes())
-    num_tokens = text_bytes = num_chars = num_words = num_unknown = 0
+    boundary = np.array([BOUNDARY_ID], _dtype(tokenizer.vocab_size))
+    boundary.tofile(file)
+    num_tokens = num_following_bytes = num_words = num_unknown = 0
     spelling_nats = 0.0
     for batch in _batches(part.pieces()):
         texts = [text for text, _ in batch]
-        joined = "".join(text + "\n" * ends for text, ends in batch)
         rows: list[NDArray[np.integer]] = []
         for (text, ends), ids in zip(batch, tokenizer.encode_many(texts), strict=True):
             rows += [ids, boundary] if ends else [ids]
             if (ids == UNKNOWN_ID).any():
                 number, nats = tokenizer.unknowns(text)
                 num_unknown, spelling_nats = num_unknown + number, spelling_nats + nats
-        stream = np.concatenate(rows).astype(dtype)
+        stream = np.concatenate(rows).astype(boundary.dtype)
         stream.tofile(file)
         num_tokens += len(stream)
-        num_chars += len(joined) - sum(ends for _, ends in batch)
-        text_bytes += len(joined.encode()) - sum(ends for _, ends in batch)
+        joined = "".join(text + "\n" * ends for text, ends in batch)
+        num_following_bytes += len(joined.encode()) - len(joined)
         num_words += count_words(joined)
     return SplitInfo(
         num_tokens=num_tokens,
         num_documents=len(part.spans),
         num_bytes=part.num_bytes,
-        # What lies between documents are line ends and blanks: a byte is a character.
-        num_chars=num_chars + part.num_bytes - text_bytes,
+        # Every character has one first byte; between documents there is only ASCII.
+        num_chars=part.num_bytes - num_following_bytes,
         num_words=num_words,
         num_unknown=num_unknown,
         spelling_nats=spelling_nats,
-        xz_bytes=xz[0],
-        xz_of_bytes=xz[1],
     )
 
 
@@ -287,7 +282,7 @@ def encode_texts(
 
 def _read_splits(config: DataConfig, spool: "_Spool") -> dict[str, Part]:
     """Reads all texts; given files make up a split of their own."""
-    if not config.valid and not config.valid_fraction:
+    if not config.valid and config.valid_fraction == 0:
         rule = "above 0 without files for validation"
         raise ConfigError("valid_fraction", rule, 0, "Write 0.05, or name files with --valid.")
     given = {"valid": config.valid, "test": config.test}
@@ -303,7 +298,6 @@ def _read_splits(config: DataConfig, spool: "_Spool") -> dict[str, Part]:
 
 def _build(folder: Path, parts: dict[str, Part], tokenizer: Tokenizer) -> TokenStore:
     content = json.dumps({name: part.sha256 for name, part in parts.items()})
-    tokenizer.save(folder / TOKENIZER)
     return build_store(folder, parts, tokenizer, hashlib.sha256(content.encode()).hexdigest())
 
 

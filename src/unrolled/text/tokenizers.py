@@ -16,6 +16,7 @@ import numpy as np
 import tokenizers as hf
 from numpy.typing import NDArray
 
+from ..atomic import write_atomically
 from ..errors import CheckpointError, TextError
 from .spelling import Spelling
 from .words import with_space, without_end_spaces, word_pattern
@@ -97,13 +98,8 @@ class Tokenizer(ABC):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes one JSON file, whole or not at all."""
-        target = Path(path)
-        temporary = target.with_name(target.name + ".part")
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(self.to_dict(), file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+        text = json.dumps(self.to_dict(), ensure_ascii=False)
+        write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
 def utf8(text: str) -> bytes:

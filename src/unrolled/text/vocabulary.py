@@ -68,16 +68,16 @@ def train_tokenizer(
     Raises:
         ConfigError: the vocabulary is too small for this kind.
     """
-    chars = _count_chars(pieces()) if kind in ("auto", "char") else None
-    if kind == "auto":
-        kind = _suitable_kind(chars or Counter(), num_bytes)
     if kind == "byte":
         return ByteTokenizer()
+    if kind == "word":
+        return _train_word(pieces, vocab_size)
     if kind == "bpe":
         return _train_bpe(pieces, num_bytes, vocab_size)
-    if kind == "char":
-        return _train_char(chars or Counter(), vocab_size)
-    return _train_word(pieces, vocab_size)
+    chars = _count_chars(pieces())
+    if kind == "char" or _suits_chars(chars, num_bytes):
+        return _train_char(chars, vocab_size)
+    return _train_bpe(pieces, num_bytes, vocab_size)
 
 
 def _count_chars(pieces: Iterable[str]) -> Counter[str]:
@@ -89,12 +89,12 @@ def _count_chars(pieces: Iterable[str]) -> Counter[str]:
     return Counter({chr(code): int(counts[code]) for code in np.flatnonzero(counts)})
 
 
-def _suitable_kind(chars: Counter[str], num_bytes: int) -> TokenizerKind:
+def _suits_chars(chars: Counter[str], num_bytes: int) -> bool:
+    """Whether a text is best read by character, for its script or its size."""
     visible = {char: count for char, count in chars.items() if not char.isspace()}
     east_asian = sum(count for char, count in visible.items() if _is_east_asian(ord(char)))
-    if 2 * east_asian > sum(visible.values()):
-        return "char"
-    return "char" if num_bytes < SMALL_TEXT and len(chars) <= ALPHABET else "bpe"
+    is_small = num_bytes < SMALL_TEXT and len(chars) <= ALPHABET
+    return is_small or 2 * east_asian > sum(visible.values())
 
 
 def _is_east_asian(code: int) -> bool:
