@@ -1,7 +1,9 @@
 """Every setting of a run: frozen dataclasses that become JSON and back."""
 
+import math
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from .errors import ConfigError
@@ -98,14 +100,14 @@ class Budget:
         """Reads "90s", "10m", "1.5h", "2000000tokens", "2Mtokens" or "3epochs".
 
         Raises:
-            ConfigError: the text is none of these, or not above zero.
+            ConfigError: the text is none of these, or not above zero, or too large for a number.
         """
         match = re.fullmatch(r"\s*([\d.]+)\s*(s|m|h|(?:[kM]\s*)?tokens?|epochs?)\s*", text)
         try:
             amount = float(match[1]) if match else 0.0
         except ValueError:
             amount = 0.0
-        if match is None or amount <= 0:
+        if match is None or not 0 < amount < math.inf:
             example = 'Write for example "90s", "10m", "1h", "2Mtokens" or "3epochs".'
             raise ConfigError("budget", "a time, tokens or epochs above zero", repr(text), example)
         unit = match[2]
@@ -117,7 +119,7 @@ class Budget:
 
     def __str__(self) -> str:
         if self.unit != "seconds":
-            return f"{self.amount:,g} {self.unit}"
+            return f"{self.amount:,.12g} {self.unit}"
         for unit, size in (("h", 3600), ("m", 60)):
             if self.amount >= size and self.amount % size == 0:
                 return f"{self.amount / size:g}{unit}"
@@ -129,7 +131,11 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a neural model is trained."""
+    """How a neural model is trained.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
 
     budget: Budget = Budget(600, "seconds")
     learning_rate: float = 3e-3
@@ -158,22 +164,56 @@ class TrainConfig:
     """At most so much work is lost when the process is killed."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        above_0 = ("learning_rate", "clip_norm")
+        counts = ("batch_size", "sequence_length")
+        not_negative = ("candidates", "weight_decay", "threads", "checkpoint_seconds", "seed")
+        below_1 = ("beta1", "beta2")
+        fractions = ("warmup_fraction", "decay_fraction", "average_fraction")
+        rules: tuple[tuple[tuple[str, ...], str, Callable[[float], bool]], ...] = (
+            (above_0, "above 0", lambda value: 0 < value < math.inf),
+            (counts, "1 or more", lambda value: value >= 1),
+            (not_negative, "0 or more", lambda value: 0 <= value < math.inf),
+            (below_1, "at least 0 and below 1", lambda value: 0 <= value < 1),
+            (fractions, "from 0 to 1", lambda value: 0 <= value <= 1),
+        )
+        for names, rule, holds in rules:
+            for name in names:
+                if not holds(value := getattr(self, name)):
+                    remedy = f"Use for example {getattr(TrainConfig, name)}."
+                    raise ConfigError(name, rule, value, remedy)
+
 
 def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
-    """Rebuilds the configuration that `asdict` made."""
+    """Rebuilds the configuration that `asdict` made.
+
+    Raises:
+        ConfigError: it is of no known kind, or has a setting that its kind does not have.
+    """
     kinds = {"ngram": NgramConfig, "transformer": TransformerConfig}
     kinds |= dict.fromkeys(("rnn", "gru", "lstm"), RecurrentConfig)
     kind = values.get("kind")
     if kind not in kinds:
         rule = f"one of {', '.join(sorted(kinds))}"
         raise ConfigError("model", rule, kind, "Retrain, or mend config.json.")
-    return kinds[kind](**values)
+    return _from_dict(kinds[kind], values)
 
 
 def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
-    """Rebuilds the configuration that `asdict` made."""
-    others = {name: value for name, value in values.items() if name != "budget"}
-    return TrainConfig(budget=Budget(**values["budget"]), **others)
+    """Rebuilds the configuration that `asdict` made.
+
+    Raises:
+        ConfigError: it has a setting that is unknown or out of its range.
+    """
+    return _from_dict(TrainConfig, {**values, "budget": Budget(**values["budget"])})
+
+
+def _from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
+    known = {field.name for field in fields(kind)}
+    for name in values.keys() - known:
+        remedy = "Use the version of unrolled that wrote config.json, or mend it."
+        raise ConfigError("a setting", f"one that {kind.__name__} has", name, remedy)
+    return kind(**values)
 
 
 __all__ = [

@@ -49,7 +49,8 @@ def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
 def train_preset(kind: Kind, vocab_size: int) -> TrainConfig:
     """The training settings of a kind of neural model."""
     candidates = vocab_size // 5 if vocab_size >= LARGE_VOCABULARY else 0
-    return TrainConfig(learning_rate=LEARNING_RATE.get(kind, 0.0), candidates=candidates)
+    rate = LEARNING_RATE.get(kind, TrainConfig.learning_rate)
+    return TrainConfig(learning_rate=rate, candidates=candidates)
 
 
 def regularize(config: ModelConfig, num_epochs: float) -> ModelConfig:
@@ -75,9 +76,11 @@ def override(config: Any, **values: Any) -> Any:
         ConfigError: a field that this kind of model does not have.
     """
     given = {name: value for name, value in values.items() if value is not None}
+    kind = getattr(config, "kind", type(config).__name__)
     for name, value in given.items():
-        if not hasattr(config, name):
-            raise superfluous(name, getattr(config, "kind", type(config).__name__), value)
+        gated = name == "nonlinearity" and kind in ("gru", "lstm")  # they have their own
+        if gated or not hasattr(config, name):
+            raise superfluous(name, kind, value)
     return replace(config, **given)
 
 
