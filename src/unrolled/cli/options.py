@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import CycloptsError, Parameter
 
 from ..config import DataConfig, DocumentKind, TokenizerKind
 from ..errors import ConfigError
@@ -46,10 +46,10 @@ class DataOptions(TextOptions):
     """Files of a given validation split."""
     test: Files = ()
     """Files of a given test split."""
-    valid_fraction: float = DataConfig.valid_fraction
-    """Part of the text kept for validation where --valid is not given."""
-    test_fraction: float = DataConfig.test_fraction
-    """Part of the text kept for the test where --test is not given; 0: none."""
+    valid_fraction: float | None = DataConfig.valid_fraction
+    """Part of the text for validation if --valid is not given; default: 5 %, at most 500 kB."""
+    test_fraction: float | None = DataConfig.test_fraction
+    """Part of the text for the test if --test is not given; default: the same; 0: none."""
     tokenizer: TokenizerKind = "auto"
     """Symbols to read; auto chooses by script and size of the text."""
     vocab_size: int | None = None
@@ -127,7 +127,10 @@ class TrainOptions:
 
 
 def required(texts: list[str]) -> list[str]:
-    """The texts, of which there has to be one."""
+    """The texts, of which there has to be one; "-" may stand among them, other flags may not."""
+    for text in texts:
+        if text.startswith("-") and text != "-":
+            raise CycloptsError(msg=f"Unknown option: {text}. See --help.")
     if not texts:
         raise ConfigError("TEXT", "given", "none", "Name files or folders, or - for stdin.")
     return texts
