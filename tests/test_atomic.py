@@ -1,0 +1,60 @@
+"""Files are whole or absent."""
+
+import pytest
+
+from unrolled.atomic import write_atomically
+
+
+def test_writes_into_a_new_folder(tmp_path):
+    target = tmp_path / "new" / "file"
+    write_atomically(target, lambda path: path.write_text("all"))
+    assert target.read_text() == "all"
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_replaces_an_older_file(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("a longer old text")
+    write_atomically(target, lambda path: path.write_text("new"))
+    assert target.read_text() == "new"
+
+
+def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("old")
+    seen = []
+
+    def write(path):
+        path.write_text("new")
+        seen.append(target.read_text())
+
+    write_atomically(target, write)
+    assert seen == ["old"]
+
+
+@pytest.mark.parametrize("old", ["old", None])
+def test_a_failed_write_changes_nothing(tmp_path, old):
+    target = tmp_path / "file"
+    if old:
+        target.write_text(old)
+
+    def write(path):
+        path.write_text("half")
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        write_atomically(target, write)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == (
+        {"file": old} if old else {}
+    )
+
+
+def test_an_interrupted_write_changes_nothing(tmp_path):
+    def write(path):
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file", write)
+    assert list(tmp_path.iterdir()) == []
