@@ -15,6 +15,7 @@ from . import checkpoint
 from .atomic import write_atomically
 from .batches import Batch, BatchStream
 from .config import TrainConfig
+from .errors import CheckpointError
 from .evaluation import VALID_TOKENS, validation_nats
 from .losses import BITS_PER_NAT
 from .models.base import State, detach_state, state_from_tensors, state_to_tensors
@@ -26,6 +27,7 @@ Listener = Callable[[dict[str, Any]], None]
 """Hears every record: what the log has, the progress bar shows and diagnosis measures."""
 
 EVALUATIONS = 20
+DIVERGED = "Diverged at step {step:,}; the best weights before it are kept. Lower --learning-rate."
 
 
 class Interrupted(Exception):
@@ -161,7 +163,11 @@ class Training:
         progress.next_evaluation = self.fraction + gap
 
     def finish(self) -> float:
-        """Loads the better of the averaged and the best validated weights; returns its nats."""
+        """Loads the better of the averaged and the best validated weights; returns its nats.
+
+        The model is then without dropout, ready for use.
+        """
+        self.model.eval()
         if self.progress.num_averaged:
             self.model.load_state_dict(self.average)
             self.validate()
@@ -186,8 +192,20 @@ class Training:
         self._saved = time.monotonic()
 
     def restore(self) -> None:
-        """Goes back to the last checkpoint."""
+        """Goes back to the last checkpoint.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged or of another model.
+        """
         tensors, values = checkpoint.load_train_state(self.run)
+        try:
+            self._restore(tensors, values)
+        except (KeyError, RuntimeError, TypeError, ValueError):
+            path = self.run / checkpoint.TRAIN_STATE
+            problem = "does not fit config.json"
+            raise CheckpointError(path, problem, "Train the run again.") from None
+
+    def _restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         self.progress = Progress(**values)
         self.batches.epoch, self.batches.position = self.progress.epoch, self.progress.position
         parts: dict[str, dict[str, Tensor]] = {}
@@ -227,7 +245,7 @@ def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambd
     progress = training.progress
     bits = BITS_PER_NAT / training.bytes_per_token
 
-    def report(kind: str, **values: float) -> None:
+    def report(kind: str, **values: float | str) -> None:
         record = {
             "kind": kind,
             "step": progress.step,
@@ -247,7 +265,7 @@ def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambd
         nats, norm = training.update(batch)
         training.tick()
         if not math.isfinite(nats):
-            report("diverged", train=math.inf, gradient_norm=norm)
+            report("diverged", text=DIVERGED.format(step=progress.step))
             break
         if time.monotonic() - heard > 0.5:
             heard = time.monotonic()
