@@ -125,7 +125,7 @@ class PositionLoss:
 def loss_by_position(
     model: LanguageModel,
     tokens: NDArray[np.integer],
-    length: int = 512,
+    length: int = 511,
     num_windows: int = 128,
 ) -> list[PositionLoss]:
     """Measures how much a longer context helps: every window starts from an empty state.
