@@ -57,6 +57,11 @@ def assert_same_weights(run: Path, other: Path) -> None:
         assert torch.equal(value, expected[name]), name
 
 
+def looks(run: Path) -> list[tuple[int, float]]:
+    """Validation losses in the log."""
+    return [(row["step"], row["valid"]) for row in checkpoint.read_log(run) if "valid" in row]
+
+
 def flags(run: Path, **changes) -> list[str]:
     """The settings of `request` on the command line."""
     settings = {**MODEL, **TRAIN, "budget": BUDGET, "out": run, **changes}
@@ -102,8 +107,8 @@ def test_kill_and_resume_end_at_the_same_weights(whole_run, tmp_path, english):
     expected = checkpoint.load_config(whole_run)["results"]
     for name in ("loss_nats", "bits_per_byte", "train_tokens", "train_steps", "baselines"):
         assert results[name] == expected[name]
-    left = {path.name for path in run.iterdir() if not path.name.startswith(".")}
-    assert left == {path.name for path in whole_run.iterdir()}
+    assert looks(run) == looks(whole_run)
+    assert {path.name for path in run.iterdir()} == {path.name for path in whole_run.iterdir()}
 
 
 def test_interrupt_saves_and_resume_ends_at_the_same_weights(

@@ -11,6 +11,7 @@ baselines/               unigram and n-gram of the same text, to read other figu
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,9 @@ def load(path: str | Path) -> Run:
         )
     model_config = model_config_from_dict(config["model"])
     model = load_model(run / MODEL, model_config, tokenizer.vocab_size)
+    if model.vocab_size != tokenizer.vocab_size:
+        problem = f"holds a model of {model.vocab_size} symbols, not {tokenizer.vocab_size}"
+        raise CheckpointError(run / MODEL, problem, "Restore it, or retrain.")
     return Run(run, model, tokenizer, config)
 
 
@@ -82,7 +86,8 @@ def load_config(run: Path) -> dict[str, Any]:
         config = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise CheckpointError(path, f"is not JSON ({error})", "Restore it, or retrain.") from None
-    if not {"model", "tokenizer", "vocab_size"} <= config.keys():
+    needed = {"model", "tokenizer", "vocab_size", "text"}
+    if not isinstance(config, dict) or not needed <= config.keys():
         raise CheckpointError(path, "is not the config.json of a run", "Restore it, or retrain.")
     return config
 
@@ -117,22 +122,29 @@ def load_train_state(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(path, f"is damaged ({error})", "Train the run again.") from None
 
 
+def remove_train_state(run: Path) -> None:
+    """Removes what only `--resume` needs, and what killed writes left behind."""
+    for name in (TRAIN_STATE, *(f".{name}.*" for name in (CONFIG, MODEL, TRAIN_STATE))):
+        for path in run.glob(name):
+            path.unlink(missing_ok=True)
+
+
 def append_log(run: Path, record: dict[str, Any]) -> None:
-    """Adds a record to the log; a line that a kill cut short is skipped by `read_log`."""
+    """Adds a record to the log; a line that a kill cut short is passed over by `read_log`."""
     with (run / LOG).open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
 
 
 def read_log(run: Path) -> Iterator[dict[str, Any]]:
-    """Yields the records of the log; what a resumed run did over again appears once."""
+    """Yields the records of the log."""
     path = run / LOG
-    records: list[dict[str, Any]] = []
     for line in path.read_text("utf-8").split("\n") if path.is_file() else ():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        while records and records[-1]["step"] > record["step"]:
-            records.pop()
-        records.append(record)
-    yield from records
+        with suppress(ValueError):
+            yield json.loads(line)
+
+
+def trim_log(run: Path, step: int) -> None:
+    """Removes what a run that goes on at `step` will do over again, and a half-written line."""
+    records = [row for row in read_log(run) if row["step"] <= step and row["kind"] != "end"]
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    write_atomically(run / LOG, lambda path: path.write_text(lines, "utf-8"))

@@ -83,12 +83,15 @@ def train(
         Interrupted: `stop` said so; `resume` goes on.
     """
     began = time.monotonic() if began is None else began
+    if run.exists() and not run.is_dir():
+        raise CheckpointError(run, "is not a folder", "Choose another --out.")
     if (run / checkpoint.CONFIG).exists():
         raise CheckpointError(run, "already holds a run", "Choose another --out, or add --resume.")
     _settings(request, vocab_size=2)  # wrong settings are refused before the work begins
     own = text is None
     text = PreparedText.prepare(request.data, run) if text is None else text
     model_config, train_config = _settings(request, text.store.vocab_size)
+    run.mkdir(parents=True, exist_ok=True)
     text.tokenizer.save(run / checkpoint.TOKENIZER)
     job = Job(run, text, _conditions(run, text, request), listener, stop)
     if isinstance(model_config, NgramConfig):
@@ -103,7 +106,7 @@ def train(
 def resume(run: Path, listener: Listener, stop: Stop = lambda: False) -> dict[str, Any]:
     """Goes on with a run from its last checkpoint, to the same weights as without a break."""
     config = checkpoint.load_config(run)
-    if "results" in config:
+    if "results" in config or "train" not in config:
         raise CheckpointError(run, "has nothing to resume: it is finished", "Use it as it is.")
     text = PreparedText.open(run / config["text"])
     train_config = train_config_from_dict(config["train"])
@@ -111,7 +114,10 @@ def resume(run: Path, listener: Listener, stop: Stop = lambda: False) -> dict[st
     job = Job(run, text, config, listener, stop)
     model_config = model_config_from_dict(config["model"])
     training = _training(job, run, model_config, train_config)
-    training.restore()
+    training.closing_tokens = text.store.split(_final_split(text.store)).num_tokens
+    if (run / checkpoint.TRAIN_STATE).exists():  # else it was killed before the first step
+        training.restore()
+    checkpoint.trim_log(run, training.progress.step)
     listener({"kind": "start", "text": f"Going on at step {training.progress.step:,}."})
     config = _fit(job, training)
     if text.folder.samefile(run):
@@ -272,5 +278,5 @@ def _conclude(
         "seconds": seconds + time.monotonic() - began,
     }
     checkpoint.save_config(job.run, job.config)
-    (job.run / checkpoint.TRAIN_STATE).unlink(missing_ok=True)
+    checkpoint.remove_train_state(job.run)
     return job.config
