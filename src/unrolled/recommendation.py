@@ -1,6 +1,6 @@
 """Which model to take for which purpose, and why, in one sentence each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from .report.comparison import Advice, ComparedModel
 
@@ -85,25 +85,26 @@ def _for_length(ranked: Sequence[ComparedModel]) -> list[Advice]:
     """The model that predicts best where much has been read before."""
 
     def far(model: ComparedModel) -> float:
-        bits = [
-            row["bits_per_byte"]
-            for row in model["loss_by_position"]
-            if row["position"] >= FAR and row["bits_per_byte"] is not None
-        ]
-        return bits[-1] if bits else float("inf")
+        return _far_in(model)[1]
 
     chosen = min(ranked, key=far)
-    if far(chosen) == float("inf"):
+    last, bits = _far_in(chosen)
+    if bits == float("inf"):
         return []
-    last = chosen["loss_by_position"][-1]["position"]
-    gain = _gain(chosen, far)
-    reason = f"With {last} or more tokens read it needs {far(chosen):.3f} bits per byte, the least"
-    reason += f", and reading from {FAR // 4} to {last} tokens lowers its cost by {gain:.3f}"
+    reason = f"With {last} or more tokens read it needs {bits:.3f} bits per byte, the least"
+    near = dict(_positions(chosen)).get(FAR // 4)
+    if near is not None:
+        gain = near - bits
+        reason += f", and reading from {FAR // 4} to {last} tokens lowers its cost by {gain:.3f}"
     return [{"purpose": "long documents", "model": chosen["name"], "reason": f"{reason}."}]
 
 
-def _gain(model: ComparedModel, far: Callable[[ComparedModel], float]) -> float:
-    near = [
-        row["bits_per_byte"] for row in model["loss_by_position"] if row["position"] == FAR // 4
-    ]
-    return (near[0] or 0.0) - far(model) if near else 0.0
+def _far_in(model: ComparedModel) -> tuple[int, float]:
+    """The farthest position with a figure, and the figure; infinite where there is none."""
+    far = [(position, bits) for position, bits in _positions(model) if position >= FAR]
+    return far[-1] if far else (0, float("inf"))
+
+
+def _positions(model: ComparedModel) -> list[tuple[int, float]]:
+    rows = [(row["position"], row["bits_per_byte"]) for row in model["loss_by_position"]]
+    return [(position, bits) for position, bits in rows if bits is not None]
