@@ -24,7 +24,7 @@ from .words import count_words
 
 INDEX, TOKENIZER, TOKEN_BYTES = "store.json", "tokenizer.json", "token_bytes.int32"
 STANDARD_INPUT = "-"
-BATCH_CHARS = 1 << 20
+BATCH_CHARS = 1 << 19
 """Characters encoded at a time."""
 XZ_BYTES = 20_000_000
 """Bytes at the beginning of a split that `xz` is measured on."""

@@ -36,8 +36,9 @@ MAX_WORDS = 50_000
 """Words kept where none is asked for and the text has not been cut to a vocabulary before."""
 BPE_SIZES = (2_048, 16_384)
 """Smallest and largest vocabulary chosen by the size of the text."""
-BPE_BYTES = 64_000_000
-"""Bytes of text that byte pairs are counted on; evenly spread pieces of a larger one."""
+BPE_BYTES = 16_000_000
+"""Bytes of text that byte pairs are counted on, evenly spread over a larger one: on 64 MB of
+novels, counting all of it instead would save 0.2 % of the tokens."""
 MAX_SYMBOL_BYTES = 18
 """Six Chinese characters: without a bound, whole unspaced sentences become symbols."""
 _EAST_ASIAN = (
