@@ -1,13 +1,13 @@
 """Softmax over a random part of a large vocabulary: cheaper steps, the same goal.
 
-A candidate v is drawn with probability pi(v), independently of the others, and the normalizer
+K candidates are drawn without replacement, v with probability pi(v), and the normalizer
 sum_v exp(logit(v)) is estimated without bias as
 
     exp(logit(target)) + sum over drawn v, not the target, of exp(logit(v)) / pi(v)
 
 with pi(v) = min(1, a sqrt(p(v))) for the unigram p: frequent tokens, which make up most of the sum,
-are always there. Source: importance sampling of Bengio & Senecal 2008, with Poisson sampling
-(Horvitz & Thompson 1952).
+are always there. Source: importance sampling of Bengio & Senecal 2008, with systematic sampling
+(Madow 1949): always exactly K, since a new size of matrix costs more than its product.
 """
 
 from dataclasses import dataclass
@@ -30,22 +30,29 @@ class CandidateSampler:
 
     Args:
         log_probs: Unigram, `(V,)` in nats.
-        num_candidates: Expected number of candidates, below V.
+        num_candidates: K, below V.
     """
 
     def __init__(self, log_probs: Tensor, num_candidates: int) -> None:
-        root = (0.5 * log_probs).exp()
+        root = (0.5 * log_probs.double()).exp()
         low, high = 0.0, num_candidates / float(root.min())
         for _ in range(100):  # bisection for a
             middle = (low + high) / 2
             few = (middle * root).clamp(max=1).sum() < num_candidates
             low, high = (middle, high) if few else (low, middle)
         self.inclusion = (high * root).clamp(max=1)
+        self.upper = self.inclusion.cumsum(0)
+        self.steps = torch.arange(num_candidates)
 
     def draw(self) -> Candidates:
-        """Draws from torch's random numbers."""
-        ids = (torch.rand_like(self.inclusion) < self.inclusion).nonzero()[:, 0]
-        return Candidates(ids, self.inclusion[ids].log())
+        """Draws from torch's random numbers.
+
+        Each token owns a piece of length pi on a line of length K; a comb of K teeth, one apart,
+        is laid on it at random.
+        """
+        teeth = self.steps + torch.rand((), dtype=torch.float64)
+        ids = torch.searchsorted(self.upper, teeth, right=True).clamp(max=len(self.upper) - 1)
+        return Candidates(ids, self.inclusion[ids].log().float())
 
 
 def sampled_log_probs(
