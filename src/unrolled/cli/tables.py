@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from ..report.comparison import Baseline, ComparedModel, Comparison
 from ..report.parts import in_bytes, number, perplexity, rank_key, scaled
+
+COMPARED = ("bits/byte", "ppl", "size", "train", "score", "write", "memory", "file")
 
 
 def print_results(run: Path, config: dict[str, Any]) -> None:
@@ -52,19 +55,17 @@ def print_losses(
 
 def print_comparison(comparison: Comparison, report: Path) -> None:
     """Prints the ranked models between the baselines, the advice, and where the report is."""
-    table = Table(title=f"{comparison['title']} ({comparison['split']} split)")
-    table.add_column("model")
-    for heading in (
-        "bits/byte",
-        "perplexity",
-        "parameters",
-        "train tok/s",
-        "score tok/s",
-        "generate tok/s",
-        "memory",
-        "file",
-    ):
-        table.add_column(heading, justify="right")
+    table = Table(
+        title=f"{comparison['title']}, {comparison['split']} split; tokens per second: train, "
+        "score, write",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("model", no_wrap=True)
+    for heading in COMPARED:
+        table.add_column(heading, justify="right", no_wrap=True)
     rows = [(rank_key(model), _model_cells(model)) for model in comparison["models"]]
     rows += [(rank_key(row), _baseline_cells(row)) for row in comparison["baselines"]]
     for _, cells in sorted(rows):
