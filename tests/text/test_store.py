@@ -140,7 +140,7 @@ def test_large_vocabularies_take_more_bytes(tmp_path: Path) -> None:
 
 
 def test_batches_and_pieces_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    documents = [ENGLISH[:500], "a", "\n", ENGLISH[500:3_000], "é我 é"]
+    documents = [ENGLISH[:500], "a", "\n", ENGLISH[500:3_000], "é我 é", "x" * 999, "b"]
     part = part_of(tmp_path, *documents)
     whole = build_store(tmp_path / "a", {"text": part}, ByteTokenizer(), "")
     monkeypatch.setattr(module, "BATCH_CHARS", 150)
@@ -149,6 +149,7 @@ def test_batches_and_pieces_change_nothing(tmp_path: Path, monkeypatch: pytest.M
     cut = build_store(tmp_path / "b", {"text": part}, ByteTokenizer(), "")
     assert cut.tokens("text").tolist() == whole.tokens("text").tolist()
     assert cut.splits == whole.splits
+    assert cut.split("text").num_words == sum(len(text.split()) for text in documents)
 
 
 def test_what_the_training_split_lacks_is_unknown(tmp_path: Path) -> None:

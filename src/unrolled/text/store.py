@@ -178,7 +178,7 @@ def _encode_part(part: Part, tokenizer: Tokenizer, file: BinaryIO) -> SplitInfo:
     boundary = np.array([BOUNDARY_ID], _dtype(tokenizer.vocab_size))
     boundary.tofile(file)
     num_tokens = num_following_bytes = num_words = num_unknown = 0
-    spelling_nats = 0.0
+    spelling_nats, last = 0.0, ""
     for batch in _batches(part.pieces()):
         texts = [text for text, _ in batch]
         rows: list[NDArray[np.integer]] = []
@@ -192,7 +192,8 @@ def _encode_part(part: Part, tokenizer: Tokenizer, file: BinaryIO) -> SplitInfo:
         num_tokens += len(stream)
         joined = "".join(text + "\n" * ends for text, ends in batch)
         num_following_bytes += len(joined.encode()) - len(joined)
-        num_words += count_words(joined)
+        num_words += count_words(last + joined) - count_words(last)  # a word may be cut in two
+        last = joined[-1:]
     return SplitInfo(
         num_tokens=num_tokens,
         num_documents=len(part.spans),
