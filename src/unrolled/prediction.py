@@ -16,6 +16,8 @@ from .text.words import PLAIN_WORDS
 
 BEAM, WIDTH, ROUNDS = 32, 64, 40
 """Beginnings of words read at a time; continuations kept of each; how often."""
+NEGLIGIBLE = 0.05
+"""A beginning this much less likely than the k-th word is not followed any more."""
 MARKS_INSIDE = "'’-.,"
 """What may stand inside a word or number, so that only the next character ends it."""
 
@@ -53,9 +55,9 @@ def next_words(
 
     A word is what white space, punctuation or the next East Asian character ends; a punctuation
     mark is a word, and so is each East Asian character. A prefix that ends in a letter ends a word:
-    the probabilities are those given that a new one begins. Tokens are joined best first until no
-    beginning left over is more likely than the k words found, so that a probability may lack what
-    unlikely spellings would add.
+    the probabilities are those given that a new one begins. Tokens are joined best first until
+    every beginning left over is far less likely than the k words found: a probability may lack a
+    few percent that unlikely spellings would add.
     """
     log_probs, state = _after(model, tokenizer, prefix)
     if tokenizer.kind != "word" and _ends_in_letter(prefix):
@@ -135,11 +137,11 @@ class _Search:
                 heapq.heappush(self.queue, (-value, next(self.order), entry))
 
     def _pop(self) -> list[_Beginning]:
-        """The most likely beginnings, as long as one could still become one of the k best."""
+        """The most likely beginnings that can still change the k best."""
         least = sorted(self.found.values(), reverse=True)[self.k - 1 : self.k]
         batch = []
         while self.queue and len(batch) < BEAM:
-            if least and math.exp(-self.queue[0][0]) < least[0]:
+            if least and math.exp(-self.queue[0][0]) < NEGLIGIBLE * least[0]:
                 break
             batch.append(heapq.heappop(self.queue)[2])
         return batch

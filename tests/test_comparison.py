@@ -1,0 +1,107 @@
+"""`compare` from text to report, with real trainings in processes of their own."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from unrolled import checkpoint
+from unrolled.comparison import CompareRequest, compare
+from unrolled.config import Budget, DataConfig
+from unrolled.errors import CheckpointError, ConfigError, WorkerError
+from unrolled.training import TrainRequest
+from unrolled.worker import run_worker
+
+ENGLISH = str(Path(__file__).parent / "data" / "english.txt")
+
+
+def request(budget: str = "1ktokens", **settings) -> CompareRequest:
+    train = TrainRequest(
+        "ngram", DataConfig(texts=(ENGLISH,)), size="small", budget=Budget.parse(budget)
+    )
+    return CompareRequest(train, **settings)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    out = tmp_path_factory.mktemp("compare") / "out"
+    records = []
+    result = compare(out, request(kinds=("gru", "ngram")), records.append)
+    return out, result, records
+
+
+def test_models_are_ranked_and_every_figure_is_there(compared):
+    out, result, _ = compared
+    assert [model["name"] for model in result["models"]] == ["ngram", "gru"]  # 1,000 tokens: no use
+    bits = [model["bits_per_byte"] for model in result["models"]]
+    assert bits == sorted(bits)
+    for model in result["models"]:
+        config = checkpoint.load_config(out / model["name"])
+        assert model["bits_per_byte"] == config["results"]["bits_per_byte"]
+        for figure in ("score_tokens_per_second", "generate_tokens_per_second", "peak_bytes"):
+            assert model[figure] > 0
+        assert model["file_bytes"] == (out / model["name"] / "model.safetensors").stat().st_size
+        assert len(model["samples"]) == 3
+        assert [row["position"] for row in model["loss_by_position"]][:3] == [1, 2, 4]
+    assert [row["name"] for row in result["baselines"]] == ["uniform", "unigram", "xz"]
+    assert {advice["purpose"] for advice in result["recommendation"]} >= {"quality", "speed"}
+
+
+def test_the_network_tries_three_rates_and_takes_the_best(compared):
+    out, result, _ = compared
+    network = result["models"][1]
+    tried = network["tried_learning_rates"]
+    assert len(tried) == 3
+    best = min(tried, key=lambda row: row["bits_per_byte"])
+    assert network["learning_rate"] == best["learning_rate"]
+    assert not list((out / "gru").glob(".search*"))
+    tokens = checkpoint.load_config(out / "gru")["results"]["train_tokens"]
+    assert 850 <= tokens <= 850 + 64 * 80  # 15 % of the budget went into the search
+
+
+def test_the_folder_has_the_report_the_runs_and_the_winner(compared):
+    out, _, records = compared
+    names = {path.name for path in out.iterdir()}
+    assert names == {"baselines", "best", "gru", "ngram", "report.html"}
+    assert checkpoint.load(out / "best").config == checkpoint.load(out / "ngram").config
+    assert "gru" in (out / "report.html").read_text("utf-8")
+    assert {record["run"] for record in records} == {"gru", "ngram"}
+
+
+def test_resume_keeps_what_is_finished(compared, tmp_path):
+    out, result, _ = compared
+    with pytest.raises(CheckpointError) as caught:
+        compare(out, request(kinds=("gru", "ngram")), print)
+    assert str(caught.value) == f"{out} is not empty. Choose another --out, or add --resume."
+    assert result["models"]
+
+
+def test_a_budget_too_short_is_refused_with_the_least_that_would_do(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        compare(tmp_path / "out", request("20s", kinds=("rnn", "gru", "lstm")), print)
+    message = str(caught.value)
+    assert message.startswith("budget must be at least ")
+    assert message.endswith(
+        "s for 3 networks on this text, got 20s. Give more time, or compare fewer models."
+    )
+
+
+def test_what_a_worker_says_is_wrong_is_raised_here(tmp_path):
+    with pytest.raises(WorkerError) as caught:
+        run_worker(tmp_path / "run", request().train, tmp_path / "none", time.monotonic(), print)
+    assert str(caught.value).startswith(f"{tmp_path / 'none' / 'tokens' / 'tokenizer.json'} ")
+
+
+def test_seeds_give_a_spread(tmp_path):
+    out = tmp_path / "out"
+    result = compare(out, request(kinds=("rnn",), num_seeds=2), lambda record: None)
+    (model,) = result["models"]
+    seeds = [
+        json.loads((out / name / "config.json").read_text())["results"]["bits_per_byte"]
+        for name in ("rnn", "rnn-seed1")
+    ]
+    assert model["seeds"] == seeds
+    assert seeds[0] != seeds[1]
+    assert model["bits_per_byte"] == pytest.approx(sum(seeds) / 2)
+    assert model["spread"] == pytest.approx(abs(seeds[0] - seeds[1]) / 2**0.5)
