@@ -18,6 +18,7 @@ from unrolled.evaluation import (
     loss_by_position,
     score_stream,
     scoring_speed,
+    to_bits_per_byte,
     to_loss,
     validation_nats,
 )
@@ -188,3 +189,8 @@ def test_speed_is_tokens_over_seconds(monkeypatch):
     monkeypatch.setattr(evaluation.time, "perf_counter", lambda: next(times))
     speed = scoring_speed(Clock(), text(600), seconds=2.0)
     assert speed == 600 / 3.0
+
+
+def test_a_mean_cost_in_the_unit_of_the_headline():
+    info = SplitInfo(10, 1, 40, 30, 5, 3, spelling_nats=6 * math.log(2))
+    assert to_bits_per_byte(3.4 * math.log(2), info) == pytest.approx((34 + 6) / 40)

@@ -82,6 +82,11 @@ def to_loss(nats: float, split: SplitInfo) -> Loss:
     )
 
 
+def to_bits_per_byte(nats_per_token: float, split: SplitInfo) -> float:
+    """Puts the mean cost of a token in the unit of the headline, spelling included."""
+    return to_loss(nats_per_token * split.num_tokens, split).bits_per_byte
+
+
 def evaluate(model: LanguageModel, store: TokenStore, split: str) -> Loss:
     """Scores a split of a store."""
     scores = score_stream(model, store.tokens(split))

@@ -16,8 +16,7 @@ from .atomic import write_atomically
 from .batches import Batch, BatchStream
 from .config import TrainConfig
 from .errors import CheckpointError
-from .evaluation import VALID_TOKENS, validation_nats
-from .losses import BITS_PER_NAT
+from .evaluation import VALID_TOKENS, to_bits_per_byte, validation_nats
 from .models.base import State, detach_state, state_from_tensors, state_to_tensors
 from .models.neural import NeuralModel
 from .ops.sampled_log_probs import CandidateSampler
@@ -78,13 +77,8 @@ class Training:
         self.average = clone_weights(self.model)
         self.best = clone_weights(self.model)
         self.carried: State = self.model.initial_state(self.batches.batch_size)
-        self.bytes_per_token = self._bytes_per_token()
         self._resumed_seconds, self._started = 0.0, time.monotonic()
         self._saved = self._started
-
-    def _bytes_per_token(self) -> float:
-        info = self.store.split("train")
-        return info.num_bytes / info.num_tokens
 
     def spend(self, seconds: float) -> None:
         """Counts time that the run took before the loop began."""
@@ -243,7 +237,7 @@ def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambd
         Interrupted: `stop` said so.
     """
     progress = training.progress
-    bits = BITS_PER_NAT / training.bytes_per_token
+    train_info, valid_info = (training.store.split(name) for name in ("train", "valid"))
 
     def report(kind: str, **values: float | str) -> None:
         record = {
@@ -269,13 +263,17 @@ def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambd
             break
         if time.monotonic() - heard > 0.5:
             heard = time.monotonic()
-            report("train", train=nats * bits, gradient_norm=norm)
+            report("train", train=to_bits_per_byte(nats, train_info), gradient_norm=norm)
         if training.fraction >= progress.next_evaluation:
             began = time.monotonic()
             valid = training.validate()
             training.tick()
             training.plan_evaluation(time.monotonic() - began)
-            report("valid", train=nats * bits, valid=valid * bits)
+            report(
+                "valid",
+                train=to_bits_per_byte(nats, train_info),
+                valid=to_bits_per_byte(valid, valid_info),
+            )
         if stop():
             training.save()
             raise Interrupted
@@ -284,7 +282,7 @@ def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambd
             training.tick()
     valid = training.finish()
     training.tick()
-    report("end", valid=valid * bits)
+    report("end", valid=to_bits_per_byte(valid, valid_info))
     return valid
 
 

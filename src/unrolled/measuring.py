@@ -7,9 +7,8 @@ from pathlib import Path
 import torch
 
 from . import checkpoint
-from .evaluation import loss_by_position, scoring_speed
+from .evaluation import loss_by_position, scoring_speed, to_bits_per_byte
 from .generation import SamplingConfig, generate, sample_ids
-from .losses import BITS_PER_NAT
 from .models.base import LanguageModel
 from .prepared import PreparedText
 from .text.tokenizers import BOUNDARY_ID
@@ -25,9 +24,8 @@ def measure(run: Path, text: PreparedText) -> None:
     opened = checkpoint.load(run)
     split = opened.config["results"]["split"]
     tokens, info = text.store.tokens(split), text.store.split(split)
-    bits = BITS_PER_NAT * info.num_tokens / info.num_bytes
     positions = [
-        {"position": row.position, "bits_per_byte": row.nats_per_token * bits}
+        {"position": row.position, "bits_per_byte": to_bits_per_byte(row.nats_per_token, info)}
         for row in loss_by_position(opened.model, tokens)
     ]
     settings = SamplingConfig(

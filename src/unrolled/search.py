@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from .config import TrainConfig
+from .evaluation import to_bits_per_byte
 from .fit import Training, fit
-from .losses import BITS_PER_NAT
 
 SEARCH_SHARE = 0.15
 """Part of the budget that the search takes."""
@@ -34,7 +34,7 @@ def search_learning_rate(
         with tempfile.TemporaryDirectory(dir=folder, prefix=".search-") as run:
             training = start(Path(run), replace(short, learning_rate=rate))
             nats = fit(training, listener=lambda record: None)
-        bits = nats * BITS_PER_NAT / training.bytes_per_token
+        bits = to_bits_per_byte(nats, training.store.split("valid"))
         tried.append({"learning_rate": rate, "bits_per_byte": bits})
     best = min(tried, key=lambda row: row["bits_per_byte"])
     # A wall-clock budget runs on by itself.

@@ -21,9 +21,8 @@ from .config import (
     train_config_from_dict,
 )
 from .errors import CheckpointError
-from .evaluation import baselines, evaluate, validation_nats
+from .evaluation import baselines, evaluate, to_bits_per_byte, validation_nats
 from .fit import Listener, Training, fit
-from .losses import BITS_PER_NAT
 from .machine import machine, peak_bytes, versions
 from .models.base import LanguageModel
 from .models.build import build
@@ -239,11 +238,10 @@ def _count(job: Job, model_config: NgramConfig, began: float) -> dict[str, Any]:
     model, seconds = count_model(store, order)
     model.save(job.run / checkpoint.MODEL)
     job.config["model"] = asdict(model_config)
-    train_info = store.split("train")
-    num_tokens = train_info.num_tokens
+    num_tokens = store.split("train").num_tokens
     record = {"kind": "end", "step": 0, "tokens": num_tokens, "fraction": 1.0}
-    bits = BITS_PER_NAT * num_tokens / train_info.num_bytes
-    record |= {"seconds": time.monotonic() - began, "valid": validation_nats(model, store) * bits}
+    valid = to_bits_per_byte(validation_nats(model, store), store.split("valid"))
+    record |= {"seconds": time.monotonic() - began, "valid": valid}
     checkpoint.append_log(job.run, record)
     job.listener(record)
     figures = {
