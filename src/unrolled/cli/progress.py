@@ -24,7 +24,6 @@ class Progress:
         self.valid: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        self.bar.start()
         return self
 
     def __exit__(
@@ -33,7 +32,8 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.bar.stop()
+        if self.tasks:
+            self.bar.stop()
 
     def __call__(self, record: dict[str, Any]) -> None:
         """Shows one record; "run" tells which training it comes from where there are several."""
@@ -42,6 +42,8 @@ class Progress:
             prefix = f"{run}: " if "run" in record else ""
             self.console.print(f"{prefix}{record['text']}", markup=False)
             return
+        if not self.tasks:
+            self.bar.start()
         if run not in self.tasks:
             self.tasks[run] = self.bar.add_task(run, total=1.0, figures="")
         if "valid" in record:

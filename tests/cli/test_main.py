@@ -1,0 +1,93 @@
+"""What every command has in common: help, exit codes, one sentence for what is wrong."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from unrolled import cli
+
+COMMANDS = ["compare", "train", "evaluate", "generate", "score", "next", "export", "info"]
+
+
+def test_help_names_every_command(capsys):
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "Start with: unrolled compare my-texts/ --budget 10m" in shown
+    listed = {line.split()[1] for line in shown.split("\n") if line.startswith("│ ")}
+    assert listed >= set(COMMANDS)
+    known = {name for name in cli.app if not name.startswith("-")}
+    assert known == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command, capsys):
+    assert cli.main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"Example: unrolled {command}" in shown
+    assert f"Usage: unrolled {command}" in shown
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == "0.1.0\n"
+
+
+@pytest.mark.parametrize("arguments", [["tarin"], ["train", "a.txt", "--out"], ["evaluate"]])
+def test_wrong_usage(arguments, capsys):
+    assert cli.main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ") and "Traceback" not in shown.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (BrokenPipeError(), 0, ""),
+        (KeyboardInterrupt(), 130, "Stopped.\n"),
+        (
+            PermissionError(13, "Permission denied", "runs/a"),
+            1,
+            "error: runs/a cannot be used (Permission denied).\n",
+        ),
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "error: a file cannot be used (No space left on device).\n",
+        ),
+    ],
+)
+def test_what_the_system_says(error, code, said, capsys, monkeypatch):
+    def fails(*args, **kwargs):
+        raise error
+
+    class Stream:
+        """Standard error that outlives being closed."""
+
+        def __init__(self):
+            self.text = ""
+
+        def write(self, text):
+            self.text += text
+
+        def flush(self):
+            pass
+
+        def close(self):
+            pass
+
+    stream = Stream()
+    monkeypatch.setattr(cli, "app", fails)
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert cli.main([]) == code
+    assert stream.text == said
+
+
+def test_the_module_is_the_command():
+    command = [sys.executable, "-m", "unrolled", "train"]
+    environment = os.environ | {"COLUMNS": "80"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
