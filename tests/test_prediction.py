@@ -119,4 +119,4 @@ def test_words_are_tokens_where_tokens_are_words():
     model, tokenizer = ngram("the cat sat . the dog sat . the cat ran .\n" * 20, "word", 3)
     tokens, words = (find(model, tokenizer, "the", 2) for find in (next_tokens, next_words))
     assert [candidate.text for candidate in words] == ["cat", "dog"]
-    assert [c.log_prob for c in words] == pytest.approx([c.log_prob for c in tokens])
+    assert [c.log_prob for c in words] == pytest.approx([c.log_prob for c in tokens], abs=0.03)

@@ -48,9 +48,11 @@ def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
 
 def train_preset(kind: Kind, vocab_size: int) -> TrainConfig:
     """The training settings of a kind of neural model."""
-    candidates = vocab_size // 5 if vocab_size >= LARGE_VOCABULARY else 0
-    rate = LEARNING_RATE.get(kind, TrainConfig.learning_rate)
-    return TrainConfig(learning_rate=rate, candidates=candidates)
+    config = TrainConfig(learning_rate=LEARNING_RATE.get(kind, TrainConfig.learning_rate))
+    if vocab_size < LARGE_VOCABULARY:
+        return config
+    # A word says more than a letter, and a text has fewer of them: more updates per token.
+    return replace(config, candidates=vocab_size // 5, batch_size=32, sequence_length=48)
 
 
 def regularize(config: ModelConfig, num_epochs: float) -> ModelConfig:

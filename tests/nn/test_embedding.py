@@ -57,3 +57,11 @@ def test_bfloat16_is_close(tied):
     assert log_probs.dtype == scores.dtype == torch.float32
     torch.testing.assert_close(log_probs, tied.log_probs(hidden), rtol=0.02, atol=0.05)
     torch.testing.assert_close(scores, tied.score(hidden, targets), rtol=0.02, atol=0.05)
+
+
+def test_rare_symbols_of_a_large_vocabulary_are_not_magnified():
+    torch.manual_seed(0)
+    layer = TiedEmbedding(5000, 64)
+    tokens = torch.arange(5000)[None]
+    assert torch.equal(layer(tokens), layer.weight[tokens])
+    assert layer(tokens).std().item() == pytest.approx(0.1, rel=0.02)

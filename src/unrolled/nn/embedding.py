@@ -9,6 +9,10 @@ from ..ops.linear_log_probs import linear_log_probs
 from ..ops.sampled_log_probs import Candidates, sampled_log_probs
 
 
+SMALL_VOCABULARY = 1000
+LARGE_VOCABULARY_STD = 0.1
+
+
 class TiedEmbedding(nn.Module):
     """Embeds tokens and predicts tokens with one matrix `weight (V, E)` and a `bias (V,)`.
 
@@ -18,14 +22,16 @@ class TiedEmbedding(nn.Module):
     def __init__(self, vocab_size: int, embedding_size: int) -> None:
         super().__init__()
         # What is read wants size 1, what is predicted from wants small logits: the matrix begins
-        # with rows of length 1, and reading multiplies by sqrt(E).
-        self.scale = embedding_size**0.5
+        # with rows of length 1, and reading multiplies by sqrt(E). Not for large vocabularies:
+        # Adam's steps are of one size, and would throw the features of rare tokens about.
+        few = vocab_size <= SMALL_VOCABULARY
+        self.scale = embedding_size**0.5 if few else 1.0
         self.weight = nn.Parameter(torch.empty(vocab_size, embedding_size))
-        nn.init.normal_(self.weight, 0, 1 / self.scale)
+        nn.init.normal_(self.weight, 0, embedding_size**-0.5 if few else LARGE_VOCABULARY_STD)
         self.bias = nn.Parameter(torch.zeros(vocab_size))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Embeds `tokens (B, T)` as `(B, T, E)`, features of variance 1 at first."""
+        """Embeds `tokens (B, T)` as `(B, T, E)`."""
         return F.embedding(tokens, self.weight) * self.scale
 
     def log_probs(self, hidden: Tensor) -> Tensor:
