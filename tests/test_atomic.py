@@ -58,3 +58,13 @@ def test_an_interrupted_write_changes_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(tmp_path / "file", write)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_safetensors_begins_is_removed_too(tmp_path):
+    def write(path):
+        (path.parent / ".tmpX").write_text("its own temporary file")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file", write)
+    assert list(tmp_path.iterdir()) == []

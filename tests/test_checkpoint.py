@@ -209,10 +209,19 @@ def test_train_state_of_something_else(tmp_path, metadata):
 
 
 def test_what_only_a_resume_needs_is_removed(run):
-    for name in (TRAIN_STATE, f".{TRAIN_STATE}.x1", f".{MODEL}.x2", f".{CONFIG}.x3", "notes.txt"):
+    for name in (f".{TRAIN_STATE}.x1", f".{MODEL}.x2", f".{CONFIG}.x3", f".{LOG}.x4", ".search-x5"):
+        (run / name).mkdir()
+        (run / name / "part").write_text("")
+    for name in (TRAIN_STATE, "notes.txt", ".hidden"):
         (run / name).write_text("")
     checkpoint.remove_train_state(run)
-    assert {path.name for path in run.iterdir()} == {CONFIG, MODEL, TOKENIZER, "notes.txt"}
+    assert {path.name for path in run.iterdir()} == {
+        CONFIG,
+        MODEL,
+        TOKENIZER,
+        "notes.txt",
+        ".hidden",
+    }
 
 
 def test_log(tmp_path):

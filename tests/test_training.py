@@ -12,9 +12,12 @@ from safetensors.torch import load_file
 
 from unrolled import checkpoint, training
 from unrolled.cli import main
-from unrolled.config import Budget, DataConfig
+from unrolled.config import Budget, DataConfig, TrainConfig
 from unrolled.errors import CheckpointError
-from unrolled.fit import Training
+from unrolled.evaluation import evaluate
+from unrolled.fit import Interrupted, Training
+from unrolled.pace import Pace
+from unrolled.prepared import PreparedText
 from unrolled.training import TrainRequest
 
 MODEL = {"hidden_size": 16, "embedding_size": 8}
@@ -132,3 +135,162 @@ def test_interrupt_saves_and_resume_ends_at_the_same_weights(
     assert main(["train", "--resume", "--out", str(run)]) == 0
     assert "Going on at step 8.\n" in capsys.readouterr().err
     assert_same_weights(run, whole_run)
+
+
+def test_a_run_killed_before_its_first_step_begins_anew(tmp_path, english, whole_run, monkeypatch):
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "fit", killed)
+        train(run, request(english))
+    assert not (run / checkpoint.TRAIN_STATE).exists()
+    resume(run)
+    assert_same_weights(run, whole_run)
+
+
+def test_a_run_killed_in_its_last_evaluation_ends_the_same(
+    tmp_path, english, whole_run, monkeypatch
+):
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "baselines", killed)
+        train(run, request(english))
+    resume(run)
+    assert_same_weights(run, whole_run)
+    ends = [row for row in checkpoint.read_log(run) if row["kind"] == "end"]
+    assert len(ends) == 1
+
+
+@pytest.fixture
+def stopped(tmp_path, english) -> Path:
+    """A run that was stopped after its first step."""
+    run = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        train(run, request(english), stop=lambda: True)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "keep", "problem"),
+    [
+        (checkpoint.TRAIN_STATE, 100, "is damaged ("),
+        (checkpoint.TRAIN_STATE, -1, "is damaged ("),
+        (checkpoint.CONFIG, 100, "is not JSON ("),
+        (checkpoint.CONFIG, 0, "is not JSON ("),
+        ("tokens/train.ids", 100, "has 50 numbers, not 22427. "),
+        ("tokens/tokenizer.json", 100, "is not a tokenizer ("),
+    ],
+)
+def test_damaged_files_are_named(stopped, capsys, name, keep, problem):
+    path = stopped / name
+    path.write_bytes(path.read_bytes()[:keep])
+    assert main(["train", "--resume", "--out", str(stopped)]) == 1
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"error: {path} {problem}")
+    assert shown.err.count("\n") == 1 and shown.out == ""
+
+
+def test_a_config_that_was_changed_does_not_fit(stopped):
+    config = checkpoint.load_config(stopped)
+    config["model"]["hidden_size"] = 8
+    checkpoint.save_config(stopped, config)
+    with pytest.raises(CheckpointError) as caught:
+        resume(stopped)
+    assert str(caught.value) == (
+        f"{stopped / checkpoint.TRAIN_STATE} does not fit config.json. Train the run again."
+    )
+
+
+def test_the_run_says_what_it_was_and_what_it_reached(whole_run, english):
+    config = checkpoint.load_config(whole_run)
+    assert config["data"]["texts"] == [english]
+    assert config["model"]["hidden_size"] == 16 and config["train"]["threads"] == 1
+    assert config["train"]["budget"] == {"amount": 20_000, "unit": "tokens"}
+    assert set(config["versions"]) >= {"python", "torch", "unrolled"}
+    results = config["results"]
+    assert results["split"] == "test"
+    uniform, unigram = (
+        next(row["bits_per_byte"] for row in results["baselines"] if row["name"] == name)
+        for name in ("uniform", "unigram")
+    )
+    assert results["bits_per_byte"] < unigram < uniform
+    assert results["file_bytes"] == (whole_run / checkpoint.MODEL).stat().st_size
+    assert results["train_tokens"] / results["train_epochs"] == pytest.approx(22_400, rel=0.01)
+    ends = [row["valid"] for row in checkpoint.read_log(whole_run) if row["kind"] == "end"]
+    assert ends == [min(bits for _, bits in looks(whole_run))]
+
+
+def test_the_result_is_that_of_the_saved_model(whole_run, english, tmp_path):
+    torch.use_deterministic_algorithms(False)
+    text = PreparedText.prepare(DataConfig((english,)), tmp_path)
+    loss = evaluate(checkpoint.load(whole_run).model, text.store, "test")
+    assert loss.loss_nats == checkpoint.load_config(whole_run)["results"]["loss_nats"]
+
+
+def test_dropout_follows_the_passes_and_the_user(tmp_path, english):
+    configs = []
+    for number, settings in enumerate(({}, {"output_dropout": 0.05})):
+        wanted = request(english, "30epochs", model_settings=MODEL | settings)
+        with pytest.raises(Interrupted):
+            train(tmp_path / str(number), wanted, stop=lambda: True)
+        configs.append(checkpoint.load_config(tmp_path / str(number))["model"])
+    assert configs[0]["output_dropout"] == 0.5
+    assert configs[1]["output_dropout"] == 0.05
+    assert configs[0]["weight_dropout"] == configs[1]["weight_dropout"] == 0.25
+
+
+def test_a_search_is_written_down_and_shortens_the_training(tmp_path, english):
+    run = tmp_path / "run"
+    config = train(run, request(english, "6ktokens", search=True))
+    tried = config["tried_learning_rates"]
+    best = min(tried, key=lambda row: row["bits_per_byte"])
+    assert config["train"]["learning_rate"] == best["learning_rate"]
+    assert config["train"]["budget"]["amount"] == pytest.approx(0.85 * 6000)
+    assert {path.name for path in run.iterdir()} == {
+        "baselines",
+        checkpoint.CONFIG,
+        checkpoint.LOG,
+        checkpoint.MODEL,
+        checkpoint.TOKENIZER,
+    }
+
+
+def test_a_shared_text_stays(tmp_path, english):
+    text = PreparedText.prepare(DataConfig((english,)), tmp_path / "shared")
+    run = tmp_path / "shared" / "ngram"
+    ngram = TrainRequest("ngram", DataConfig((english,)), model_settings={"order": 2})
+    config = train(run, ngram, text=text)
+    assert config["text"] == ".."
+    assert set(checkpoint.load(run).baselines) == {"unigram", "5-gram"}
+    assert PreparedText.open(tmp_path / "shared").store == text.store
+
+
+def test_without_a_test_split_validation_is_scored(tmp_path, english):
+    data = DataConfig((english,), test_fraction=0)
+    config = train(tmp_path / "run", TrainRequest("ngram", data, model_settings={"order": 2}))
+    assert config["results"]["split"] == "valid"
+    end = next(checkpoint.read_log(tmp_path / "run"))
+    assert end["valid"] == pytest.approx(config["results"]["bits_per_byte"], rel=1e-6)
+
+
+def test_the_curve_of_words_has_their_spelling(tmp_path, english):
+    data = DataConfig((english,), test_fraction=0, tokenizer="word")
+    config = train(tmp_path / "run", TrainRequest("ngram", data, model_settings={"order": 2}))
+    assert config["results"]["num_unknown"] > 0
+    end = next(checkpoint.read_log(tmp_path / "run"))
+    assert end["valid"] == pytest.approx(config["results"]["bits_per_byte"], rel=1e-6)
+
+
+def test_passes_expected_of_a_wall_clock(monkeypatch):
+    monkeypatch.setattr(training.time, "monotonic", lambda: 130.0)
+    config = TrainConfig(budget=Budget(100, "seconds"))
+    pace = Pace("float32", 1, tokens_per_second=50.0)
+    epochs = training.expected_epochs(config, num_tokens=700, pace=pace, began=100.0)
+    assert epochs == pytest.approx(0.9 * 70 * 50 / 700)
+    late = training.expected_epochs(config, num_tokens=700, pace=pace, began=0.0)
+    assert late == 0

@@ -10,6 +10,7 @@ baselines/               unigram and n-gram of the same text, to read other figu
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from .text.tokenizers import Tokenizer, load_tokenizer
 
 CONFIG, TOKENIZER, MODEL = "config.json", "tokenizer.json", "model.safetensors"
 LOG, TRAIN_STATE = "log.jsonl", "train_state.safetensors"
+LEFT_BEHIND = (".*.json.*", ".*.jsonl.*", ".*.safetensors.*", ".search-*")
+"""Folders in which a write or a search was killed."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,10 @@ def load_train_state(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def remove_train_state(run: Path) -> None:
     """Removes what only `--resume` needs, and what killed writes left behind."""
-    for name in (TRAIN_STATE, *(f".{name}.*" for name in (CONFIG, MODEL, TRAIN_STATE))):
-        for path in run.glob(name):
-            path.unlink(missing_ok=True)
+    (run / TRAIN_STATE).unlink(missing_ok=True)
+    for pattern in LEFT_BEHIND:
+        for folder in run.glob(pattern):
+            shutil.rmtree(folder)
 
 
 def append_log(run: Path, record: dict[str, Any]) -> None:
