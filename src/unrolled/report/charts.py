@@ -51,6 +51,7 @@ def learning_curves(models: Sequence[ComparedModel], baselines: Sequence[Baselin
     flat = [(rank, model) for rank, model in enumerate(models) if len(_valid(model)) <= 1]
     levels = _levels(baselines, flat)
     settled = [bits for _, model in curves for bits in _settled(model)]
+    settled += [level["y"] for level in levels if level["colour"] is not None]
     charts = ""
     for axis, scale in AXES if curves else ():
         faint = [
@@ -147,7 +148,7 @@ def _chart(
     Args:
         x: Label of the x axis.
         settled: Values that must be in the picture; it may cut off the rest of a line.
-        levels: Those far above the picture are named below it instead.
+        levels: Those far from the picture are named below it instead.
     """
     if not settled:
         return ""
@@ -156,13 +157,18 @@ def _chart(
     inside = [level for level in levels if low <= level["y"] <= high]
     shown = [row for row in series if row["x"]]
     data = {"x": x, "scale": scale, "y": [low, high], "series": shown, "levels": inside}
-    above = ", ".join(f"{row['name']} {row['y']:.3f}" for row in levels if row["y"] > high)
-    note = f"<small>Above the picture: {escape(above)}.</small>" if above else ""
+    note = _outside("Above", [level for level in levels if level["y"] > high])
+    note += _outside("Below", [level for level in levels if level["y"] < low])
     return (
         f"<figure><figcaption>{heading}</figcaption>"
         f'<div class=chart role=img aria-label="{heading}"></div>'
         f"<script type=application/json>{_json(data)}</script>{note}</figure>"
     )
+
+
+def _outside(where: str, levels: Sequence[Level]) -> str:
+    names = ", ".join(f"{row['name']} {row['y']:.3f}" for row in levels)
+    return f"<small>{where} the picture: {escape(names)}.</small>" if levels else ""
 
 
 def _frame(settled: Sequence[float], guests: Sequence[float]) -> tuple[float, float]:
