@@ -346,6 +346,9 @@ def test_stopped_and_restored_it_ends_at_the_same_weights(start, candidates):
         assert restored.progress.step == stop_at
         assert run(restored)[0] == expected
         assert_weights(restored.model, whole.model.state_dict())
+        assert all(
+            torch.equal(restored.average[name], whole.average[name]) for name in whole.average
+        )
         assert restored.progress.tokens == whole.progress.tokens
 
 
