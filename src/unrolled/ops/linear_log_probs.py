@@ -31,7 +31,10 @@ def linear_log_probs(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tens
         `(N,)`, differentiable in hidden, weight and bias. Under autocast the products are in
         bfloat16, sums and exponentials in float32.
     """
-    return _LinearLogProbs.apply(hidden, weight, bias, targets)  # type: ignore[no-any-return]
+    if torch.is_grad_enabled():
+        return _LinearLogProbs.apply(hidden, weight, bias, targets)
+    dtype = _product_type(hidden)
+    return _score(hidden.to(dtype), weight.to(dtype), bias, targets, None)[0]
 
 
 def linear_log_probs_reference(
@@ -46,17 +49,10 @@ class _LinearLogProbs(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
         dtype = _product_type(hidden)
         rows, columns = hidden.to(dtype), weight.to(dtype)
-        differentiable = any(ctx.needs_input_grad)
-        kept = rows.new_empty(len(rows), len(columns)) if differentiable else None
-        normalizers, scores = bias.new_empty(len(rows)), bias.new_empty(len(rows))
-        for part in _parts(len(rows), len(columns)):
-            logits = rows[part] @ columns.t() if kept is None else _into(rows, columns, kept, part)
-            logits = logits + bias
-            normalizers[part] = logits.logsumexp(1)
-            scores[part] = logits.gather(1, targets[part, None])[:, 0] - normalizers[part]
-        if kept is not None:
-            ctx.save_for_backward(rows, columns, bias, targets, normalizers)
-            ctx.kept, ctx.types = kept, (hidden.dtype, weight.dtype)
+        kept = rows.new_empty(len(rows), len(columns))
+        scores, normalizers = _score(rows, columns, bias, targets, kept)
+        ctx.save_for_backward(rows, columns, bias, targets, normalizers)
+        ctx.kept, ctx.types = kept, (hidden.dtype, weight.dtype)
         return scores
 
     @staticmethod
@@ -80,8 +76,20 @@ class _LinearLogProbs(torch.autograd.Function):
         return grad_hidden.to(ctx.types[0]), grad_weight.to(ctx.types[1]), grad_bias, None
 
 
-def _into(rows: Tensor, columns: Tensor, kept: Tensor, part: slice) -> Tensor:
-    return torch.mm(rows[part], columns.t(), out=kept[part])
+def _score(
+    rows: Tensor, columns: Tensor, bias: Tensor, targets: Tensor, kept: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities and normalizers, `(N,)`; fills `kept` with the logits, without bias."""
+    normalizers, scores = bias.new_empty(len(rows)), bias.new_empty(len(rows))
+    for part in _parts(len(rows), len(columns)):
+        if kept is None:
+            products = rows[part] @ columns.t()
+        else:
+            products = torch.mm(rows[part], columns.t(), out=kept[part])
+        logits = products + bias
+        normalizers[part] = logits.logsumexp(1)
+        scores[part] = logits.gather(1, targets[part, None])[:, 0] - normalizers[part]
+    return scores, normalizers
 
 
 def _parts(num_rows: int, width: int) -> Iterator[slice]:
