@@ -11,7 +11,7 @@ from unrolled.errors import ConfigError
 from unrolled.generation import SamplingConfig, filtered_probs, generate, sample_ids, stream
 from unrolled.models.build import build
 from unrolled.text.spelling import Spelling
-from unrolled.text.tokenizers import ByteTokenizer, CharTokenizer
+from unrolled.text.tokenizers import ByteTokenizer, CharTokenizer, WordTokenizer
 
 CHARS = CharTokenizer("abcd", Spelling([1] * 257))
 
@@ -48,7 +48,7 @@ class Fixed(Successor):
         return self.log_probs.expand(*tokens.shape, -1).clone(), state
 
 
-def filtered(probs: list[float], recent: tuple[int, ...] = (0,), **settings) -> list[float]:
+def filtered(probs: list[float], recent: tuple[int, ...] = (1,), **settings) -> list[float]:
     log_probs = torch.tensor([probs]).log()
     kept = filtered_probs(log_probs, torch.tensor([recent]), SamplingConfig(**settings))
     return [round(value, 4) for value in kept[0].tolist()]
@@ -58,6 +58,8 @@ def test_filters_keep_what_their_definitions_say():
     probs = [0.4, 0.3, 0.2, 0.1]
     assert filtered(probs) == probs
     assert filtered(probs, temperature=0) == [1, 0, 0, 0]
+    assert filtered(probs, temperature=1e-5) == [1, 0, 0, 0]
+    assert filtered(probs, temperature=1e-320) == [1, 0, 0, 0]
     assert filtered(probs, temperature=0.5) == [0.5333, 0.3, 0.1333, 0.0333]
     assert filtered(probs, top_k=2) == [0.5714, 0.4286, 0, 0]
     assert filtered(probs, top_k=9) == probs
@@ -68,9 +70,14 @@ def test_filters_keep_what_their_definitions_say():
 
 
 def test_the_penalty_multiplies_log_probabilities_of_recent_tokens_once():
-    squared = [0.16, 0.3, 0.2, 0.1]
+    squared = [0.4, 0.09, 0.2, 0.1]
     expected = [round(value / sum(squared), 4) for value in squared]
-    assert filtered([0.4, 0.3, 0.2, 0.1], (0, 0, 0), repetition_penalty=2.0) == expected
+    assert filtered([0.4, 0.3, 0.2, 0.1], (1, 1, 1), repetition_penalty=2.0) == expected
+
+
+def test_the_penalty_leaves_the_end_of_the_text_alone():
+    probs = [0.4, 0.3, 0.2, 0.1]
+    assert filtered(probs, (0,), repetition_penalty=2.0) == probs
 
 
 def test_the_text_goes_on_from_the_prompt_and_ends_where_the_model_ends_it():
@@ -89,6 +96,31 @@ def test_stop_strings_are_left_out_also_when_they_come_in_pieces(stop, text):
     pieces = list(stream(Successor(), CHARS, "", config))
     assert "".join(pieces) == text
     assert "" not in pieces
+
+
+WORDS = WordTokenizer(["the", "cat", "\n", "sat"], Spelling([1] * 257), split_punctuation=True)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("", "the cat\nsat"),
+        ("the", " cat\nsat"),
+        ("the ", "cat\nsat"),
+        ("the cat", "\nsat"),
+        ("the cat\n", "sat"),
+        ("dog", " the cat\nsat"),
+        ("床", "the cat\nsat"),
+    ],
+)
+def test_words_stand_apart_and_lines_end_without_a_space(prompt, text):
+    assert generate(Successor(), WORDS, prompt) == [text]
+    assert "".join(stream(Successor(), WORDS, prompt)) == text
+
+
+def test_symbols_that_are_no_words_keep_their_spaces():
+    spaced = CharTokenizer("a b ", Spelling([1] * 257))
+    assert generate(Successor(), spaced, "a") == [" b "]
 
 
 def test_characters_are_streamed_whole():
@@ -110,11 +142,21 @@ def test_characters_are_streamed_whole():
 def test_a_sample_does_not_depend_on_how_many_there_are():
     torch.manual_seed(0)
     model = build(RecurrentConfig("gru", 8, 16), CHARS.vocab_size).eval()
+    model.set_output_bias(torch.tensor([-20.0, *[0.0] * 5]))  # long texts are all different
     config = SamplingConfig(max_tokens=30, seed=5)
     four = generate(model, CHARS, "ab", config, 4)
     assert generate(model, CHARS, "ab", config, 2) == four[:2]
     assert len(set(four)) == 4
-    assert generate(model, CHARS, "ab", SamplingConfig(max_tokens=30, seed=6), 4) != four
+    for other in (0, 6, 10**30):  # of any size
+        assert not set(four) & set(
+            generate(model, CHARS, "ab", SamplingConfig(max_tokens=30, seed=other), 4)
+        )
+
+
+def test_there_has_to_be_a_sample():
+    with pytest.raises(ConfigError) as caught:
+        generate(Successor(), CHARS, "", num_samples=0)
+    assert str(caught.value) == "num_samples must be 1 or more, got 0. Use for example 1."
 
 
 def test_draws_follow_the_distribution_and_never_give_the_unknown():
@@ -151,8 +193,9 @@ def test_a_long_prompt_is_read_in_pieces_to_the_same_effect():
         ({"stop": ("",)}, "stop must be no empty string, got ('',). Leave it out."),
         (
             {"repetition_penalty": 0},
-            "repetition_penalty must be above 0, got 0. Use for example 1.2.",
+            "repetition_penalty must be above 0 and at most 100, got 0. Use for example 1.2.",
         ),
+        ({"seed": -1}, "seed must be 0 or more, got -1. Use for example 0."),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

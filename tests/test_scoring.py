@@ -50,11 +50,14 @@ def test_bits_are_those_of_reading_the_text_with_its_end(model):
     assert score.bits == pytest.approx(expected.sum().item(), rel=1e-5)
     assert score.bits_per_byte == pytest.approx(score.bits / len(TEXTS[0]))
     assert score.perplexity == pytest.approx(2 ** (score.bits / (len(TEXTS[0]) + 1)))
+    assert score.perplexity_per_word == pytest.approx(2 ** (score.bits / 5))
     assert [token.text for token in score.tokens] == [*TEXTS[0], "<eos>"]
 
 
-def test_side_by_side_gives_the_numbers_of_one_by_one_in_order(model, monkeypatch):
-    monkeypatch.setattr("unrolled.scoring.TOKENS_AT_A_TIME", 40)
+@pytest.mark.parametrize(("rows", "tokens"), [(2, 1000), (64, 40), (64, 1000)])
+def test_side_by_side_gives_the_numbers_of_one_by_one_in_order(model, monkeypatch, rows, tokens):
+    monkeypatch.setattr("unrolled.scoring.TOKENS", tokens)
+    monkeypatch.setattr("unrolled.scoring.ROWS", rows)
     monkeypatch.setattr("unrolled.scoring.WINDOW", 3)
     together = list(score_texts(model, CHARS, iter(TEXTS)))
     assert [score.text for score in together] == TEXTS
@@ -137,16 +140,32 @@ def test_table_and_lines_come_back_as_they_were(model):
     assert values["bits"] == pytest.approx(sum(float(row[4]) for row in rows), rel=1e-4)
     assert values["text"] == text
     assert [word["text"] for word in values["words"]] == ["or", "not", "be", "<eos>"]
+    assert values["characters"] == pytest.approx([float(row[4]) for row in rows[:-1]], rel=1e-4)
 
 
 def test_the_heat_map_escapes_and_needs_no_network():
     costs = (Cost("<b>&", 0, 4, 3.0), Cost('"', 4, 5, 20.0), Cost("<eos>", 5, 5, 0.5))
     page = "".join(to_html([TextScore('<b>&"', costs)], "a <title>"))
-    assert '<span class="s2" title="3.00 bits, p = 12.50%">&lt;b&gt;&amp;</span>' in page
-    assert '<span class="s7" title="20.00 bits, p = 1e-06">&quot;</span>' in page
+    mark = '<span class="s2" title="“&lt;b&gt;&amp;” 3.00 bits, p = 12.50%">&lt;b&gt;&amp;</span>'
+    assert mark in page
+    assert '<span class="s7" title="“&quot;” 20.00 bits, p = 1e-06">&quot;</span>' in page
+    assert '<span class="s0 end" title="“&lt;eos&gt;” 0.50 bits, p = 70.71%">' in page
+    assert "<small>23.5 bits, 4.700 per byte</small>" in page
     assert "<title>a &lt;title&gt;</title>" in page
     assert "<b>" not in page
     assert not re.search(r"https?:|<script|<link|@import|url\(", page)
+
+
+def test_the_heat_map_shows_the_text_once_whatever_the_tokens():
+    texts = ["to  be 床前。", "é", ""]
+    spelling = Spelling([1] * 257)
+    for tokenizer in (ByteTokenizer(), CHARS, WordTokenizer(["to"], spelling, True)):
+        torch.manual_seed(0)
+        model = build(RecurrentConfig("gru", 8, 16), tokenizer.vocab_size).eval()
+        page = "".join(to_html(score_texts(model, tokenizer, texts), "{{texts}}"))
+        shown = [re.sub("<[^>]*>", "", part) for part in re.findall("<p>(.*)</p>", page)]
+        assert shown == [f"{text}&lt;eos&gt;" for text in texts]
+        assert page.endswith(" bits</small></section>\n</html>\n")
 
 
 def test_byte_pairs_are_scored_too():

@@ -5,17 +5,19 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .errors import ConfigError
 from .models.base import LanguageModel, State, select_rows
-from .text.tokenizers import BOUNDARY_ID, UNKNOWN, UNKNOWN_ID, Tokenizer
+from .text.tokenizers import BOUNDARY_ID, UNKNOWN, UNKNOWN_ID, Tokenizer, WordTokenizer
+from .text.words import with_space
 
 PIECE = 256
 """Tokens of a prompt read at a time."""
-SEED_STEP = 1_000_003
-"""Row i of seed s draws from numbers of its own as long as there are fewer rows than this."""
+COLDEST = 1e-6
+"""Below this temperature only the most likely token has a probability that float32 can hold."""
 PENALTY_WINDOW = 256
 """Tokens back in which a token counts as repeated."""
 
@@ -30,7 +32,7 @@ class SamplingConfig:
 
     repetition_penalty: float = 1.0
     """Multiplies the log-probability of tokens among the last 256; above 1 makes them rarer
-    (after CTRL, Keskar et al. 2019)."""
+    (after CTRL, Keskar et al. 2019). The end of the text is exempt."""
     temperature: float = 1.0
     """Divides log-probabilities; 0: always the most likely token."""
     top_k: int = 0
@@ -46,13 +48,19 @@ class SamplingConfig:
 
     def __post_init__(self) -> None:
         rules = (
-            ("repetition_penalty", "above 0", self.repetition_penalty > 0, "Use for example 1.2."),
+            (
+                "repetition_penalty",
+                "above 0 and at most 100",
+                0 < self.repetition_penalty <= 100,
+                "Use for example 1.2.",
+            ),
             ("temperature", "0 or more", 0 <= self.temperature < math.inf, "Use for example 0.8."),
             ("top_k", "0 or more", self.top_k >= 0, "Use for example 40, or 0 for all."),
             ("top_p", "above 0 and at most 1", 0 < self.top_p <= 1, "Use for example 0.9."),
             ("min_p", "from 0 to 1", 0 <= self.min_p <= 1, "Use for example 0.05."),
             ("max_tokens", "1 or more", self.max_tokens >= 1, "Use for example 200."),
             ("stop", "no empty string", "" not in self.stop, "Leave it out."),
+            ("seed", "0 or more", self.seed >= 0, "Use for example 0."),
         )
         for name, rule, holds, remedy in rules:
             if not holds:
@@ -72,15 +80,14 @@ def generate(
         One continuation for each sample, without the prompt. Sample i is the same whatever their
         number.
     """
-    texts = [_Text(tokenizer, config.stop) for _ in range(num_samples)]
+    texts = [_Text(tokenizer, prompt, config.stop) for _ in range(num_samples)]
     written = [""] * num_samples
-    prompt_ids = [BOUNDARY_ID, *tokenizer.encode(prompt).tolist()]
-    for ids in sample_ids(model, prompt_ids, config, num_samples, unwritable(tokenizer)):
+    for ids in _draw(model, tokenizer, prompt, config, num_samples):
         for row, token in enumerate(ids.tolist()):
             written[row] += texts[row].add(token)
         if all(text.ended for text in texts):
             break
-    return [(text + rest.close()).rstrip(" ") for text, rest in zip(written, texts, strict=True)]
+    return [text + rest.close() for text, rest in zip(written, texts, strict=True)]
 
 
 def stream(
@@ -89,16 +96,19 @@ def stream(
     prompt: str,
     config: SamplingConfig = SamplingConfig(),  # noqa: B008  frozen
 ) -> Iterator[str]:
-    """Continues a prompt and yields the text as it comes, whole characters only."""
-    text = _Text(tokenizer, config.stop)
+    """Continues a prompt and yields the text as it comes, whole characters only.
+
+    The pieces together are what `generate` returns.
+    """
+    text = _Text(tokenizer, prompt, config.stop)
+    return filter(None, text.pieces(_draw(model, tokenizer, prompt, config, 1)))
+
+
+def _draw(
+    model: LanguageModel, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, rows: int
+) -> Iterator[Tensor]:
     prompt_ids = [BOUNDARY_ID, *tokenizer.encode(prompt).tolist()]
-    for ids in sample_ids(model, prompt_ids, config, 1, unwritable(tokenizer)):
-        if piece := text.add(int(ids[0])):
-            yield piece
-        if text.ended:
-            return
-    if piece := text.close():
-        yield piece
+    return sample_ids(model, prompt_ids, config, rows, unwritable(tokenizer))
 
 
 def unwritable(tokenizer: Tokenizer) -> tuple[int, ...]:
@@ -123,13 +133,17 @@ def sample_ids(
 
     Yields:
         The next token of each row, `(B,)` int64; the boundary at a row's end and ever after.
+
+    Raises:
+        ConfigError: there is no row.
     """
+    if num_samples < 1:
+        raise ConfigError("num_samples", "1 or more", num_samples, "Use for example 1.")
     log_probs, state = read_prompt(model, prompt_ids)
     rows = torch.zeros(num_samples, dtype=torch.int64)
     log_probs, state = log_probs[rows], select_rows(state, rows)
     recent = torch.tensor(prompt_ids[-PENALTY_WINDOW:]).expand(num_samples, -1)
-    seeds = range(config.seed * SEED_STEP, config.seed * SEED_STEP + num_samples)
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    generators = [_generator(config.seed, row) for row in range(num_samples)]
     ended = torch.zeros(num_samples, dtype=torch.bool)
     for _ in range(config.max_tokens):
         log_probs[:, list(banned)] = -math.inf
@@ -146,6 +160,12 @@ def sample_ids(
         recent = torch.cat([recent, ids[:, None]], 1)[:, -PENALTY_WINDOW:]
         log_probs, state = model.read(ids[:, None], state)
         log_probs = log_probs[:, -1]
+
+
+def _generator(seed: int, row: int) -> torch.Generator:
+    """Random numbers of one row of one seed, unrelated to those of any other."""
+    state = np.random.SeedSequence((seed, row)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))
 
 
 def read_prompt(model: LanguageModel, prompt_ids: Sequence[int]) -> tuple[Tensor, State]:
@@ -169,12 +189,14 @@ def filtered_probs(log_probs: Tensor, recent: Tensor, config: SamplingConfig) ->
         Probabilities to draw from, `(B, V)`; each row sums to 1.
     """
     if config.repetition_penalty != 1:
-        rarer = log_probs.gather(1, recent) * config.repetition_penalty
+        written = log_probs.gather(1, recent)
+        rarer = written.where(recent == BOUNDARY_ID, written * config.repetition_penalty)
         log_probs = log_probs.scatter(1, recent, rarer)
-    if config.temperature == 0:
+    if config.temperature < COLDEST:
         best = log_probs.argmax(1, keepdim=True)
         return torch.zeros_like(log_probs).scatter(1, best, 1.0)
-    probs = (log_probs / config.temperature).softmax(1)
+    # Less the largest: a low temperature would make all of them infinite.
+    probs = ((log_probs - log_probs.amax(1, keepdim=True)) / config.temperature).softmax(1)
     if 0 < config.top_k < probs.shape[1]:
         least = probs.topk(config.top_k, 1).values[:, -1:]
         probs = probs.where(probs >= least, 0)
@@ -189,12 +211,26 @@ def filtered_probs(log_probs: Tensor, recent: Tensor, config: SamplingConfig) ->
 
 
 class _Text:
-    """Turns tokens into text as it comes: holds back half characters and half stop strings."""
+    """Turns tokens into text as it comes: holds back half characters and half stop strings.
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
+    Words of a word vocabulary come each with a space after it, which a line end or the end of the
+    text takes away again; after a prompt that does not end in one the first space is added.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, prompt: str, stop: Sequence[str]) -> None:
         self.tokenizer, self.stop = tokenizer, stop
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self.held, self.ended = "", False
+        self.joins_words, self.held, self.ended = isinstance(tokenizer, WordTokenizer), "", False
+        if isinstance(tokenizer, WordTokenizer) and prompt[-1:].strip():
+            self.held = with_space(prompt[-1], tokenizer.split_punctuation)[1:]
+
+    def pieces(self, steps: Iterable[Tensor]) -> Iterator[str]:
+        """Takes the tokens of the only row, `(1,)` each, and yields what they add to the text."""
+        for ids in steps:
+            yield self.add(int(ids[0]))
+            if self.ended:
+                return
+        yield self.close()
 
     def add(self, token: int) -> str:
         """Takes a token and returns what is certain to be in the text."""
@@ -203,11 +239,14 @@ class _Text:
         if token == BOUNDARY_ID:
             return self.close()
         self.held += self.decoder.decode(self.tokenizer.decode_bytes([token]))
+        if self.joins_words:
+            self.held = self.held.replace(" \n", "\n")
         found = [place for place in map(self.held.find, self.stop) if place >= 0]
         if found:
             self.held = self.held[: min(found)]
             return self.close()
-        return self._release(max((_overlap(self.held, stop) for stop in self.stop), default=0))
+        spaces = len(self.held) - len(self.held.rstrip(" ")) if self.joins_words else 0
+        return self._release(max([spaces, *(_overlap(self.held, stop) for stop in self.stop)]))
 
     def close(self) -> str:
         """Ends the text and returns what was held back."""
@@ -215,6 +254,8 @@ class _Text:
             return ""
         self.ended = True
         self.held += self.decoder.decode(b"", final=True)
+        if self.joins_words:
+            self.held = self.held.rstrip(" ")
         return self._release(0)
 
     def _release(self, kept: int) -> str:

@@ -21,7 +21,10 @@ from .text.words import CJK
 
 WINDOW = 1024
 """Texts sorted by length at a time, so that those read side by side are about as long."""
-TOKENS_AT_A_TIME = 1 << 15
+ROWS, TOKENS = 64, 1 << 15
+"""Texts and tokens read side by side at most: a Transformer's state takes megabytes a row."""
+LEVELS = (1, 2, 4, 6, 8, 12, 16)
+"""Bits at which the next colour of the heat map begins."""
 TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})
 WORD = re.compile(rf"[{CJK}]|[^\s{CJK}]+")
 """White-space separated; each East Asian character is one."""
@@ -64,8 +67,13 @@ class TextScore:
 
     @property
     def perplexity(self) -> float:
-        """2 to the bits per token, the end counted."""
+        """2 to the bits per token, the end counted; depends on the tokenizer."""
         return 2 ** min(self.bits / len(self.tokens), 1000)
+
+    @property
+    def perplexity_per_word(self) -> float:
+        """2 to the bits per word, the end counted."""
+        return 2 ** min(self.bits / len(self.words), 1000)
 
     @property
     def words(self) -> tuple[Cost, ...]:
@@ -122,7 +130,8 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Groups indices of about the same length; a group holds a bounded number of tokens."""
     batch: list[int] = []
     for index in np.argsort(lengths, kind="stable").tolist():
-        if batch and (len(batch) + 1) * (lengths[index] + 1) > TOKENS_AT_A_TIME:
+        num_tokens = (len(batch) + 1) * (lengths[index] + 1)
+        if batch and (len(batch) == ROWS or num_tokens > TOKENS):
             yield batch
             batch = []
         batch.append(index)
@@ -169,7 +178,10 @@ def rank(model: LanguageModel, tokenizer: Tokenizer, candidates: Sequence[str]) 
 
 
 def to_tsv(scores: Iterable[TextScore]) -> Iterator[str]:
-    """Lines of a table: a heading, then one for each token; tabs, line ends and \\ are escaped."""
+    """Lines of a table: a heading, then one for each token; tabs, line ends and \\ are escaped.
+
+    Tokens that are parts of one character each name that character.
+    """
     yield "text\tstart\tend\ttoken\tbits\n"
     for number, score in enumerate(scores, 1):
         for token in score.tokens:
@@ -178,16 +190,18 @@ def to_tsv(scores: Iterable[TextScore]) -> Iterator[str]:
 
 
 def to_jsonl(scores: Iterable[TextScore]) -> Iterator[str]:
-    """One JSON object for each text, with its totals, tokens and words."""
+    """One JSON object for each text: totals, tokens, words, and the bits of each character."""
     for score in scores:
         values = {
             "text": score.text,
             "bits": score.bits,
             "bits_per_byte": score.bits_per_byte if score.text else None,
             "perplexity": score.perplexity,
+            "perplexity_per_word": score.perplexity_per_word,
             "num_unknown": score.num_unknown,
             "tokens": [vars(token) for token in score.tokens],
             "words": [vars(word) for word in score.words],
+            "characters": score.characters.round(6).tolist(),
         }
         yield json.dumps(values, ensure_ascii=False) + "\n"
 
@@ -195,22 +209,40 @@ def to_jsonl(scores: Iterable[TextScore]) -> Iterator[str]:
 def to_html(scores: Iterable[TextScore], title: str) -> Iterator[str]:
     """A page of its own: every token in the colour of its surprisal, figures on hovering."""
     page = files("unrolled").joinpath("heatmap.html").read_text("utf-8")
-    before, after = page.replace("{{title}}", escape(title)).split("{{texts}}")
-    yield before
+    before, after = page.split("{{texts}}")
+    yield before.replace("{{title}}", escape(title))
     for score in scores:
-        marks = "".join(_mark(token) for token in score.tokens)
-        figures = f"{score.bits:.1f} bits, {score.bits_per_byte:.3f} per byte"
-        yield f"<section><p>{marks}</p><small>{figures}</small></section>\n"
+        size = f", {score.bits_per_byte:.3f} per byte" if score.text else ""
+        marks = "".join(_marks(score))
+        yield f"<section><p>{marks}</p><small>{score.bits:.1f} bits{size}</small></section>\n"
     yield after
 
 
-LEVELS = (1, 2, 4, 6, 8, 12, 16)
-"""Bits at which the next colour begins."""
+def _marks(score: TextScore) -> Iterator[str]:
+    """The text with a mark around each token, and whatever stands between them."""
+    place = 0
+    for token in _whole_characters(score):
+        yield escape(score.text[place : token.start]) + _mark(token)
+        place = token.end
+
+
+def _whole_characters(score: TextScore) -> Iterator[Cost]:
+    """The tokens; those that share a character are joined, so that it is shown once."""
+    held, *others = score.tokens
+    for token in others:
+        if token.start < held.end:
+            shown = score.text[held.start : token.end]
+            held = Cost(shown, held.start, token.end, held.bits + token.bits)
+        else:
+            yield held
+            held = token
+    yield held
 
 
 def _mark(token: Cost) -> str:
     level = sum(token.bits >= bound for bound in LEVELS)
     shown = escape(token.text).replace("\n", "⏎<br>")
     chance = f"{2**-token.bits:.2%}" if token.bits < 13 else f"{2**-token.bits:.0e}"
-    kind = f"s{level} end" if token.text == BOUNDARY else f"s{level}"
-    return f'<span class="{kind}" title="{token.bits:.2f} bits, p = {chance}">{shown}</span>'
+    hint = escape(f"“{token.text}” {token.bits:.2f} bits, p = {chance}")
+    kind = f"s{level}" if token.start < token.end else f"s{level} end"
+    return f'<span class="{kind}" title="{hint}">{shown}</span>'

@@ -11,7 +11,7 @@ def generate(  # noqa: PLR0913  a parameter is a flag
     run: Path,
     /,
     *,
-    prompt: str = "",
+    prompt: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
@@ -31,7 +31,7 @@ def generate(  # noqa: PLR0913  a parameter is a flag
     run
         Run folder.
     prompt
-        What the text begins with; - reads it from standard input.
+        What the text begins with; - reads it from standard input, without the last line end.
     temperature
         Above 1 more surprising, below 1 less; 0: always the most likely token.
     top_k
@@ -53,15 +53,17 @@ def generate(  # noqa: PLR0913  a parameter is a flag
     """
     from .. import generation
     from ..checkpoint import load
+    from .stdin import read_lines
 
     config = generation.SamplingConfig(
         repetition_penalty, temperature, top_k, top_p, min_p, max_tokens, stop, seed
     )
     opened = load(run)
-    text = sys.stdin.read() if prompt == "-" else prompt
+    text = "\n".join(read_lines()) if prompt == "-" else prompt
     if num_samples == 1:
+        pieces = generation.stream(opened.model, opened.tokenizer, text, config)
         sys.stdout.write(text)
-        for piece in generation.stream(opened.model, opened.tokenizer, text, config):
+        for piece in pieces:
             sys.stdout.write(piece)
             sys.stdout.flush()
         print()

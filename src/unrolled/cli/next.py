@@ -7,7 +7,11 @@ from cyclopts import Parameter
 
 
 def next(
-    run: Path, prefix: str, /, *, k: Annotated[int, Parameter(name=["-k", "--count"])] = 10
+    run: Path,
+    prefix: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    k: Annotated[int, Parameter(name=["-k", "--count"])] = 10,
 ) -> int:
     """Show the most likely next tokens and words after the beginning of a text.
 

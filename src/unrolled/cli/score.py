@@ -1,5 +1,6 @@
 """`unrolled score`: what each token of a text costs a model."""
 
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,8 @@ def score(
     run
         Run folder.
     file
-        One sentence per line; - reads standard input. Empty lines are left out.
+        One sentence per line, or per row of a table; - reads standard input. Blank lines are
+        left out.
     format
         tsv: one line per token; jsonl: one object per sentence; html: a heat map.
     rank
@@ -37,7 +39,10 @@ def score(
     from .. import scoring
     from ..atomic import write_atomically
     from ..checkpoint import load
+    from ..errors import ConfigError
 
+    if out is not None and out.is_dir():
+        raise ConfigError("out", "a file", f"the folder {out}", "Name a file in it.")
     opened = load(run)
     sentences = _sentences(file)
     if rank:
@@ -45,7 +50,7 @@ def score(
         pieces = iter([f"{score.bits:.3f}\t{score.text}\n" for score in ranked])
     else:
         scores = scoring.score_texts(opened.model, opened.tokenizer, sentences)
-        title = f"Surprisal of {'standard input' if file == '-' else Path(file).name} to {run}"
+        title = f"Surprisal of {_name(file)} to {run}"
         write = {"tsv": scoring.to_tsv, "jsonl": scoring.to_jsonl}
         pieces = scoring.to_html(scores, title) if format == "html" else write[format](scores)
     if out is None:
@@ -56,18 +61,32 @@ def score(
     return 0
 
 
+def _name(file: str) -> str:
+    return "standard input" if file == "-" else Path(file).name
+
+
 def _sentences(file: str) -> Iterator[str]:
-    """Lines of a file in any format and encoding, or of standard input."""
+    """The sentences, of which there has to be one."""
+    from ..errors import TextError
+    from .stdin import read_lines
+
+    sentences = read_lines() if file == "-" else _rows(file)
+    visible = (sentence for sentence in sentences if sentence.strip())
+    first = next(visible, None)
+    if first is None:
+        raise TextError(_name(file), "holds no sentence", "Give one per line.")
+    return itertools.chain([first], visible)
+
+
+def _rows(file: str) -> Iterator[str]:
+    """Lines of a text or cells of a table in any encoding."""
     from ..text.files import find_files, read_pieces
 
-    if file == "-":
-        yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
-        return
     begun = ""
     for piece in read_pieces(find_files([file]), documents="line"):
         begun += piece.text
         if piece.ends_document:
-            yield begun
+            yield begun.rstrip("\r")
             begun = ""
 
 
