@@ -10,7 +10,7 @@ from torch import Tensor
 from unrolled import evaluation
 from unrolled.config import RecurrentConfig, TransformerConfig
 from unrolled.evaluation import (
-    VALID_TOKENS,
+    VALID_BYTES,
     WARMUP,
     Baseline,
     baselines,
@@ -126,9 +126,9 @@ def test_counts_go_into_the_loss():
 def test_validation_looks_at_the_first_tokens(make_store):
     short = make_store(V, valid=text(500))
     assert validation_nats(Clock(), short) == pytest.approx(np.arange(1, 501).mean())
-    ids = np.zeros(VALID_TOKENS + 5000, np.uint16)
+    ids = np.zeros(VALID_BYTES + 5000, np.uint16)
     long = make_store(V, valid=ids)
-    first = -score_stream(Clock(), ids[: VALID_TOKENS + 1]).mean(dtype=np.float64)
+    first = -score_stream(Clock(), ids[: VALID_BYTES + 1]).mean(dtype=np.float64)
     assert validation_nats(Clock(), long) == pytest.approx(first)
 
 

@@ -298,6 +298,8 @@ def test_time_for_the_last_evaluation_is_kept_back(start, monkeypatch):
     assert training.progress.closing_seconds == 2 + 1.5 * 10 + 0.5
     training.progress.seconds = 41.25
     assert training.fraction == 41.25 / 82.5
+    training.plan_evaluation(seconds=4.0)  # slower than it can be: nothing changes
+    assert training.progress.closing_seconds == 2 + 1.5 * 10 + 0.5
 
 
 def test_checkpoints_come_as_often_as_asked(start, monkeypatch):

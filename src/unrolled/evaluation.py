@@ -13,8 +13,8 @@ from .losses import Loss
 from .models.base import LanguageModel, State, stack_states
 from .text.store import SplitInfo, TokenStore
 
-VALID_TOKENS = 30_000
-"""Validation tokens looked at during training; the final split is scored whole."""
+VALID_BYTES = 40_000
+"""Validation text looked at during training; the final split is scored whole."""
 LANES = 32
 WARMUP = 512
 """Tokens that a lane reads before its own part, so that cutting a text costs it no context."""
@@ -93,9 +93,15 @@ def evaluate(model: LanguageModel, store: TokenStore, split: str) -> Loss:
     return to_loss(-float(scores.sum(dtype=np.float64)), store.split(split))
 
 
+def num_validation_tokens(store: TokenStore) -> int:
+    """Validation tokens that training looks at."""
+    info = store.split("valid")
+    return max(1, min(info.num_tokens, VALID_BYTES * info.num_tokens // info.num_bytes))
+
+
 def validation_nats(model: LanguageModel, store: TokenStore) -> float:
     """Nats per token on the first validation tokens: what is looked at during training."""
-    tokens = store.tokens("valid")[: VALID_TOKENS + 1]
+    tokens = store.tokens("valid")[: num_validation_tokens(store) + 1]
     return -float(score_stream(model, tokens).mean(dtype=np.float64))
 
 

@@ -16,7 +16,7 @@ from .atomic import write_atomically
 from .batches import Batch, BatchStream
 from .config import TrainConfig
 from .errors import CheckpointError
-from .evaluation import VALID_TOKENS, to_bits_per_byte, validation_nats
+from .evaluation import num_validation_tokens, to_bits_per_byte, validation_nats
 from .models.base import State, detach_state, state_from_tensors, state_to_tensors
 from .models.neural import NeuralModel
 from .ops.sampled_log_probs import CandidateSampler
@@ -25,7 +25,7 @@ from .text.store import TokenStore
 Listener = Callable[[dict[str, Any]], None]
 """Hears every record: what the log has, the progress bar shows and diagnosis measures."""
 
-EVALUATIONS = 20
+EVALUATIONS, FEWEST_EVALUATIONS = 20, 8
 DIVERGED = "Diverged at step {step:,}; the best weights before it are kept. Lower --learning-rate."
 
 
@@ -47,6 +47,8 @@ class Progress:
     next_evaluation: float = 0.0
     best_nats: float = math.inf
     num_averaged: int = 0
+    evaluation_seconds: float = math.inf
+    """Of the fastest evaluation so far."""
     closing_seconds: float = 0.0
     """Kept back at the end of a wall-clock budget for the last evaluation."""
 
@@ -145,13 +147,18 @@ class Training:
         return nats
 
     def plan_evaluation(self, seconds: float) -> None:
-        """Sets when to evaluate next, so that evaluations take a few percent of the budget."""
+        """Sets when to evaluate next, so that evaluations take a few percent of the budget.
+
+        Args:
+            seconds: What the last evaluation took. The fastest counts: the first warms up.
+        """
         budget, progress = self.config.budget, self.progress
         gap = 1 / EVALUATIONS
         if budget.unit == "seconds":
-            gap = max(gap, 25 * seconds / budget.amount)
-            scored = min(VALID_TOKENS, self.store.split("valid").num_tokens)
-            rate = scored / seconds
+            seconds = min(seconds, progress.evaluation_seconds)
+            progress.evaluation_seconds = seconds
+            gap = min(max(gap, 25 * seconds / budget.amount), 1 / FEWEST_EVALUATIONS)
+            rate = num_validation_tokens(self.store) / seconds
             # Two candidates are validated at the end, then the splits are scored in float32.
             progress.closing_seconds = 2 * seconds + 1.5 * self.closing_tokens / rate + 0.5
         progress.next_evaluation = self.fraction + gap

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from .options import required
+
 
 def score(
     run: Path,
@@ -44,7 +46,7 @@ def score(
     if out is not None and out.is_dir():
         raise ConfigError("out", "a file", f"the folder {out}", "Name a file in it.")
     opened = load(run)
-    sentences = _sentences(file)
+    sentences = _sentences(*required([file]))
     if rank:
         ranked = scoring.rank(opened.model, opened.tokenizer, list(sentences))
         pieces = iter([f"{score.bits:.3f}\t{score.text}\n" for score in ranked])
