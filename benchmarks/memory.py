@@ -1,6 +1,6 @@
 """Peak memory of preparing and training, on texts of 4, 16 and 64 MB: it has to stay the same.
 
-    UNROLLED_DATA=FOLDER python benchmarks/memory.py
+    UNROLLED_DATA=FOLDER python benchmarks/memory.py [TOKENIZER ...]
 
 FOLDER holds novels-en/novels.train.txt.zst (public-domain novels, 58 MB; repeated to fill 64 MB).
 """
@@ -28,7 +28,7 @@ def main() -> None:
     text *= -(-max(MEGABYTES) * 1_000_000 // len(text))
     print("| tokenizer | " + " | ".join(f"{size} MB of text" for size in MEGABYTES) + " |")
     print("|---|" + "---|" * len(MEGABYTES))
-    for tokenizer in TOKENIZERS:
+    for tokenizer in sys.argv[1:] or TOKENIZERS:
         peaks = [peak(text[: size * 1_000_000], tokenizer) for size in MEGABYTES]
         print(f"| {tokenizer} | " + " | ".join(f"{value / 1e6:,.0f} MB" for value in peaks) + " |")
 
