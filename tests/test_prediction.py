@@ -120,3 +120,12 @@ def test_words_are_tokens_where_tokens_are_words():
     tokens, words = (find(model, tokenizer, "the", 2) for find in (next_tokens, next_words))
     assert [candidate.text for candidate in words] == ["cat", "dog"]
     assert [c.log_prob for c in words] == pytest.approx([c.log_prob for c in tokens], abs=0.03)
+
+
+def test_more_words_are_found_than_beginnings_are_followed_otherwise():
+    names = {f"{first}{second}o" for first in "abcdefghijkl" for second in "abcdefghijkl"}
+    text = " ".join(f"the {name}" for name in sorted(names)) + "\n"
+    model, tokenizer = ngram(text * 20, "char", 6)
+    found = next_words(model, tokenizer, "the", 144)
+    assert {candidate.text for candidate in found} == names
+    assert sum(candidate.probability for candidate in found) > 0.95

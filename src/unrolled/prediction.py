@@ -1,21 +1,21 @@
 """What comes next: the most likely tokens and words after a prefix."""
 
 import heapq
-import itertools
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .generation import read_prompt, unwritable
-from .models.base import LanguageModel, State, select_rows, stack_states
+from .models.base import LanguageModel, State, select_rows
 from .text.tokenizers import BOUNDARY, BOUNDARY_ID, Tokenizer
 from .text.words import PLAIN_WORDS
 
-BEAM, WIDTH, ROUNDS = 32, 64, 40
-"""Beginnings of words read at a time; continuations kept of each; how often."""
+BEAM, WIDTH, LONGEST = 128, 64, 48
+"""Beginnings of words that go on from token to token; continuations of each; tokens of a word."""
 NEGLIGIBLE = 0.05
 """A beginning this much less likely than the k-th word is not followed any more."""
 MARKS_INSIDE = "'’-.,"
@@ -55,15 +55,15 @@ def next_words(
 
     A word is what white space, punctuation or the next East Asian character ends; a punctuation
     mark is a word, and so is each East Asian character. A prefix that ends in a letter ends a word:
-    the probabilities are those given that a new one begins. Tokens are joined best first until
-    every beginning left over is far less likely than the k words found: a probability may lack a
-    few percent that unlikely spellings would add.
+    the probabilities are those given that a new one begins. A beam search joins tokens until every
+    beginning left over is far less likely than the k words found: a probability may lack up to
+    about a tenth, which unlikely spellings and what follows the word would add.
     """
     log_probs, state = _after(model, tokenizer, prefix)
     if tokenizer.kind != "word" and _ends_in_letter(prefix):
         starts = torch.tensor([_begins_anew(tokenizer, token) for token in range(model.vocab_size)])
         log_probs = log_probs.masked_fill(~starts, -math.inf).log_softmax(1)
-    return _Search(model, tokenizer, k).run(log_probs, state)
+    return _search(model, tokenizer, k, log_probs, state)
 
 
 def _after(model: LanguageModel, tokenizer: Tokenizer, prefix: str) -> tuple[Tensor, State]:
@@ -94,57 +94,57 @@ class _Beginning:
 
     data: bytes
     log_prob: float
+    row: int
+    """Of the state before the last token."""
     token: int
-    state: State
-    """Before the last token was read, `(1, ...)`."""
+    """The last one."""
 
 
-class _Search:
-    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, k: int) -> None:
-        self.model, self.tokenizer, self.k = model, tokenizer, k
-        self.found: dict[str, float] = defaultdict(float)
-        self.queue: list[tuple[float, int, _Beginning]] = []
-        self.order = itertools.count()
-
-    def run(self, log_probs: Tensor, state: State) -> list[Candidate]:
-        self._push(b"", 0.0, log_probs[0], state)
-        for _ in range(ROUNDS):
-            batch = self._pop()
-            if not batch:
-                break
-            tokens = torch.tensor([[beginning.token] for beginning in batch])
-            states = stack_states([beginning.state for beginning in batch])
-            log_probs, states = self.model.read(tokens, states)
-            log_probs[..., list(unwritable(self.tokenizer))] = -math.inf
-            for row, beginning in enumerate(batch):
-                own = select_rows(states, torch.tensor([row]))
-                self._push(beginning.data, beginning.log_prob, log_probs[row, -1], own)
-        best = heapq.nlargest(self.k, self.found.items(), key=lambda item: item[1])
-        return [Candidate(word, math.log(probability)) for word, probability in best]
-
-    def _push(self, data: bytes, log_prob: float, log_probs: Tensor, state: State) -> None:
-        """Takes the continuations of a beginning: words are counted, the rest is queued."""
-        values, tokens = log_probs.topk(min(WIDTH, len(log_probs)))
-        for token, value in zip(tokens.tolist(), (values + log_prob).tolist(), strict=True):
-            if value == -math.inf:
-                continue
-            longer = data + self.tokenizer.decode_bytes([token])
-            word = _finished(longer, ended=token == BOUNDARY_ID)
-            if word is not None:
-                self.found[word] += math.exp(value)
+def _search(
+    model: LanguageModel, tokenizer: Tokenizer, k: int, log_probs: Tensor, state: State
+) -> list[Candidate]:
+    """Joins tokens to words, all beginnings of the same number of tokens at a time."""
+    found: dict[str, float] = defaultdict(float)
+    begun = [_Beginning(b"", 0.0, 0, BOUNDARY_ID)]
+    for _ in range(LONGEST):
+        longer = []
+        for beginning in _continuations(tokenizer, begun, log_probs):
+            word = _finished(beginning.data, ended=beginning.token == BOUNDARY_ID)
+            if word is None:
+                longer.append(beginning)
             else:
-                entry = _Beginning(longer, value, token, state)
-                heapq.heappush(self.queue, (-value, next(self.order), entry))
+                found[word] += math.exp(beginning.log_prob)
+        begun = _promising(longer, found, k)
+        if not begun:
+            break
+        rows = torch.tensor([beginning.row for beginning in begun])
+        tokens = torch.tensor([[beginning.token] for beginning in begun])
+        state = select_rows(state, rows)  # lets go of the old one, which may be large
+        log_probs, state = model.read(tokens, state)
+        log_probs = log_probs[:, -1]
+        log_probs[:, list(unwritable(tokenizer))] = -math.inf
+    best = heapq.nlargest(k, found.items(), key=lambda item: item[1])
+    return [Candidate(word, math.log(probability)) for word, probability in best]
 
-    def _pop(self) -> list[_Beginning]:
-        """The most likely beginnings that can still change the k best."""
-        least = sorted(self.found.values(), reverse=True)[self.k - 1 : self.k]
-        batch = []
-        while self.queue and len(batch) < BEAM:
-            if least and math.exp(-self.queue[0][0]) < NEGLIGIBLE * least[0]:
-                break
-            batch.append(heapq.heappop(self.queue)[2])
-        return batch
+
+def _continuations(
+    tokenizer: Tokenizer, begun: list[_Beginning], log_probs: Tensor
+) -> Iterator[_Beginning]:
+    """Each beginning with one of its likely next tokens, `log_probs (R, V)`."""
+    values, tokens = log_probs.topk(min(WIDTH, log_probs.shape[1]))
+    for row, beginning in enumerate(begun):
+        for value, token in zip(values[row].tolist(), tokens[row].tolist(), strict=True):
+            if value > -math.inf:
+                data = beginning.data + tokenizer.decode_bytes([token])
+                yield _Beginning(data, beginning.log_prob + value, row, token)
+
+
+def _promising(longer: list[_Beginning], found: dict[str, float], k: int) -> list[_Beginning]:
+    """The most likely beginnings that can still change the k best words."""
+    least = sorted(found.values(), reverse=True)[k - 1 : k]
+    bound = math.log(NEGLIGIBLE * least[0]) if least else -math.inf
+    likely = (beginning for beginning in longer if beginning.log_prob >= bound)
+    return heapq.nlargest(max(BEAM, k), likely, key=lambda beginning: beginning.log_prob)
 
 
 def _finished(data: bytes, ended: bool) -> str | None:
