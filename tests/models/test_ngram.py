@@ -14,6 +14,8 @@ from unrolled.models.ngram import NgramModel
 from unrolled.ngram.counts import count_ngrams
 from unrolled.ngram.kneser_ney import estimate
 
+from .checks import check_other_shapes
+
 torch.set_num_threads(1)
 V = 23
 ORDERS = (1, 2, 3, 5, 8)
@@ -191,14 +193,7 @@ def test_ids_outside_the_vocabulary_are_refused(model, wrong):
 
 @pytest.mark.parametrize("size", [(3,), (3, 0)])
 def test_tokens_of_another_shape_are_refused(model, size):
-    tokens = torch.zeros(size, dtype=torch.int64)
-    for call in (
-        lambda: model.read(tokens, model.initial_state(3)),
-        lambda: model.score(tokens, tokens, model.initial_state(3)),
-    ):
-        with pytest.raises(ShapeError) as caught:
-            call()
-        assert str(caught.value) == f"tokens must have shape (B, T) with T >= 1, got {size}."
+    check_other_shapes(model, size)
 
 
 def test_targets_and_states_of_another_shape_are_refused(model):

@@ -18,6 +18,8 @@ from unrolled.models.base import (
 from unrolled.models.recurrent import RecurrentModel
 from unrolled.models.transformer import TransformerModel
 
+from .checks import check_other_shapes
+
 torch.set_num_threads(1)
 V = 23
 KINDS = ("rnn", "relu-rnn", "gru", "lstm", "transformer")
@@ -209,14 +211,7 @@ def test_parameters_are_counted_once(kind):
 
 @pytest.mark.parametrize("size", [(3,), (3, 0)])
 def test_tokens_of_another_shape_are_refused(model, size):
-    tokens = torch.zeros(size, dtype=torch.int64)
-    for call in (
-        lambda: model.read(tokens, model.initial_state(3)),
-        lambda: model.score(tokens, tokens, model.initial_state(3)),
-    ):
-        with pytest.raises(ShapeError) as caught:
-            call()
-        assert str(caught.value) == f"tokens must have shape (B, T) with T >= 1, got {size}."
+    check_other_shapes(model, size)
 
 
 def test_targets_of_another_shape_are_refused(model):

@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from ..nn.embedding import TiedEmbedding
+from ..nn.embedding import TiedEmbedding, check_tokens
 from ..ops.sampled_log_probs import Candidates
 from .base import State
 
@@ -25,6 +26,13 @@ class NeuralModel(nn.Module, ABC):
         """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
 
     @abstractmethod
+    def _pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Cuts `tokens (B, T)` along time into what is computed at once."""
+
+    @abstractmethod
+    def _hidden(self, tokens: Tensor, state: Any) -> tuple[Tensor, State]:
+        """What the softmax reads after each of one piece of tokens, `(B, T, E)`, and the state."""
+
     def score(
         self, tokens: Tensor, targets: Tensor, state: Any, candidates: Candidates | None = None
     ) -> tuple[Tensor, State]:
@@ -32,6 +40,12 @@ class NeuralModel(nn.Module, ABC):
 
         With candidates they are estimates from a part of the vocabulary, for training.
         """
+        check_tokens(tokens, targets)
+        scores = []
+        for piece, following in zip(self._pieces(tokens), self._pieces(targets), strict=True):
+            hidden, state = self._hidden(piece, state)
+            scores.append(self.embedding.score(hidden, following, candidates))
+        return torch.cat(scores, 1), state
 
     def set_output_bias(self, log_probs: Tensor) -> None:
         """Starts from the unigram distribution, `(V,)` in nats: saves the first hundred steps."""

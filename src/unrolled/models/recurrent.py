@@ -13,7 +13,6 @@ from ..nn.embedding import TiedEmbedding, check_tokens
 from ..nn.gru import GRU
 from ..nn.lstm import LSTM
 from ..nn.stack import Layer, RecurrentStack, StackState
-from ..ops.sampled_log_probs import Candidates
 from .neural import NeuralModel
 
 LAYERS: dict[str, Callable[[RecurrentConfig, int], Layer]] = {
@@ -67,24 +66,9 @@ class RecurrentModel(NeuralModel):
         hidden, state = self._hidden(tokens, state)
         return self.embedding.log_probs(hidden), state
 
-    def score(
-        self,
-        tokens: Tensor,
-        targets: Tensor,
-        state: StackState,
-        candidates: Candidates | None = None,
-    ) -> tuple[Tensor, StackState]:
-        """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state.
-
-        With candidates they are estimates from a part of the vocabulary, for training.
-        """
-        check_tokens(tokens, targets)
-        size = tokens.shape[1] if torch.is_grad_enabled() else PIECE
-        scores = []
-        for piece, following in zip(tokens.split(size, 1), targets.split(size, 1), strict=True):
-            hidden, state = self._hidden(piece, state)
-            scores.append(self.embedding.score(hidden, following, candidates))
-        return torch.cat(scores, 1), state
+    def _pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Cuts a long text where no gradient needs the whole."""
+        return tokens.split(tokens.shape[1] if torch.is_grad_enabled() else PIECE, 1)
 
     def _hidden(self, tokens: Tensor, state: StackState) -> tuple[Tensor, StackState]:
         """What the softmax reads, `(B, T, E)`."""

@@ -10,7 +10,6 @@ from ..config import TransformerConfig
 from ..errors import ConfigError, ShapeError
 from ..nn.attention import Block, rotary_angles, window_mask
 from ..nn.embedding import TiedEmbedding, check_tokens
-from ..ops.sampled_log_probs import Candidates
 from .neural import NeuralModel
 
 Layers: TypeAlias = tuple[tuple[Tensor, Tensor], ...]
@@ -69,24 +68,6 @@ class TransformerModel(NeuralModel):
             hidden, state = self._hidden(piece, state)
             log_probs.append(self.embedding.log_probs(hidden))
         return torch.cat(log_probs, 1), state
-
-    def score(
-        self,
-        tokens: Tensor,
-        targets: Tensor,
-        state: Cache,
-        candidates: Candidates | None = None,
-    ) -> tuple[Tensor, Cache]:
-        """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state.
-
-        With candidates they are estimates from a part of the vocabulary, for training.
-        """
-        check_tokens(tokens, targets)
-        scores = []
-        for piece, following in zip(self._pieces(tokens), self._pieces(targets), strict=True):
-            hidden, state = self._hidden(piece, state)
-            scores.append(self.embedding.score(hidden, following, candidates))
-        return torch.cat(scores, 1), state
 
     def _pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
         """Cuts a long text: attention over a piece costs its length times that of the window."""
