@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError, ConfigError
-from .files import map_arrays, save_arrays
+from .files import join_levels, map_arrays, save_arrays, split_levels
 
 KIND = "n-gram counts"
 MAX_ORDER = 8
@@ -55,13 +55,8 @@ class Counts:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the counts as safetensors, atomically."""
-        arrays = {
-            f"{name}.{k}": getattr(level, name)
-            for k, level in enumerate(self.levels, 1)
-            for name in ("keys", "counts", "suffixes")
-        }
         metadata = {"kind": KIND, "vocab_size": self.vocab_size, "order": self.order}
-        save_arrays(path, arrays, metadata)
+        save_arrays(path, join_levels(self.levels), metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Counts":
@@ -73,10 +68,7 @@ class Counts:
         arrays, metadata = map_arrays(path, KIND)
         try:
             vocab_size = metadata["vocab_size"]
-            levels = tuple(
-                CountLevel(arrays[f"keys.{k}"], arrays[f"counts.{k}"], arrays[f"suffixes.{k}"])
-                for k in range(1, metadata["order"] + 1)
-            )
+            levels = split_levels(arrays, metadata["order"], CountLevel)
         except KeyError as error:
             raise CheckpointError(path, f"lacks {error}", "Count the text again.") from None
         check_keys(path, [level.keys for level in levels], vocab_size)

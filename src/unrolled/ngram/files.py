@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,27 @@ from safetensors.numpy import save_file
 from ..atomic import write_atomically
 from ..errors import CheckpointError
 
+LevelType = TypeVar("LevelType")
+
 DTYPES = {"I64": np.int64, "U32": np.uint32, "F32": np.float32}
 """Element types that this package writes, by their safetensors names."""
+
+
+def join_levels(levels: Sequence[Any]) -> dict[str, NDArray[Any]]:
+    """The arrays of order 1 to N, dataclasses of one type, each under "field.order"."""
+    return {
+        f"{field.name}.{k}": getattr(level, field.name)
+        for k, level in enumerate(levels, 1)
+        for field in fields(level)
+    }
+
+
+def split_levels(
+    arrays: Mapping[str, NDArray[Any]], order: int, make: type[LevelType]
+) -> tuple[LevelType, ...]:
+    """What `join_levels` was given; raises KeyError where an array is missing."""
+    names = [field.name for field in fields(cast(Any, make))]
+    return tuple(make(*(arrays[f"{name}.{k}"] for name in names)) for k in range(1, order + 1))
 
 
 def save_arrays(

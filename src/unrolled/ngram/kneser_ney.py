@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import CheckpointError, ConfigError, ShapeError
 from .counts import CountLevel, Counts, check_keys
-from .files import map_arrays, save_arrays
+from .files import join_levels, map_arrays, save_arrays, split_levels
 
 KIND = "n-gram model"
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
@@ -124,13 +124,9 @@ class KneserNey:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model as safetensors, atomically."""
-        arrays = {
-            f"{name}.{k}": getattr(level, name)
-            for k, level in enumerate(self.levels, 1)
-            for name in ("keys", "log_probs", "log_backoffs")
-        }
         names = ("vocab_size", "order", "discounts", "notes")
-        save_arrays(path, arrays, {"kind": KIND, **{name: getattr(self, name) for name in names}})
+        metadata = {"kind": KIND, **{name: getattr(self, name) for name in names}}
+        save_arrays(path, join_levels(self.levels), metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "KneserNey":
@@ -141,10 +137,7 @@ class KneserNey:
         """
         arrays, metadata = map_arrays(path, KIND)
         try:
-            levels = tuple(
-                Level(*(arrays[f"{name}.{k}"] for name in ("keys", "log_probs", "log_backoffs")))
-                for k in range(1, metadata["order"] + 1)
-            )
+            levels = split_levels(arrays, metadata["order"], Level)
             discounts = tuple((d[0], d[1], d[2]) for d in metadata["discounts"])
             model = cls(metadata["vocab_size"], levels, discounts, tuple(metadata["notes"]))
         except (KeyError, TypeError, IndexError) as error:
