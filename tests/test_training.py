@@ -137,14 +137,20 @@ def test_interrupt_saves_and_resume_ends_at_the_same_weights(
     assert_same_weights(run, whole_run)
 
 
-def test_a_run_killed_before_its_first_step_begins_anew(tmp_path, english, whole_run, monkeypatch):
+def train_until(name: str, run: Path, english: str, monkeypatch) -> None:
+    """Trains up to the call of a function of the training module, which kills it."""
+
     def killed(*args):
         raise KeyboardInterrupt
 
-    run = tmp_path / "run"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training, "fit", killed)
+        patch.setattr(training, name, killed)
         train(run, request(english))
+
+
+def test_a_run_killed_before_its_first_step_begins_anew(tmp_path, english, whole_run, monkeypatch):
+    run = tmp_path / "run"
+    train_until("fit", run, english, monkeypatch)
     assert not (run / checkpoint.TRAIN_STATE).exists()
     resume(run)
     assert_same_weights(run, whole_run)
@@ -153,13 +159,8 @@ def test_a_run_killed_before_its_first_step_begins_anew(tmp_path, english, whole
 def test_a_run_killed_in_its_last_evaluation_ends_the_same(
     tmp_path, english, whole_run, monkeypatch
 ):
-    def killed(*args):
-        raise KeyboardInterrupt
-
     run = tmp_path / "run"
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training, "baselines", killed)
-        train(run, request(english))
+    train_until("baselines", run, english, monkeypatch)
     resume(run)
     assert_same_weights(run, whole_run)
     ends = [row for row in checkpoint.read_log(run) if row["kind"] == "end"]

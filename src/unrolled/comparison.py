@@ -131,9 +131,9 @@ def _is_finished(run: Path) -> bool:
 
 def collect(out: Path, request: CompareRequest) -> Comparison:
     """Reads finished runs into one comparison, ranked by bits per byte."""
-    models = [_compared(out, kind, request.num_seeds) for kind in request.kinds]
-    models.sort(key=lambda model: model["bits_per_byte"] or math.inf)
     configs = [checkpoint.load_config(out / kind) for kind in request.kinds]
+    models = [_compared(out, config, request.num_seeds) for config in configs]
+    models.sort(key=lambda model: model["bits_per_byte"] or math.inf)
     results = configs[0]["results"]
     rows = results["baselines"]
     if "ngram" in request.kinds:  # stands in the table itself
@@ -148,8 +148,10 @@ def collect(out: Path, request: CompareRequest) -> Comparison:
     }
 
 
-def _compared(out: Path, kind: Kind, num_seeds: int) -> ComparedModel:
-    run, config = out / kind, checkpoint.load_config(out / kind)
+def _compared(out: Path, config: dict[str, Any], num_seeds: int) -> ComparedModel:
+    """One row: the run of the first seed, with the mean and spread of all."""
+    kind = config["model"]["kind"]
+    run = out / kind
     seeds = [config["results"]["bits_per_byte"]]
     if kind != "ngram":
         for number in range(1, num_seeds):

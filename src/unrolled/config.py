@@ -14,6 +14,10 @@ Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 Size: TypeAlias = Literal["small", "medium", "large"]
 
 
+SMALL_VOCABULARY = 1000
+"""Up to here symbols are letters or bytes, each of them seen all the time."""
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which text, how it is cut into documents, splits and tokens."""
@@ -217,6 +221,7 @@ def _from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
 
 
 __all__ = [
+    "SMALL_VOCABULARY",
     "Budget",
     "DataConfig",
     "DocumentKind",

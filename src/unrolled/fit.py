@@ -19,7 +19,7 @@ from .errors import CheckpointError
 from .evaluation import num_validation_tokens, to_bits_per_byte, validation_nats
 from .models.base import State, detach_state, state_from_tensors, state_to_tensors
 from .models.neural import NeuralModel
-from .ops.sampled_log_probs import CandidateSampler
+from .ops.sampled_log_probs import make_sampler
 from .text.store import TokenStore
 
 Listener = Callable[[dict[str, Any]], None]
@@ -72,9 +72,7 @@ class Training:
         self.batches = BatchStream(
             self.store, "train", config.batch_size, config.sequence_length, config.seed
         )
-        num_candidates = self.config.candidates
-        sampled = 0 < num_candidates < self.store.vocab_size
-        self.sampler = CandidateSampler(self.unigram, num_candidates) if sampled else None
+        self.sampler = make_sampler(self.unigram, config.candidates)
         self.optimizer = make_optimizer(self.model, config)
         self.average = clone_weights(self.model)
         self.best = clone_weights(self.model)
@@ -95,6 +93,16 @@ class Training:
         if budget.unit == "epochs":
             return progress.tokens / (budget.amount * self.batches.tokens_per_epoch)
         return progress.tokens / budget.amount
+
+    def standing(self) -> dict[str, float]:
+        """What every record of the log begins with."""
+        progress = self.progress
+        return {
+            "step": progress.step,
+            "tokens": progress.tokens,
+            "seconds": round(progress.seconds, 3),
+            "fraction": self.fraction,
+        }
 
     def tick(self) -> None:
         """Brings the clock up to date."""
@@ -146,6 +154,14 @@ class Training:
             copy_weights(self.model.state_dict(), self.best)
         return nats
 
+    def look(self) -> float:
+        """Validates, and sets when to do so again; returns nats per token."""
+        began = time.monotonic()
+        nats = self.validate()
+        self.tick()
+        self.plan_evaluation(time.monotonic() - began)
+        return nats
+
     def plan_evaluation(self, seconds: float) -> None:
         """Sets when to evaluate next, so that evaluations take a few percent of the budget.
 
@@ -183,8 +199,8 @@ class Training:
         """Writes a checkpoint from which training goes on to the same weights."""
         self.save_best()
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": value.clone() for name, value in self.average.items()}
-        tensors |= {f"best.{name}": value.clone() for name, value in self.best.items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
         tensors |= state_to_tensors(self.carried, "carried")
         tensors["rng"] = torch.get_rng_state()
         for index, values in self.optimizer.state_dict()["state"].items():
@@ -247,14 +263,7 @@ def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambd
     train_info, valid_info = (training.store.split(name) for name in ("train", "valid"))
 
     def report(kind: str, **values: float | str) -> None:
-        record = {
-            "kind": kind,
-            "step": progress.step,
-            "tokens": progress.tokens,
-            "seconds": round(progress.seconds, 3),
-            "fraction": training.fraction,
-            **values,
-        }
+        record = {"kind": kind, **training.standing(), **values}
         checkpoint.append_log(training.run, record)
         listener(record)
 
@@ -272,15 +281,8 @@ def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambd
             heard = time.monotonic()
             report("train", train=to_bits_per_byte(nats, train_info), gradient_norm=norm)
         if training.fraction >= progress.next_evaluation:
-            began = time.monotonic()
-            valid = training.validate()
-            training.tick()
-            training.plan_evaluation(time.monotonic() - began)
-            report(
-                "valid",
-                train=to_bits_per_byte(nats, train_info),
-                valid=to_bits_per_byte(valid, valid_info),
-            )
+            valid = to_bits_per_byte(training.look(), valid_info)
+            report("valid", train=to_bits_per_byte(nats, train_info), valid=valid)
         if stop():
             training.save()
             raise Interrupted

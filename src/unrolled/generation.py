@@ -139,6 +139,7 @@ def sample_ids(
     """
     if num_samples < 1:
         raise ConfigError("num_samples", "1 or more", num_samples, "Use for example 1.")
+    never = list(banned)
     log_probs, state = read_prompt(model, prompt_ids)
     rows = torch.zeros(num_samples, dtype=torch.int64)
     log_probs, state = log_probs[rows], select_rows(state, rows)
@@ -146,7 +147,7 @@ def sample_ids(
     generators = [_generator(config.seed, row) for row in range(num_samples)]
     ended = torch.zeros(num_samples, dtype=torch.bool)
     for _ in range(config.max_tokens):
-        log_probs[:, list(banned)] = -math.inf
+        log_probs[:, never] = -math.inf
         probs = filtered_probs(log_probs, recent, config)
         drawn = [
             torch.multinomial(row, 1, generator=generator)

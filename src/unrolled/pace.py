@@ -12,7 +12,7 @@ from .machine import num_cores
 from .models.base import State
 from .models.build import build
 from .models.neural import NeuralModel
-from .ops.sampled_log_probs import Candidates
+from .ops.sampled_log_probs import make_sampler
 
 SMALL_STEP_SECONDS = 0.1
 """Below this one thread may be faster than all: what the others save they lose in waiting."""
@@ -70,9 +70,8 @@ def _step_seconds(model: NeuralModel, model_config: ModelConfig, config: TrainCo
     size = (config.batch_size, config.sequence_length)
     tokens = torch.randint(model.vocab_size, size, generator=torch.Generator().manual_seed(0))
     state = _carried(model, model_config, tokens)
-    sampled = 0 < config.candidates < model.vocab_size
-    ids = torch.arange(config.candidates)
-    candidates = Candidates(ids, torch.zeros(len(ids))) if sampled else None
+    sampler = make_sampler(torch.zeros(model.vocab_size), config.candidates)
+    candidates = sampler.draw() if sampler else None
     model.train()
     times = []
     for _ in range(2):

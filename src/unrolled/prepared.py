@@ -5,15 +5,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from .config import DataConfig
 from .models.ngram import NgramModel
 from .ngram.counts import count_ngrams
 from .ngram.kneser_ney import estimate
 from .text.store import TOKENIZER, TokenStore, prepare
-from .text.tokenizers import Tokenizer, load_tokenizer
+from .text.tokenizers import BOUNDARY_ID, Tokenizer, load_tokenizer
 
 TOKENS, BASELINES = "tokens", "baselines"
-BASELINE_ORDERS = {"unigram": 1, "5-gram": 5}
+UNIGRAM = "unigram"
+BASELINE_ORDERS = {UNIGRAM: 1, "5-gram": 5}
 BASELINE_TOKENS = 2_000_000
 """Training tokens that the baselines count, from the beginning."""
 
@@ -36,7 +40,7 @@ class PreparedText:
         tokenizer, store = prepare(data, folder / TOKENS)
         for name, order in BASELINE_ORDERS.items():
             model, _ = count_model(store, order, BASELINE_TOKENS)
-            model.save(folder / BASELINES / f"{name}.safetensors")
+            model.save(_path(folder, name))
         return cls(folder, tokenizer, store)
 
     @classmethod
@@ -48,6 +52,13 @@ class PreparedText:
         """
         tokenizer = load_tokenizer(folder / TOKENS / TOKENIZER)
         return cls(folder, tokenizer, TokenStore.open(folder / TOKENS, tokenizer))
+
+    def unigram(self) -> Tensor:
+        """Log-probabilities of the tokens on their own, `(V,)`."""
+        model = NgramModel.load(_path(self.folder, UNIGRAM))
+        start = torch.full((1, 1), BOUNDARY_ID)
+        log_probs, _ = model.read(start, model.initial_state(1))
+        return log_probs[0, 0]
 
     def clean_up(self) -> None:
         """Removes the tokens; the baselines stay, for texts that are evaluated later."""
@@ -62,6 +73,10 @@ def count_model(
     tokens = store.tokens("train")[:max_tokens]
     model = NgramModel(estimate(count_ngrams(tokens, order, store.vocab_size)))
     return model, time.monotonic() - began
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / BASELINES / f"{name}.safetensors"
 
 
 def load_baselines(folder: Path) -> dict[str, NgramModel]:

@@ -3,14 +3,19 @@
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
-from .config import ModelConfig, NgramConfig, RecurrentConfig, Size, TrainConfig, TransformerConfig
+from .config import (
+    SMALL_VOCABULARY,
+    ModelConfig,
+    NgramConfig,
+    RecurrentConfig,
+    Size,
+    TrainConfig,
+    TransformerConfig,
+)
 from .errors import ConfigError
 
 Kind: TypeAlias = Literal["ngram", "rnn", "gru", "lstm", "transformer"]
 KINDS: tuple[Kind, ...] = ("ngram", "rnn", "gru", "lstm", "transformer")
-
-SMALL_VOCABULARY = 1000
-"""Up to here symbols are letters or bytes: long n-grams are cheap, embeddings narrow."""
 
 LARGE_VOCABULARY = 5000
 """From here on the softmax is most of a step, and a fifth of it serves as well."""
@@ -34,7 +39,7 @@ def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
         raise ConfigError("model", f"one of {', '.join(KINDS)}", kind, "Choose one of these.")
     if size not in HIDDEN:
         raise ConfigError("size", f"one of {', '.join(HIDDEN)}", size, "Choose one of these.")
-    letters = vocab_size <= SMALL_VOCABULARY
+    letters = vocab_size <= SMALL_VOCABULARY  # long n-grams are cheap, embeddings narrow
     if kind == "ngram":
         return NgramConfig(order=8 if letters else 5)
     if kind == "transformer":

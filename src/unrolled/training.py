@@ -112,8 +112,7 @@ def resume(run: Path, listener: Listener, stop: Stop = lambda: False) -> dict[st
     torch.set_num_threads(train_config.threads)
     job = Job(run, text, config, listener, stop)
     model_config = model_config_from_dict(config["model"])
-    training = _training(job, run, model_config, train_config)
-    training.closing_tokens = text.store.split(_final_split(text.store)).num_tokens
+    training = _whole_training(job, model_config, train_config)
     if (run / checkpoint.TRAIN_STATE).exists():  # else it was killed before the first step
         training.restore()
     checkpoint.trim_log(run, training.progress.step)
@@ -172,8 +171,7 @@ def _start(
     model_config = presets.override(regular, **request.model_settings)
     job.config |= {"model": asdict(model_config), "train": asdict(train_config)}
     checkpoint.save_config(job.run, job.config)
-    training = _training(job, job.run, model_config, train_config)
-    training.closing_tokens = store.split(_final_split(store)).num_tokens
+    training = _whole_training(job, model_config, train_config)
     training.spend(time.monotonic() - began)
     job.listener({"kind": "start", "text": announce(training, pace, epochs)})
     return training
@@ -186,10 +184,17 @@ def _training(
     store = job.text.store
     torch.manual_seed(train_config.seed)
     model = build(model_config, store.vocab_size)
-    unigram = load_baselines(job.text.folder)["unigram"]
-    log_probs, _ = unigram.read(torch.zeros(1, 1, dtype=torch.int64), unigram.initial_state(1))
-    model.set_output_bias(log_probs[0, 0])
-    return Training(run, model, store, train_config, log_probs[0, 0])
+    unigram = job.text.unigram()
+    model.set_output_bias(unigram)
+    return Training(run, model, store, train_config, unigram)
+
+
+def _whole_training(job: Job, model_config: ModelConfig, train_config: TrainConfig) -> Training:
+    """The training of the run itself, which keeps time back for the last evaluation."""
+    training = _training(job, job.run, model_config, train_config)
+    store = job.text.store
+    training.closing_tokens = store.split(_final_split(store)).num_tokens
+    return training
 
 
 def expected_epochs(config: TrainConfig, num_tokens: int, pace: Pace, began: float) -> float:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .checkpoint import CONFIG
 from .config import Budget, DataConfig
 from .errors import UnrolledError, WorkerError
 from .fit import Interrupted, Listener
@@ -55,7 +56,7 @@ def run_worker(
 def work(job: dict[str, Any], listener: Listener, stop: Stop) -> None:
     """Does one job in this process."""
     run, text = Path(job["run"]), PreparedText.open(Path(job["text"]))
-    if (run / "config.json").exists():
+    if (run / CONFIG).exists():
         resume(run, listener, stop)
     else:
         train(run, _request(job["request"]), listener, stop, job["began"], text)

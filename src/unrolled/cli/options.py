@@ -1,7 +1,6 @@
 """Flags that several commands share, as dataclasses that cyclopts flattens."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import CycloptsError, Parameter
@@ -139,15 +138,3 @@ def required(texts: list[str]) -> list[str]:
 def given(options: object) -> dict[str, object]:
     """The flags that the user set."""
     return {name: value for name, value in vars(options).items() if value is not None}
-
-
-__all__ = [
-    "DataOptions",
-    "ModelOptions",
-    "Path",
-    "TextOptions",
-    "Texts",
-    "TrainOptions",
-    "given",
-    "required",
-]

@@ -55,6 +55,12 @@ class CandidateSampler:
         return Candidates(ids, self.inclusion[ids].log().float())
 
 
+def make_sampler(log_probs: Tensor, num_candidates: int) -> CandidateSampler | None:
+    """The sampler of a setting: None where 0 or the whole vocabulary, `(V,)`, is asked for."""
+    sampled = 0 < num_candidates < len(log_probs)
+    return CandidateSampler(log_probs, num_candidates) if sampled else None
+
+
 def sampled_log_probs(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, candidates: Candidates
 ) -> Tensor:
