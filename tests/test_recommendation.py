@@ -114,6 +114,14 @@ def test_long_documents_go_to_the_least_cost_far_in():
     )
 
 
+def test_a_model_that_loses_by_reading_on_is_said_to():
+    found = advice(model("ngram", 2.0, loss_by_position=positions(2.05, 2.1, 2.06)))
+    assert found["long documents"][1] == (
+        "With 128 or more tokens read it needs 2.060 bits per byte, the least, "
+        "and reading from 32 to 128 tokens raises its cost by 0.010."
+    )
+
+
 def test_short_documents_get_no_advice_on_long_ones():
     found = advice(model("lstm", 2.0, loss_by_position=positions(2.3, 2.2)))
     assert "long documents" not in found

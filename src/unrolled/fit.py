@@ -156,6 +156,8 @@ class Training:
 
     def look(self) -> float:
         """Validates, and sets when to do so again; returns nats per token."""
+        if math.isinf(self.progress.evaluation_seconds):
+            self.validate()  # the first look is slower than all others, by what it warms up
         began = time.monotonic()
         nats = self.validate()
         self.tick()
@@ -166,13 +168,13 @@ class Training:
         """Sets when to evaluate next, so that evaluations take a few percent of the budget.
 
         Args:
-            seconds: What the last evaluation took. The fastest counts: the first warms up.
+            seconds: What the last evaluation took. The fastest counts.
         """
         budget, progress = self.config.budget, self.progress
         gap = 1 / EVALUATIONS
+        seconds = min(seconds, progress.evaluation_seconds)
+        progress.evaluation_seconds = seconds
         if budget.unit == "seconds":
-            seconds = min(seconds, progress.evaluation_seconds)
-            progress.evaluation_seconds = seconds
             gap = min(max(gap, 25 * seconds / budget.amount), 1 / FEWEST_EVALUATIONS)
             rate = num_validation_tokens(self.store) / seconds
             # Two candidates are validated at the end, then the splits are scored in float32.

@@ -94,8 +94,9 @@ def _for_length(ranked: Sequence[ComparedModel]) -> list[Advice]:
     reason = f"With {last} or more tokens read it needs {bits:.3f} bits per byte, the least"
     near = dict(_positions(chosen)).get(FAR // 4)
     if near is not None:
-        gain = near - bits
-        reason += f", and reading from {FAR // 4} to {last} tokens lowers its cost by {gain:.3f}"
+        change = "lowers" if bits <= near else "raises"
+        reason += f", and reading from {FAR // 4} to {last} tokens {change} its cost by "
+        reason += f"{abs(near - bits):.3f}"
     return [{"purpose": "long documents", "model": chosen["name"], "reason": f"{reason}."}]
 
 

@@ -41,7 +41,8 @@ COLUMNS = (
 )
 
 CLOSED_NOTE = """<p class=note>† Closed vocabulary: an unknown word counts as one symbol and is not
-spelled out, so this figure is too low to stand beside the others.</p>"""
+spelled out, so this perplexity is too low to stand beside others; bits per byte have the
+spelling.</p>"""
 
 
 def ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline]) -> str:
@@ -76,12 +77,11 @@ def _model_row(
     longest: float,
 ) -> str:
     bits = number(model["bits_per_byte"])
-    mark = "†" if model["closed_vocabulary"] else ""
     spread = "" if model["spread"] is None else f" <small>± {model['spread']:.3f}</small>"
-    cells = "".join(_cell(model[c.key], c, best[c.key], rank) for c in columns)
+    cells = "".join(_cell(model, c, best[c.key], rank) for c in columns)
     return (
         f"<tr><th scope=row>{marked(model['name'], rank)}</th>"
-        f"<td class=bits>{bits}{mark}{spread}{_bar(model['bits_per_byte'], longest, rank)}</td>"
+        f"<td class=bits>{bits}{spread}{_bar(model['bits_per_byte'], longest, rank)}</td>"
         f"{cells}</tr>"
     )
 
@@ -94,10 +94,12 @@ def _baseline_row(row: Baseline, num_columns: int, longest: float) -> str:
     )
 
 
-def _cell(value: float | None, column: Column, best: float, rank: int) -> str:
+def _cell(model: ComparedModel, column: Column, best: float, rank: int) -> str:
+    value = model[column.key]
     text = column.write(value)
+    mark = "†" if column.key == "perplexity" and model["closed_vocabulary"] else ""
     bar = _bar(value, best, rank) if column.best is max else ""
-    return f"<td>{f'<b>{text}</b>' if value == best else text}{bar}</td>"
+    return f"<td>{f'<b>{text}</b>' if value == best else text}{mark}{bar}</td>"
 
 
 def _bar(value: float | None, longest: float, rank: int | None) -> str:
