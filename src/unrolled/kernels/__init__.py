@@ -1,9 +1,21 @@
-"""The compiled library and what this processor can do."""
+"""The compiled recurrences: which path runs on this processor, and how it is called."""
 
 import ctypes
+import os
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError
+
+INSTRUCTION_SETS = ("avx512_bf16", "avx512", "avx2", "portable")
+"""Best first; each is compiled where the compiler knows it."""
+PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+VARIABLE = "UNROLLED_ISA"
 
 
 @dataclass(frozen=True)
@@ -27,10 +39,78 @@ def library() -> ctypes.CDLL | None:
     return None
 
 
-def status() -> KernelStatus:
-    """Says which path runs and why."""
+@cache
+def available() -> tuple[str, ...]:
+    """Instruction sets that were compiled and that this processor has, best first."""
     compiled = library()
     if compiled is None:
-        return KernelStatus(False, "unknown, installed without a C++ compiler", "torch")
-    compiled.unrolled_instruction_set.restype = ctypes.c_char_p
-    return KernelStatus(True, compiled.unrolled_instruction_set().decode(), "torch")
+        return ()
+    return tuple(
+        name for name in INSTRUCTION_SETS if compiled.unrolled_can_run(name.encode("ascii"))
+    )
+
+
+@cache
+def instruction_set() -> str | None:
+    """The one in use: the best, or what UNROLLED_ISA names; None without the compiled library.
+
+    Raises:
+        ConfigError: UNROLLED_ISA names one that this processor or build does not have.
+    """
+    asked = os.environ.get(VARIABLE)
+    if asked and asked not in available():
+        choices = ", ".join(available()) or "none, since there is no compiled library"
+        raise ConfigError(VARIABLE, f"one of those that run here ({choices})", asked, "Unset it.")
+    return asked or next(iter(available()), None)
+
+
+def status() -> KernelStatus:
+    """Says which path runs and why."""
+    name = instruction_set()
+    if name is None:
+        return KernelStatus(False, "installed without a C++ compiler", "torch")
+    why = f"forced by {VARIABLE}" if os.environ.get(VARIABLE) else "the best of this processor"
+    return KernelStatus(True, f"{name}, {why}", "compiled kernels")
+
+
+def supports(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the kernels compute on a device in a precision."""
+    if device.type != "cpu" or instruction_set() is None:
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and bfloat16_works())
+
+
+def bfloat16_works() -> bool:
+    """Whether the kernels multiply bfloat16: only with instructions for it is that faster."""
+    return instruction_set() == "avx512_bf16"
+
+
+def call(name: str, dtype: torch.dtype, *arguments: int | Tensor | None) -> None:
+    """Calls a kernel of this precision with torch's threads; tensors go as their addresses.
+
+    Args:
+        arguments: Whole numbers, contiguous tensors, and None for what is not wanted.
+    """
+    function = _function(name, PRECISIONS[dtype], instruction_set())
+    function(_parallel_for(), ctypes.c_int64(torch.get_num_threads()), *map(_argument, arguments))
+
+
+def _argument(value: int | Tensor | None) -> ctypes.c_int64 | ctypes.c_void_p:
+    if isinstance(value, int):
+        return ctypes.c_int64(value)
+    return ctypes.c_void_p(None if value is None else value.data_ptr())
+
+
+@cache
+def _function(name: str, precision: str, isa: str | None):  # noqa: ANN202  a ctypes function
+    function = getattr(library(), f"unrolled_{name}_{precision}_{isa}")
+    function.restype = None
+    return function
+
+
+@cache
+def _parallel_for() -> ctypes.c_void_p:
+    """The address of torch's own `torch_parallel_for`: its threads are ours."""
+    path = Path(torch.__file__).parent / "lib"
+    found = next(path.glob("*torch_cpu.*"))
+    return ctypes.cast(ctypes.CDLL(str(found)).torch_parallel_for, ctypes.c_void_p)

@@ -1,21 +1,25 @@
-// Which vector instructions this processor has, asked of the processor at run time.
+// Which of the compiled instruction sets this processor has, asked of the processor at run time.
 
-#if defined(_WIN32)
-#define UNROLLED_EXPORT extern "C" __declspec(dllexport)
-#else
-#define UNROLLED_EXPORT extern "C" __attribute__((visibility("default")))
-#endif
+#include <string.h>
 
-// Name of the best instruction set: "amx_bf16", "avx512_bf16", "avx512", "avx2" or "portable".
-UNROLLED_EXPORT const char* unrolled_instruction_set() {
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+// Whether the kernels of an instruction set were compiled and can run here.
+extern "C" __attribute__((visibility("default"))) int unrolled_can_run(const char* name) {
+#if defined(__x86_64__)
   __builtin_cpu_init();
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
-  if (__builtin_cpu_supports("amx-bf16")) return "amx_bf16";
+#if defined(UNROLLED_HAS_AVX512_BF16)
+  if (!strcmp(name, "avx512_bf16")) return __builtin_cpu_supports("avx512bf16") != 0;
 #endif
-  if (__builtin_cpu_supports("avx512bf16")) return "avx512_bf16";
-  if (__builtin_cpu_supports("avx512f")) return "avx512";
-  if (__builtin_cpu_supports("avx2")) return "avx2";
+#if defined(UNROLLED_HAS_AVX512)
+  if (!strcmp(name, "avx512")) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  }
 #endif
-  return "portable";
+#if defined(UNROLLED_HAS_AVX2)
+  if (!strcmp(name, "avx2")) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  }
+#endif
+#endif
+  return !strcmp(name, "portable");
 }

@@ -1,10 +1,13 @@
-"""The long short-term memory: a plain loop, and the path that is used."""
+"""The long short-term memory: a plain loop, the compiled kernel, and torch's own layer."""
 
-from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from .. import kernels
+from . import sequences
 
 
 def lstm_reference(
@@ -35,41 +38,152 @@ def lstm_reference(
 
 
 def lstm(
-    x: Tensor, h: Tensor, c: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor
+    x: Tensor,
+    h: Tensor,
+    c: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias: Tensor,
+    batch_sizes: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Runs an LSTM over a whole sequence, fast; arguments and results as `lstm_reference`.
 
-    Under bfloat16 autocast it computes in float32 where `bfloat16_works()` is false.
+    Under bfloat16 autocast the products are in bfloat16 where `kernels.bfloat16_works()`; sums,
+    cell state and weights stay in float32, and y is bfloat16.
+
+    Args:
+        batch_sizes: Given for sequences of unequal length: x and y are then `(N, ...)` as in
+            `torch.nn.utils.rnn.PackedSequence`, and h, c the states after each one's last step.
     """
-    if torch.is_autocast_enabled("cpu") and not bfloat16_works():
-        with torch.autocast("cpu", enabled=False):
-            return lstm(x.to(h.dtype), h, c, weight_ih, weight_hh, bias)
-    zeros = torch.zeros_like(bias)
-    if len(x) == 1:
-        # For one step oneDNN would spend most of the time on reordering the weights.
-        h, c = torch.lstm_cell(x[0], (h, c), weight_ih, weight_hh, bias, zeros)
-        return h.unsqueeze(0), h, c
-    weights = (weight_ih, weight_hh, bias, zeros)
+    dtype = sequences.precision(x, weight_hh)
+    if dtype is None:
+        return _torch_lstm(x, h, c, weight_ih, weight_hh, bias, batch_sizes)
+    sequences.check(x, (h, c), (weight_ih, weight_hh), 4)
+    rows, offsets = sequences.flatten(x, len(h), batch_sizes)
+    keep = torch.is_grad_enabled()
+    y, h, c, _, _ = torch.ops.unrolled.lstm(
+        rows.to(dtype), h.float(), c.float(), weight_ih, weight_hh, bias, offsets, keep
+    )
+    return y if x.dim() == 2 else y.unflatten(0, x.shape[:2]), h, c
+
+
+@torch.library.custom_op("unrolled::lstm", mutates_args=())
+def _lstm(
+    x: Tensor,
+    h: Tensor,
+    c: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias: Tensor,
+    offsets: Tensor,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The kernel; `keep` what the way back needs: gates `(N, 4H)`, cells `(N, H)`."""
+    y, last_h, last_c, gates, cells = _empty(x, h, c, weight_ih, weight_hh, bias, offsets, keep)
+    rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
+    sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
+    given = (rows, weight_ih, *(tensor.contiguous() for tensor in (weight_hh, bias, h, c)))
+    kernels.call("lstm_forward", x.dtype, *sizes, *given, gates if keep else None, cells, y)
+    last = sequences.last_rows(offsets)
+    torch.index_select(cells, 0, last, out=last_c)
+    last_h.copy_(y.index_select(0, last))
+    return y, last_h, last_c, gates, cells
+
+
+@_lstm.register_fake
+def _empty(
+    x: Tensor,
+    h: Tensor,
+    c: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias: Tensor,
+    offsets: Tensor,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    (num_rows, _), hidden_size = x.shape, h.shape[1]
+    y = x.new_empty(num_rows, hidden_size)
+    gates = x.new_empty(num_rows if keep else 0, 4 * hidden_size)
+    cells = c.new_empty(num_rows, hidden_size)
+    return y, torch.empty_like(h), torch.empty_like(c), gates, cells
+
+
+@torch.library.custom_op("unrolled::lstm_backward", mutates_args=("gates",))
+def _lstm_backward(
+    x: Tensor,
+    h: Tensor,
+    c: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    offsets: Tensor,
+    gates: Tensor,
+    cells: Tensor,
+    y: Tensor,
+    grad_y: Tensor,
+    grad_h: Tensor,
+    grad_c: Tensor,
+    wants_x: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of x, h, c, weight_ih, weight_hh and bias; the gates become their slopes."""
+    rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
+    sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
+    weight_hh, h, c = (tensor.contiguous() for tensor in (weight_hh, h, c))
+    grad_x = torch.empty_like(rows) if wants_x else rows.new_empty(0)
+    grad_h, grad_c = grad_h.clone(), grad_c.clone()
+    grads = torch.empty_like(weight_ih), torch.empty_like(weight_hh), h.new_empty(len(weight_hh))
+    known = rows, weight_ih, weight_hh, h, c, gates, cells, y, grad_y.contiguous()
+    wanted = grad_x if wants_x else None
+    kernels.call("lstm_backward", x.dtype, *sizes, *known, grad_h, grad_c, wanted, *grads)
+    input_size = x.shape[1]
+    return grad_x[:, :input_size], grad_h, grad_c, grads[0][:, :input_size], *grads[1:]
+
+
+@_lstm_backward.register_fake
+def _(x, h, c, weight_ih, weight_hh, offsets, gates, cells, y, grad_y, grad_h, grad_c, wants_x):  # noqa: ANN001, ANN202, PLR0913
+    grad_x = torch.empty_like(x) if wants_x else x.new_empty(0, x.shape[1])
+    shaped = (torch.empty_like(tensor) for tensor in (h, c, weight_ih, weight_hh))
+    return grad_x, *shaped, h.new_empty(len(weight_hh))
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    x, h, c, weight_ih, weight_hh, _, offsets, _ = inputs
+    y, _, _, gates, cells = output
+    ctx.save_for_backward(x, h, c, weight_ih, weight_hh, offsets, gates, cells, y)
+    ctx.set_materialize_grads(False)
+
+
+def _gradients(
+    ctx: Any, grad_y: Tensor | None, grad_h: Tensor | None, grad_c: Tensor | None, *_: None
+) -> tuple[Tensor | None, ...]:
+    *known, y = ctx.saved_tensors
+    h, c = known[1:3]
+    grads = (g if g is not None else torch.zeros_like(t) for g, t in ((grad_y, y), (grad_h, h), (grad_c, c)))
+    wants_x = ctx.needs_input_grad[0]
+    grad_x, *others = torch.ops.unrolled.lstm_backward(*known, y, *grads, wants_x)
+    return grad_x if wants_x else None, *others, None, None
+
+
+_lstm.register_autograd(_gradients, setup_context=_save)
+
+
+def _torch_lstm(
+    x: Tensor,
+    h: Tensor,
+    c: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias: Tensor,
+    batch_sizes: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """torch's own layer: for other types and devices, and where nothing was compiled."""
+    weights = (weight_ih, weight_hh, bias, torch.zeros_like(bias))
     state = (h.unsqueeze(0), c.unsqueeze(0))
-    y, h, c = torch.lstm(x, state, weights, True, 1, 0.0, torch.is_grad_enabled(), False, False)
+    train = torch.is_grad_enabled()
+    # oneDNN's bfloat16 LSTM is refused by processors without the instructions.
+    with torch.autocast("cpu", enabled=False):
+        x = x.to(weight_ih.dtype)
+        if batch_sizes is None:
+            y, h, c = torch.lstm(x, state, weights, True, 1, 0.0, train, False, False)
+        else:
+            y, h, c = torch.lstm(x, batch_sizes, state, weights, True, 1, 0.0, train, False)
     return y, h.squeeze(0), c.squeeze(0)
-
-
-@cache
-def bfloat16_works() -> bool:
-    """Whether this processor runs torch's LSTM in bfloat16: oneDNN needs AVX-512 or AMX for it."""
-    # As in training, from wherever it is called: given bfloat16 tensors in place of autocast,
-    # torch would look at the processor itself and not show what oneDNN refuses.
-    try:
-        with torch.inference_mode(False), torch.enable_grad():
-            weights = [torch.zeros(4, 1, requires_grad=True) for _ in range(2)]
-            biases = [torch.zeros(4) for _ in range(2)]
-            x, state = torch.zeros(2, 1, 1), torch.zeros(1, 1, 1)
-            with torch.autocast("cpu", torch.bfloat16):
-                y, _, _ = torch.lstm(
-                    x, (state, state), weights + biases, True, 1, 0.0, True, False, False
-                )
-            y.float().sum().backward()
-    except RuntimeError:
-        return False
-    return True

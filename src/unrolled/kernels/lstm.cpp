@@ -1,0 +1,203 @@
+// The LSTM over whole sequences, forward and backward.
+//
+//     i, f, o = sigmoid(W_ih x + W_hh h + b),  g = tanh(same),  c' = f c + i g,  h' = o tanh(c')
+//
+// N rows in all, of T steps with at most B rows each; E inputs, H hidden units; gates i, f, g, o.
+
+#include "gradient.h"
+#include "panels.h"
+
+namespace {
+
+constexpr int UNITS = 16;
+
+template <class Element>
+using LSTMPanels = Panels<Element, 4, UNITS>;
+
+template <class Element>
+void forward(
+    Sequences seq, int64_t E, int64_t H, Threads threads,
+    const Element* x,                                             // (N, E)
+    const float* weight_ih, const float* weight_hh, const float* bias,  // (4H, E), (4H, H), (4H)
+    const float* h0, const float* c0,                             // (B, H)
+    Element* gates,                                               // (N, 4H) activations, or null
+    float* cells, Element* y) {                                   // (N, H)
+  const LSTMPanels<Element> inputs{H, E}, states{H, H};
+  constexpr int64_t WIDTH = LSTMPanels<Element>::WIDTH;
+  const int64_t K = states.K();
+  Scratch<Element> packed_ih(inputs.size()), packed_hh(states.size()), hidden(2 * seq.B * K);
+  inputs.pack(weight_ih, packed_ih.data, threads);
+  states.pack(weight_hh, packed_hh.data, threads);
+  hidden.clear();
+  copy_rows(h0, seq.B, H, hidden.data, K);
+  auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
+    const int64_t rows = last - first, offset = seq.offsets[t];
+    const Element* before = hidden.data + t % 2 * seq.B * K;
+    Element* after = hidden.data + (t + 1) % 2 * seq.B * K;
+    const float* c = t ? cells + seq.offsets[t - 1] * H : c0;
+    Scratch<float> sums(rows * WIDTH);
+    for (int64_t block = column; block < end; block++) {
+      product<WIDTH>(
+          rows, inputs.K(), Rows<Element>{x + (offset + first) * E, E},
+          packed_ih.data + block * inputs.K() * WIDTH, false, sums.data);
+      product<WIDTH>(
+          rows, K, Rows<Element>{before + first * K, K}, packed_hh.data + block * K * WIDTH, true,
+          sums.data);
+      for (int64_t u = block * UNITS; u < at_most(H, (block + 1) * UNITS); u += LANES) {
+        const int n = (int)(H - u);
+        const Floats bias_i = load(bias + u, n), bias_f = load(bias + H + u, n);
+        const Floats bias_g = load(bias + 2 * H + u, n), bias_o = load(bias + 3 * H + u, n);
+        for (int64_t row = first; row < last; row++) {
+          const int64_t at = offset + row;
+          const float* sum = sums.data + (row - first) * WIDTH + u % UNITS;
+          const Floats i = sigmoid(load(sum) + bias_i);
+          const Floats f = sigmoid(load(sum + UNITS) + bias_f);
+          const Floats g = tanh(load(sum + 2 * UNITS) + bias_g);
+          const Floats o = sigmoid(load(sum + 3 * UNITS) + bias_o);
+          const Floats cell = f * load(c + row * H + u, n) + i * g;
+          const Floats h = o * tanh(cell);
+          store(cells + at * H + u, cell, n);
+          store(y + at * H + u, h, n);
+          store(after + row * K + u, h, n);
+          if (gates) {
+            Element* gate = gates + at * 4 * H + u;
+            store(gate, i, n);
+            store(gate + H, f, n);
+            store(gate + 2 * H, g, n);
+            store(gate + 3 * H, o, n);
+          }
+        }
+      }
+    }
+  };
+  run_steps(seq, threads, states.blocks(), 4 * H * (E + H), false, step);
+}
+
+template <class Element>
+void backward(
+    Sequences seq, int64_t E, int64_t H, Threads threads,
+    const Element* x,                                 // (N, E)
+    const float* weight_ih, const float* weight_hh,   // (4H, E), (4H, H)
+    const float* h0, const float* c0,                 // (B, H)
+    Element* gates,                                   // (N, 4H) activations; become slopes
+    const float* cells, const Element* y,             // (N, H)
+    const Element* grad_y,                            // (N, H)
+    float* grad_h, float* grad_c,  // (B, H) of the last states; become those of the first
+    Element* grad_x,               // (N, E), or null
+    float* grad_ih, float* grad_hh, float* grad_bias) {
+  const LSTMPanels<Element> inputs{H, E}, states{H, H};
+  constexpr int64_t WIDTH = LSTMPanels<Element>::BACK;
+  const int64_t K = states.back_K();
+  Scratch<Element> packed_ih(grad_x ? inputs.back_size() : 0), packed_hh(states.back_size());
+  Scratch<Element> slopes(2 * seq.B * K);
+  if (grad_x) inputs.pack_back(weight_ih, packed_ih.data, threads);
+  states.pack_back(weight_hh, packed_hh.data, threads);
+  slopes.clear();
+  const int64_t state_blocks = states.back_blocks();
+  const int64_t blocks = state_blocks + (grad_x ? inputs.back_blocks() : 0);
+
+  // What flows out of the slopes of step t: into the inputs, and to the state before.
+  auto flow = [&](int64_t t, int64_t first, int64_t last, int64_t block, float* sums) {
+    const Rows<Element> left{slopes.data + t % 2 * seq.B * K + first * K, K};
+    if (block < state_blocks) {
+      product<WIDTH>(last - first, K, left, packed_hh.data + block * K * WIDTH, false, sums);
+      return;
+    }
+    const int64_t column = (block - state_blocks) * WIDTH;
+    product<WIDTH>(last - first, K, left, packed_ih.data + column * K, false, sums);
+    for (int64_t row = first; row < last; row++) {
+      for (int64_t u = column; u < at_most(E, column + WIDTH); u += LANES) {
+        store(
+            grad_x + (seq.offsets[t] + row) * E + u,
+            load(sums + (row - first) * WIDTH + u - column), (int)(E - u));
+      }
+    }
+  };
+
+  auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
+    Scratch<float> sums((last - first) * WIDTH);
+    const int64_t going_on = at_most(last, seq.active(t + 1)), offset = seq.offsets[t];
+    const float* c_before = t ? cells + seq.offsets[t - 1] * H : c0;
+    Element* after = slopes.data + t % 2 * seq.B * K;
+    for (int64_t block = column; block < end; block++) {
+      if (first < going_on) flow(t + 1, first, going_on, block, sums.data);
+      for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
+        const int n = (int)(H - u);
+        for (int64_t row = first; row < last; row++) {
+          const int64_t at = offset + row;
+          Element* gate = gates + at * 4 * H + u;
+          float* later = grad_h + row * H + u;
+          if (row < going_on) {
+            store(later, load(sums.data + (row - first) * WIDTH + u - block * WIDTH), n);
+          }
+          const Floats dh = load(later, n) + load(grad_y + at * H + u, n);
+          const Floats i = load(gate, n), f = load(gate + H, n);
+          const Floats g = load(gate + 2 * H, n), o = load(gate + 3 * H, n);
+          const Floats squashed = tanh(load(cells + at * H + u, n));
+          const Floats dc = load(grad_c + row * H + u, n) + dh * o * (1.0f - squashed * squashed);
+          const Floats di = dc * g * i * (1.0f - i);
+          const Floats df = dc * load(c_before + row * H + u, n) * f * (1.0f - f);
+          const Floats dg = dc * i * (1.0f - g * g);
+          const Floats d_o = dh * squashed * o * (1.0f - o);
+          store(grad_c + row * H + u, dc * f, n);
+          store(gate, di, n);
+          store(gate + H, df, n);
+          store(gate + 2 * H, dg, n);
+          store(gate + 3 * H, d_o, n);
+          Element* slope = after + row * K + states.slope(u);
+          store(slope, di, n);
+          store(slope + UNITS, df, n);
+          store(slope + 2 * UNITS, dg, n);
+          store(slope + 3 * UNITS, d_o, n);
+        }
+      }
+    }
+  };
+  run_steps(seq, threads, blocks, 4 * H * (E + H), true, step);
+
+  threads.run(blocks, [&](int64_t block) {
+    Scratch<float> sums(seq.B * WIDTH);
+    flow(0, 0, seq.B, block, sums.data);
+    for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
+      for (int64_t row = 0; row < seq.B; row++) {
+        store(
+            grad_h + row * H + u, load(sums.data + row * WIDTH + u - block * WIDTH), (int)(H - u));
+      }
+    }
+  });
+
+  const Previous<Element> previous(seq, h0, y, H);
+  auto slopes_of = [&](int64_t n) { return gates + n * 4 * H; };
+  weight_gradient<Element>(
+      seq.rows(), 4 * H, slopes_of, E, [&](int64_t n) { return x + n * E; }, grad_ih, grad_bias,
+      threads);
+  weight_gradient<Element>(seq.rows(), 4 * H, slopes_of, H, previous, grad_hh, nullptr, threads);
+}
+
+}  // namespace
+
+#define LSTM_KERNELS(Element, precision)                                                          \
+  KERNEL(lstm_forward_##precision)(                                                               \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
+      int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,      \
+      const float* bias, const float* h0, const float* c0, Element* gates, float* cells,          \
+      Element* y) {                                                                               \
+    forward<Element>(                                                                             \
+        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, bias, h0, c0, gates,  \
+        cells, y);                                                                                \
+  }                                                                                               \
+  KERNEL(lstm_backward_##precision)(                                                              \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
+      int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,      \
+      const float* h0, const float* c0, Element* gates, const float* cells, const Element* y,     \
+      const Element* grad_y, float* grad_h, float* grad_c, Element* grad_x, float* grad_ih,       \
+      float* grad_hh, float* grad_bias) {                                                         \
+    backward<Element>(                                                                            \
+        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, c0, gates, cells, \
+        y, grad_y, grad_h, grad_c, grad_x, grad_ih, grad_hh, grad_bias);                          \
+  }
+
+LSTM_KERNELS(float, float32)
+#if defined(__AVX512BF16__)
+LSTM_KERNELS(Bfloat16, bfloat16)
+#endif

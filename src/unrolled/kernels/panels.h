@@ -1,0 +1,88 @@
+// Weights packed into panels for `product`, for the way forward and for the way back.
+//
+// Hidden units go in blocks. A panel of the way forward has the columns of all gates of one block,
+// so that the gates of a unit come out side by side; the way back sums over the same order.
+#pragma once
+
+#include "product.h"
+#include "schedule.h"
+
+namespace {
+
+template <class Element>
+inline void put(Element* p, float x) {
+  if constexpr (sizeof(Element) == sizeof(float)) {
+    *p = x;
+  } else {
+    uint32_t bits = bits_as<uint32_t>(x);
+    p->bits = (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  }
+}
+
+// Where row k of a column lies in a panel.
+template <class Element>
+inline int64_t place(int64_t k, int64_t column, int64_t width) {
+  constexpr int P = PAIR<Element>;
+  return (k / P * width + column) * P + k % P;
+}
+
+// Panels of weights (GATES * H, inputs); `inputs` is H for the recurrent ones.
+template <class Element, int GATES, int UNITS>
+struct Panels {
+  static constexpr int64_t WIDTH = GATES * UNITS;  // columns of a panel forward
+  static constexpr int64_t BACK = 64;              // columns of a panel back
+
+  int64_t H, inputs;
+
+  int64_t blocks() const { return (H + UNITS - 1) / UNITS; }
+  int64_t K() const { return round_up(inputs, PAIR<Element>); }
+  int64_t size() const { return blocks() * K() * WIDTH; }
+
+  int64_t back_blocks() const { return (inputs + BACK - 1) / BACK; }
+  int64_t back_K() const { return blocks() * WIDTH; }
+  int64_t back_size() const { return back_blocks() * back_K() * BACK; }
+
+  // The position of gate 0 of a unit in a row of `back_K` slopes; the next gate is UNITS further.
+  static int64_t slope(int64_t unit) { return unit / UNITS * WIDTH + unit % UNITS; }
+
+  void pack(const float* weights, Element* panels, const Threads& threads) const {
+    threads.run(blocks(), [&](int64_t block) {
+      Element* panel = panels + block * K() * WIDTH;
+      memset(panel, 0, K() * WIDTH * sizeof(Element));
+      const int64_t count = at_most(UNITS, H - block * UNITS);
+      for (int gate = 0; gate < GATES; gate++) {
+        const float* first = weights + (gate * H + block * UNITS) * inputs;
+        for (int64_t k = 0; k < inputs; k++) {
+          for (int64_t u = 0; u < count; u++) {
+            put(panel + place<Element>(k, gate * UNITS + u, WIDTH), first[u * inputs + k]);
+          }
+        }
+      }
+    });
+  }
+
+  void pack_back(const float* weights, Element* panels, const Threads& threads) const {
+    threads.run(back_blocks(), [&](int64_t block) {
+      Element* panel = panels + block * back_K() * BACK;
+      memset(panel, 0, back_K() * BACK * sizeof(Element));
+      const int64_t first = block * BACK, count = at_most(BACK, inputs - first);
+      for (int64_t unit = 0; unit < H; unit++) {
+        for (int gate = 0; gate < GATES; gate++) {
+          const float* row = weights + (gate * H + unit) * inputs + first;
+          Element* to = panel + place<Element>(slope(unit) + gate * UNITS, 0, BACK);
+          for (int64_t u = 0; u < count; u++) put(to + u * PAIR<Element>, row[u]);
+        }
+      }
+    });
+  }
+};
+
+// Copies (rows, count) floats into rows of `stride` elements.
+template <class Element>
+void copy_rows(const float* from, int64_t rows, int64_t count, Element* to, int64_t stride) {
+  for (int64_t row = 0; row < rows; row++) {
+    for (int64_t u = 0; u < count; u++) put(to + row * stride + u, from[row * count + u]);
+  }
+}
+
+}  // namespace

@@ -1,0 +1,110 @@
+// Matrix products of a few rows with a panel of columns: all that a recurrence multiplies.
+//
+// A panel has WIDTH columns; its K rows lie one after the other, for bfloat16 two by two with the
+// two values of a column side by side, as the processors' dot-product instructions want them.
+#pragma once
+
+#include "vector.h"
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int VECTORS = 4;        // of a row of the panel, worked on at a time
+constexpr int ACCUMULATORS = 24;  // of 32 registers
+#elif defined(__AVX2__)
+constexpr int VECTORS = 2;
+constexpr int ACCUMULATORS = 12;  // of 16 registers
+#else
+constexpr int VECTORS = 2;
+constexpr int ACCUMULATORS = 8;
+#endif
+
+// Elements that lie side by side in a panel: rows of one column.
+template <class Element>
+constexpr int PAIR = 4 / sizeof(Element);
+
+// The left factor, element (r, k), as rows of K ...
+template <class Element>
+struct Rows {
+  const Element* p;
+  int64_t stride;
+  const Element* at(int64_t r, int64_t k) const { return p + r * stride + k; }
+};
+
+// ... or packed like a panel of `stride` columns, which is then read as its transpose.
+template <class Element>
+struct Columns {
+  const Element* p;
+  int64_t stride;
+  const Element* at(int64_t r, int64_t k) const { return p + k * stride + r * PAIR<Element>; }
+};
+
+// sum += the product of what lies at a, on every lane, with a vector of the panel.
+inline void multiply_add(Floats& sum, const float* a, const float* column) {
+  sum += all(*a) * load(column);
+}
+
+#if defined(__AVX512BF16__)
+inline void multiply_add(Floats& sum, const Bfloat16* a, const Bfloat16* column) {
+  int32_t pair;
+  memcpy(&pair, a, sizeof pair);
+  __m512bh columns;
+  memcpy(&columns, column, sizeof columns);
+  sum = bits_as<Floats>(
+      _mm512_dpbf16_ps(bits_as<__m512>(sum), (__m512bh)_mm512_set1_epi32(pair), columns));
+}
+#endif
+
+// c (ROWS, COUNT vectors) = or += a (ROWS, K) times the first COUNT vectors of the panel's rows.
+template <int ROWS, int COUNT, class Left, class Element>
+void tile(Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c) {
+  Floats sums[ROWS][COUNT];
+#pragma GCC unroll 24
+  for (int r = 0; r < ROWS; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < COUNT; v++) sums[r][v] = add ? load(c + r * width + v * LANES) : Floats{};
+  }
+  for (int64_t k = 0; k < K; k += PAIR<Element>, panel += width * PAIR<Element>) {
+#pragma GCC unroll 24
+    for (int r = 0; r < ROWS; r++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < COUNT; v++) {
+        multiply_add(sums[r][v], a.at(r, k), panel + v * LANES * PAIR<Element>);
+      }
+    }
+  }
+#pragma GCC unroll 24
+  for (int r = 0; r < ROWS; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < COUNT; v++) store(c + r * width + v * LANES, sums[r][v]);
+  }
+}
+
+// Calls the tile of the given number of rows, at most MOST.
+template <int MOST, int COUNT, class Left, class Element>
+inline void tile_of(
+    int64_t rows, Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c) {
+  if constexpr (MOST > 1) {
+    if (rows < MOST) return tile_of<MOST - 1, COUNT>(rows, a, panel, width, K, add, c);
+  }
+  tile<MOST, COUNT>(a, panel, width, K, add, c);
+}
+
+// c (rows, WIDTH) = or += a (rows, K) panel (K, WIDTH); K is even for bfloat16.
+template <int WIDTH, class Left, class Element>
+void product(int64_t rows, int64_t K, Left a, const Element* panel, bool add, float* c) {
+  constexpr int COUNT = WIDTH / LANES < VECTORS ? WIDTH / LANES : VECTORS;
+  static_assert(WIDTH % (COUNT * LANES) == 0, "the panel is cut into equal parts");
+  constexpr int MOST = ACCUMULATORS / COUNT;
+  const int64_t num_tiles = (rows + MOST - 1) / MOST;
+  for (int64_t column = 0; column < WIDTH; column += COUNT * LANES) {
+    for (int64_t i = 0; i < num_tiles; i++) {  // of equal heights, as far as possible
+      const int64_t first = rows * i / num_tiles, last = rows * (i + 1) / num_tiles;
+      tile_of<MOST, COUNT>(
+          last - first, Left{a.at(first, 0), a.stride}, panel + column * PAIR<Element>, WIDTH, K,
+          add, c + first * WIDTH + column);
+    }
+  }
+}
+
+}  // namespace

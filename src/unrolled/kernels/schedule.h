@@ -1,0 +1,102 @@
+// How the work of a recurrence is spread over the threads, and where its rows lie.
+#pragma once
+
+#include <stdlib.h>
+
+#include "vector.h"
+
+// torch's own thread pool: calls f(begin, end, context) for parts of a range.
+typedef int32_t (*ParallelFor)(
+    int64_t begin, int64_t end, int64_t grain, void (*f)(int64_t, int64_t, void*), void* context);
+
+namespace {
+
+constexpr int64_t FEW_ROWS = 4;          // a thread with fewer would wait for weights, not compute
+constexpr int64_t SMALL_STEP = 1 << 16;  // multiplications that are not worth waking a thread for
+
+struct Threads {
+  ParallelFor parallel_for;
+  int64_t number;
+
+  template <class F>
+  void run(int64_t parts, F&& f) const {
+    if (parts <= 1 || number <= 1) {
+      for (int64_t part = 0; part < parts; part++) f(part);
+      return;
+    }
+    parallel_for(
+        0, parts, 1,
+        [](int64_t begin, int64_t end, void* context) {
+          for (int64_t part = begin; part < end; part++) (*static_cast<F*>(context))(part);
+        },
+        &f);
+  }
+};
+
+// T steps of at most B rows. The rows of step t are offsets[t] to offsets[t + 1] of all N; a longer
+// sequence never lies below a shorter one, so a sequence keeps its place until it ends.
+struct Sequences {
+  int64_t T, B;
+  const int64_t* offsets;
+
+  int64_t rows() const { return offsets[T]; }
+  int64_t active(int64_t t) const { return t < T ? offsets[t + 1] - offsets[t] : 0; }
+
+  // The first row of part i of n such that all parts have about the same number of tokens.
+  int64_t part(int64_t i, int64_t n) const {
+    int64_t row = 0, tokens = 0, t = T;
+    for (; row < B; row++) {
+      while (t > 0 && active(t - 1) <= row) t--;
+      if (tokens * n >= rows() * i) break;
+      tokens += t;
+    }
+    return i == n ? B : row;
+  }
+};
+
+// Calls step(t, first row, last row, first column, last column) for all steps in the order of time,
+// or back. Each thread takes its own rows and never waits; with too few rows all share each step's
+// columns.
+template <class Step>
+void run_steps(
+    const Sequences& seq, const Threads& threads, int64_t columns, int64_t work_per_row,
+    bool backward, Step&& step) {
+  if (seq.B >= threads.number * FEW_ROWS || seq.B * work_per_row < SMALL_STEP) {
+    const int64_t parts = at_most(threads.number, seq.B / FEW_ROWS > 0 ? seq.B / FEW_ROWS : 1);
+    threads.run(parts, [&](int64_t i) {
+      const int64_t first = seq.part(i, parts), last = seq.part(i + 1, parts);
+      for (int64_t s = 0; s < seq.T; s++) {
+        const int64_t t = backward ? seq.T - 1 - s : s;
+        const int64_t end = at_most(last, seq.active(t));
+        if (first < end) step(t, first, end, 0, columns);
+      }
+    });
+    return;
+  }
+  const int64_t parts = at_most(threads.number, columns);
+  for (int64_t s = 0; s < seq.T; s++) {
+    const int64_t t = backward ? seq.T - 1 - s : s;
+    threads.run(parts, [&](int64_t i) {
+      step(t, 0, seq.active(t), columns * i / parts, columns * (i + 1) / parts);
+    });
+  }
+}
+
+// Memory for one call, aligned to cache lines.
+template <class T>
+struct Scratch {
+  int64_t bytes;
+  T* data;
+
+  explicit Scratch(int64_t count)
+      : bytes(round_up((count + 1) * (int64_t)sizeof(T), 64)),
+        data(static_cast<T*>(aligned_alloc(64, bytes))) {
+    if (!data) abort();
+  }
+  Scratch(const Scratch&) = delete;
+  ~Scratch() { free(data); }
+
+  void clear() { memset(data, 0, bytes); }
+};
+
+}  // namespace

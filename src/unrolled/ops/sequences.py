@@ -1,0 +1,70 @@
+"""What the recurrences share: rows of sequences, and the precision they are computed in.
+
+Sequences of unequal length are given as torch packs them: the steps one after the other, `(N, E)`,
+the longest sequence first, and `batch_sizes (T,)`, how many sequences have a step t.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .. import kernels
+from ..errors import ShapeError
+
+
+def precision(x: Tensor, weight: Tensor) -> torch.dtype | None:
+    """What the kernels compute in, by autocast and processor; None where torch has to do it."""
+    autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
+    if weight.dtype != torch.float32 or not kernels.supports(x.device, torch.float32):
+        return None
+    if autocast == torch.bfloat16 and kernels.supports(x.device, torch.bfloat16):
+        return torch.bfloat16
+    return torch.float32
+
+
+def check(x: Tensor, states: tuple[Tensor, ...], weights: tuple[Tensor, Tensor], gates: int) -> None:
+    """Raises ShapeError where a tensor does not fit the others: a kernel reads memory as told."""
+    weight_ih, weight_hh = weights
+    hidden_size = weight_hh.shape[-1]
+    if weight_hh.shape != (gates * hidden_size, hidden_size):
+        rule = f"({gates}H, H)"
+        raise ShapeError("weight_hh", rule, tuple(weight_hh.shape))
+    if weight_ih.shape != (gates * hidden_size, x.shape[-1]):
+        rule = f"({gates}H, E) = {(gates * hidden_size, x.shape[-1])}"
+        raise ShapeError("weight_ih", rule, tuple(weight_ih.shape))
+    for state in states:
+        if state.shape[-1:] != (hidden_size,) or state.dim() != 2:
+            raise ShapeError("state", f"(B, {hidden_size})", tuple(state.shape))
+
+
+def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Rows of all steps, `(N, E)`, and where each step begins, `(T + 1,)` with N at the end.
+
+    Raises:
+        ShapeError: x is neither `(T, B, E)` nor, with batch sizes, `(N, E)` of as many rows.
+    """
+    if batch_sizes is None:
+        if x.dim() != 3 or x.shape[1] != batch_size or 0 in x.shape:
+            raise ShapeError("x", f"(T, {batch_size}, E) with T >= 1", tuple(x.shape))
+        return x.flatten(0, 1), torch.arange(len(x) + 1) * batch_size
+    if x.dim() != 2 or len(x) != batch_sizes.sum():
+        raise ShapeError("x", f"(N, E) with N = {int(batch_sizes.sum())}", tuple(x.shape))
+    falling = bool((batch_sizes[1:] <= batch_sizes[:-1]).all()) and bool((batch_sizes > 0).all())
+    if not falling or batch_sizes[0] != batch_size:
+        rule = f"(T,), falling from B = {batch_size} to no less than 1"
+        raise ShapeError("batch_sizes", rule, tuple(batch_sizes.tolist()))
+    return x, F.pad(batch_sizes.cumsum(0), (1, 0))
+
+
+def last_rows(offsets: Tensor) -> Tensor:
+    """The row of each sequence's last step, `(B,)`."""
+    sizes = offsets.diff()
+    rows = torch.arange(int(sizes[0]))
+    last_steps = (sizes[:, None] > rows).sum(0) - 1
+    return offsets[last_steps] + rows
+
+
+def even(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """A column of zeros more where there must be an even number: bfloat16 goes in pairs."""
+    odd = x.shape[-1] % 2 and dtype == torch.bfloat16
+    return F.pad(x, (0, 1)) if odd else x.contiguous()
