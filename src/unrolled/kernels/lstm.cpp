@@ -19,9 +19,9 @@ void forward(
     Sequences seq, int64_t E, int64_t H, Threads threads,
     const Element* x,                                             // (N, E)
     const float* weight_ih, const float* weight_hh, const float* bias,  // (4H, E), (4H, H), (4H)
-    const float* h0, const float* c0,                             // (B, H)
-    Element* gates,                                               // (N, 4H) activations, or null
-    float* cells, Element* y) {                                   // (N, H)
+    float* h, float* c,           // (B, H) before the first step; become those after the last
+    Element* gates, float* cells,  // (N, 4H) activations and (N, H), or null
+    Element* y) {                  // (N, H)
   const LSTMPanels<Element> inputs{H, E}, states{H, H};
   constexpr int64_t WIDTH = LSTMPanels<Element>::WIDTH;
   const int64_t K = states.K();
@@ -29,12 +29,11 @@ void forward(
   inputs.pack(weight_ih, packed_ih.data, threads);
   states.pack(weight_hh, packed_hh.data, threads);
   hidden.clear();
-  copy_rows(h0, seq.B, H, hidden.data, K);
+  copy_rows(h, seq.B, H, hidden.data, K);
   auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
     const int64_t rows = last - first, offset = seq.offsets[t];
     const Element* before = hidden.data + t % 2 * seq.B * K;
     Element* after = hidden.data + (t + 1) % 2 * seq.B * K;
-    const float* c = t ? cells + seq.offsets[t - 1] * H : c0;
     Scratch<float> sums(rows * WIDTH);
     for (int64_t block = column; block < end; block++) {
       product<WIDTH>(
@@ -55,11 +54,13 @@ void forward(
           const Floats g = tanh(load(sum + 2 * UNITS) + bias_g);
           const Floats o = sigmoid(load(sum + 3 * UNITS) + bias_o);
           const Floats cell = f * load(c + row * H + u, n) + i * g;
-          const Floats h = o * tanh(cell);
-          store(cells + at * H + u, cell, n);
-          store(y + at * H + u, h, n);
-          store(after + row * K + u, h, n);
+          const Floats output = o * tanh(cell);
+          store(c + row * H + u, cell, n);
+          store(h + row * H + u, output, n);
+          store(y + at * H + u, output, n);
+          store(after + row * K + u, output, n);
           if (gates) {
+            store(cells + at * H + u, cell, n);
             Element* gate = gates + at * 4 * H + u;
             store(gate, i, n);
             store(gate + H, f, n);
@@ -96,22 +97,17 @@ void backward(
   const int64_t state_blocks = states.back_blocks();
   const int64_t blocks = state_blocks + (grad_x ? inputs.back_blocks() : 0);
 
-  // What flows out of the slopes of step t: into the inputs, and to the state before.
+  // What flows out of the slopes of step t: to the state before, and into the inputs.
   auto flow = [&](int64_t t, int64_t first, int64_t last, int64_t block, float* sums) {
     const Rows<Element> left{slopes.data + t % 2 * seq.B * K + first * K, K};
     if (block < state_blocks) {
       product<WIDTH>(last - first, K, left, packed_hh.data + block * K * WIDTH, false, sums);
+      store_columns(sums, last - first, WIDTH, block * WIDTH, grad_h + first * H, H);
       return;
     }
     const int64_t column = (block - state_blocks) * WIDTH;
     product<WIDTH>(last - first, K, left, packed_ih.data + column * K, false, sums);
-    for (int64_t row = first; row < last; row++) {
-      for (int64_t u = column; u < at_most(E, column + WIDTH); u += LANES) {
-        store(
-            grad_x + (seq.offsets[t] + row) * E + u,
-            load(sums + (row - first) * WIDTH + u - column), (int)(E - u));
-      }
-    }
+    store_columns(sums, last - first, WIDTH, column, grad_x + (seq.offsets[t] + first) * E, E);
   };
 
   auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
@@ -126,11 +122,7 @@ void backward(
         for (int64_t row = first; row < last; row++) {
           const int64_t at = offset + row;
           Element* gate = gates + at * 4 * H + u;
-          float* later = grad_h + row * H + u;
-          if (row < going_on) {
-            store(later, load(sums.data + (row - first) * WIDTH + u - block * WIDTH), n);
-          }
-          const Floats dh = load(later, n) + load(grad_y + at * H + u, n);
+          const Floats dh = load(grad_h + row * H + u, n) + load(grad_y + at * H + u, n);
           const Floats i = load(gate, n), f = load(gate + H, n);
           const Floats g = load(gate + 2 * H, n), o = load(gate + 3 * H, n);
           const Floats squashed = tanh(load(cells + at * H + u, n));
@@ -158,12 +150,6 @@ void backward(
   threads.run(blocks, [&](int64_t block) {
     Scratch<float> sums(seq.B * WIDTH);
     flow(0, 0, seq.B, block, sums.data);
-    for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
-      for (int64_t row = 0; row < seq.B; row++) {
-        store(
-            grad_h + row * H + u, load(sums.data + row * WIDTH + u - block * WIDTH), (int)(H - u));
-      }
-    }
   });
 
   const Previous<Element> previous(seq, h0, y, H);
@@ -180,10 +166,9 @@ void backward(
   KERNEL(lstm_forward_##precision)(                                                               \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
       int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,      \
-      const float* bias, const float* h0, const float* c0, Element* gates, float* cells,          \
-      Element* y) {                                                                               \
+      const float* bias, float* h, float* c, Element* gates, float* cells, Element* y) {           \
     forward<Element>(                                                                             \
-        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, bias, h0, c0, gates,  \
+        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, bias, h, c, gates,    \
         cells, y);                                                                                \
   }                                                                                               \
   KERNEL(lstm_backward_##precision)(                                                              \

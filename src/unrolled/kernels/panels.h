@@ -85,4 +85,15 @@ void copy_rows(const float* from, int64_t rows, int64_t count, Element* to, int6
   }
 }
 
+// Puts rows of `width` sums into columns `column` onward of rows of `count` elements.
+template <class Element>
+void store_columns(
+    const float* sums, int64_t rows, int64_t width, int64_t column, Element* to, int64_t count) {
+  for (int64_t row = 0; row < rows; row++) {
+    for (int64_t u = column; u < at_most(count, column + width); u += LANES) {
+      store(to + row * count + u, load(sums + row * width + u - column), (int)(count - u));
+    }
+  }
+}
+
 }  // namespace
