@@ -47,7 +47,7 @@ class Peer:
 PEERS = (
     Peer("Keras", "keras_article.py", "keras"),
     Peer("Keras", "keras_article.py", "keras", "bfloat16"),
-    Peer("Keras, inter-op 2", "keras_article.py", "keras", environment={"INTER_OP": "2"}),
+    Peer("Keras", "keras_article.py", "keras", environment={"INTER_OP": "2"}),
     Peer("JAX", "jax_article.py", "jax"),
     Peer("torch.nn.LSTM", "torch_article.py"),
     Peer("torch.nn.LSTM", "torch_article.py", precision="bfloat16"),
@@ -122,6 +122,8 @@ def main() -> None:
         parser.error(f"no peer {', '.join(unknown)}; there are {', '.join(names)}.")
     bind()
     runners = start(arguments.peers, arguments.venvs)
+    if not runners:
+        sys.exit("error: none of these peers is there. Run: scripts/bench-peers")
     idle = idle_share(runners)
     for index in range(arguments.rounds):
         for runner in runners[:: (-1) ** index]:
@@ -180,7 +182,7 @@ def report(runners: list[Runner], idle: float) -> None:
 
 def is_baseline(line: dict[str, Any]) -> bool:
     """Whether a row is one of those whose fastest the others are compared with."""
-    return line["peer"].startswith("Keras") and line["precision"] == "float32"
+    return line["peer"] == "Keras" and line["precision"] == "float32"
 
 
 def row(runner: Runner) -> dict[str, Any]:

@@ -17,7 +17,8 @@ def main() -> None:
     """Trains by the fastest way that Keras has on this processor."""
     precision = protocol.read_precision("float32", "bfloat16")
     tf.config.threading.set_intra_op_parallelism_threads(protocol.THREADS)
-    tf.config.threading.set_inter_op_parallelism_threads(int(os.environ.get("INTER_OP", 1)))
+    inter_op = int(os.environ.get("INTER_OP", 1))
+    tf.config.threading.set_inter_op_parallelism_threads(inter_op)
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     steps = {
@@ -26,7 +27,8 @@ def main() -> None:
         "tf.function with XLA": function(jit_compile=True),
     }
     name = protocol.fastest(steps)
-    protocol.serve(steps[name], ("keras", "tensorflow-cpu"), f"fastest way: {name}")
+    note = f"{inter_op} inter-op, fastest way: {name}"
+    protocol.serve(steps[name], ("keras", "tensorflow-cpu"), note)
 
 
 def build() -> keras.Model:
