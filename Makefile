@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := runs/demo
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench bench-peers clean
 
 demo: $(READY)  ## about five minutes: compare all models on Shakespeare, let the best one write
 	rm -rf $(DEMO)
@@ -22,8 +22,12 @@ check: $(READY)  ## formatting, lint and types
 bench: $(READY)  ## the benchmarks behind the published figures: hours; UNROLLED_DATA names the data
 	BIN=$(BIN) scripts/bench
 
+bench-peers: $(READY)  ## a training step beside Keras, JAX and others: ten minutes, gigabytes in .venv-peers
+	scripts/bench-peers .venv-peers
+	$(BIN)/python benchmarks/article.py
+
 $(READY): scripts/setup pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/unrolled/kernels/*.cpp)
 	scripts/setup $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .venv-peers build dist
