@@ -38,7 +38,7 @@ def outputs_and_gradients(op: Op, inputs: Sequence[Tensor]) -> list[Tensor]:
     """All results of an op, then the gradient of a random mixture of them at every input."""
     outputs = op(*inputs)
     generator = torch.Generator().manual_seed(1)
-    mixtures = [torch.randn(y.shape, generator=generator, dtype=y.dtype) for y in outputs]
+    mixtures = [torch.randn(y.shape, generator=generator).to(y.dtype) for y in outputs]
     return [*outputs, *torch.autograd.grad(outputs, inputs, mixtures)]
 
 

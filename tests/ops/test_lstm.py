@@ -1,12 +1,7 @@
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import Tensor, nn
 
-from unrolled.ops import lstm as lstm_module
 from unrolled.ops.lstm import lstm, lstm_reference
 
 from .checks import (
@@ -54,33 +49,3 @@ def test_step_by_step_equals_whole(op):
 def test_bfloat16_is_close(num_steps):
     inputs = random_inputs((num_steps, 7, 5, 17), 4, 2, dtype=torch.float32)
     assert_bfloat16_is_close(lstm, inputs)
-
-
-def test_float32_stands_in_where_the_processor_lacks_bfloat16(monkeypatch):
-    monkeypatch.setattr(lstm_module, "bfloat16_works", lambda: False)
-    inputs = random_inputs((9, 7, 5, 17), 4, 2, dtype=torch.float32)
-    with torch.autocast("cpu", torch.bfloat16):
-        found = lstm(inputs[0].bfloat16().detach(), *inputs[1:])
-    expected = lstm(inputs[0].bfloat16().float().detach(), *inputs[1:])
-    for one, two in zip(found, expected, strict=True):
-        assert one.dtype == torch.float32
-        assert torch.equal(one, two)
-
-
-def test_a_processor_without_bfloat16_is_recognized():
-    """On AVX2, simulated where there is more, either torch's LSTM runs or ours stands in."""
-    program = """
-import torch
-from unrolled.ops.lstm import bfloat16_works, lstm
-sizes = (3, 2, 5), (2, 4), (2, 4), (16, 5), (16, 4), (16,)
-inputs = [torch.ones(size, requires_grad=True) for size in sizes]
-with torch.autocast("cpu", torch.bfloat16):
-    y, h, c = lstm(*inputs)
-y.float().sum().backward()
-print(bfloat16_works(), y.dtype)
-"""
-    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
-    )
-    assert done.stdout.strip() in ("False torch.float32", "True torch.bfloat16"), done.stderr

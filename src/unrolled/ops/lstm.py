@@ -82,11 +82,10 @@ def _lstm(
     y, last_h, last_c, gates, cells = _empty(x, h, c, weight_ih, weight_hh, bias, offsets, keep)
     rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
-    given = (rows, weight_ih, *(tensor.contiguous() for tensor in (weight_hh, bias, h, c)))
-    kernels.call("lstm_forward", x.dtype, *sizes, *given, gates if keep else None, cells, y)
-    last = sequences.last_rows(offsets)
-    torch.index_select(cells, 0, last, out=last_c)
-    last_h.copy_(y.index_select(0, last))
+    given = rows, weight_ih, weight_hh.contiguous(), bias.contiguous()
+    states = last_h.copy_(h), last_c.copy_(c)
+    kept = (gates, cells) if keep else (None, None)
+    kernels.call("lstm_forward", x.dtype, *sizes, *given, *states, *kept, y)
     return y, last_h, last_c, gates, cells
 
 
@@ -102,10 +101,9 @@ def _empty(
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     (num_rows, _), hidden_size = x.shape, h.shape[1]
-    y = x.new_empty(num_rows, hidden_size)
-    gates = x.new_empty(num_rows if keep else 0, 4 * hidden_size)
-    cells = c.new_empty(num_rows, hidden_size)
-    return y, torch.empty_like(h), torch.empty_like(c), gates, cells
+    y, num_kept = x.new_empty(num_rows, hidden_size), num_rows if keep else 0
+    gates, cells = x.new_empty(num_kept, 4 * hidden_size), c.new_empty(num_kept, hidden_size)
+    return y, h.new_empty(h.shape), c.new_empty(c.shape), gates, cells
 
 
 @torch.library.custom_op("unrolled::lstm_backward", mutates_args=("gates",))
@@ -128,8 +126,8 @@ def _lstm_backward(
     rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
     weight_hh, h, c = (tensor.contiguous() for tensor in (weight_hh, h, c))
-    grad_x = torch.empty_like(rows) if wants_x else rows.new_empty(0)
-    grad_h, grad_c = grad_h.clone(), grad_c.clone()
+    grad_x = rows.new_empty(rows.shape if wants_x else (0, rows.shape[1]))
+    grad_h, grad_c = (sequences.copy(grad) for grad in (grad_h, grad_c))
     grads = torch.empty_like(weight_ih), torch.empty_like(weight_hh), h.new_empty(len(weight_hh))
     known = rows, weight_ih, weight_hh, h, c, gates, cells, y, grad_y.contiguous()
     wanted = grad_x if wants_x else None
@@ -139,9 +137,9 @@ def _lstm_backward(
 
 
 @_lstm_backward.register_fake
-def _(x, h, c, weight_ih, weight_hh, offsets, gates, cells, y, grad_y, grad_h, grad_c, wants_x):  # noqa: ANN001, ANN202, PLR0913
-    grad_x = torch.empty_like(x) if wants_x else x.new_empty(0, x.shape[1])
-    shaped = (torch.empty_like(tensor) for tensor in (h, c, weight_ih, weight_hh))
+def _(x, h, c, weight_ih, weight_hh, offsets, gates, cells, y, grad_y, grad_h, grad_c, wants_x):
+    grad_x = x.new_empty(x.shape if wants_x else (0, x.shape[1]))
+    shaped = (tensor.new_empty(tensor.shape) for tensor in (h, c, weight_ih, weight_hh))
     return grad_x, *shaped, h.new_empty(len(weight_hh))
 
 
@@ -157,7 +155,8 @@ def _gradients(
 ) -> tuple[Tensor | None, ...]:
     *known, y = ctx.saved_tensors
     h, c = known[1:3]
-    grads = (g if g is not None else torch.zeros_like(t) for g, t in ((grad_y, y), (grad_h, h), (grad_c, c)))
+    given = ((grad_y, y), (grad_h, h), (grad_c, c))
+    grads = (torch.zeros_like(value) if grad is None else grad for grad, value in given)
     wants_x = ctx.needs_input_grad[0]
     grad_x, *others = torch.ops.unrolled.lstm_backward(*known, y, *grads, wants_x)
     return grad_x if wants_x else None, *others, None, None

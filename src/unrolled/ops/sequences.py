@@ -22,7 +22,9 @@ def precision(x: Tensor, weight: Tensor) -> torch.dtype | None:
     return torch.float32
 
 
-def check(x: Tensor, states: tuple[Tensor, ...], weights: tuple[Tensor, Tensor], gates: int) -> None:
+def check(
+    x: Tensor, states: tuple[Tensor, ...], weights: tuple[Tensor, Tensor], gates: int
+) -> None:
     """Raises ShapeError where a tensor does not fit the others: a kernel reads memory as told."""
     weight_ih, weight_hh = weights
     hidden_size = weight_hh.shape[-1]
@@ -56,15 +58,12 @@ def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Ten
     return x, F.pad(batch_sizes.cumsum(0), (1, 0))
 
 
-def last_rows(offsets: Tensor) -> Tensor:
-    """The row of each sequence's last step, `(B,)`."""
-    sizes = offsets.diff()
-    rows = torch.arange(int(sizes[0]))
-    last_steps = (sizes[:, None] > rows).sum(0) - 1
-    return offsets[last_steps] + rows
-
-
 def even(x: Tensor, dtype: torch.dtype) -> Tensor:
     """A column of zeros more where there must be an even number: bfloat16 goes in pairs."""
     odd = x.shape[-1] % 2 and dtype == torch.bfloat16
     return F.pad(x, (0, 1)) if odd else x.contiguous()
+
+
+def copy(x: Tensor) -> Tensor:
+    """A contiguous copy, for a kernel to write into."""
+    return x.clone(memory_format=torch.contiguous_format)

@@ -1,0 +1,88 @@
+"""The diagonal linear recurrence: a plain loop and the compiled kernel."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import kernels
+from ..errors import ShapeError
+from . import sequences
+
+
+def scan_reference(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """Runs a diagonal linear recurrence over a whole sequence, step by step.
+
+    h_t = a_t * h_{t-1} + b_t, every channel on its own.  Source: Martin & Cundy 2018.
+
+    Args:
+        a, b: What is kept of the state and what is added to it, each `(T, B, H)`.
+        h: State before the first step, `(B, H)`.
+
+    Returns:
+        y: State of every step, `(T, B, H)`.
+        h: State after the last step, `(B, H)`; feed it back to continue the text.
+    """
+    steps = []
+    for keep, new in zip(a, b, strict=True):
+        h = keep * h + new
+        steps.append(h)
+    return torch.stack(steps), h
+
+
+def scan(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """Runs a diagonal linear recurrence, fast; arguments and results as `scan_reference`.
+
+    Always computed in float32 or wider: it is the memory, and its cost is that of reading a and b.
+
+    Raises:
+        ShapeError: a, b and h do not belong together.
+    """
+    if a.dim() != 3 or 0 in a.shape or b.shape != a.shape or h.shape != a.shape[1:]:
+        expected = "a and b (T, B, H) with T >= 1, h (B, H)"
+        raise ShapeError("a, b, h", expected, tuple(tuple(t.shape) for t in (a, b, h)))
+    if a.dtype == torch.float64 or not kernels.supports(a.device, torch.float32):
+        return scan_reference(a, b, h)
+    y = torch.ops.unrolled.scan(a.float(), b.float(), h.float())
+    return y, y[-1]
+
+
+@torch.library.custom_op("unrolled::scan", mutates_args=())
+def _scan(a: Tensor, b: Tensor, h: Tensor) -> Tensor:
+    y = a.new_empty(a.shape)
+    given = (tensor.contiguous() for tensor in (a, b, h))
+    kernels.call("scan_forward", a.dtype, len(a), h.numel(), *given, y)
+    return y
+
+
+@_scan.register_fake
+def _(a, b, h):
+    return a.new_empty(a.shape)
+
+
+@torch.library.custom_op("unrolled::scan_backward", mutates_args=())
+def _scan_backward(
+    a: Tensor, h: Tensor, y: Tensor, grad_y: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of a, b and h."""
+    grad_a, grad_b, grad_h = a.new_empty(a.shape), sequences.copy(grad_y), torch.zeros_like(h)
+    given = a.contiguous(), h.contiguous(), y, grad_b, grad_h
+    kernels.call("scan_backward", a.dtype, len(a), h.numel(), *given, grad_a)
+    return grad_a, grad_b, grad_h
+
+
+@_scan_backward.register_fake
+def _(a, h, y, grad_y):
+    return a.new_empty(a.shape), a.new_empty(a.shape), h.new_empty(h.shape)
+
+
+def _save(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    a, _, h = inputs
+    ctx.save_for_backward(a, h, output)
+
+
+def _gradients(ctx: Any, grad_y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.ops.unrolled.scan_backward(*ctx.saved_tensors, grad_y)
+
+
+_scan.register_autograd(_gradients, setup_context=_save)

@@ -1,0 +1,256 @@
+"""The compiled recurrences against their references, on every instruction set of this machine."""
+
+import os
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from unrolled import kernels
+from unrolled.errors import ShapeError
+from unrolled.ops import sequences
+from unrolled.ops.elman import elman, elman_reference
+from unrolled.ops.gru import gru, gru_reference
+from unrolled.ops.lstm import lstm, lstm_reference
+from unrolled.ops.scan import scan, scan_reference
+
+from .checks import Op, outputs_and_gradients, random_inputs
+
+pytestmark = pytest.mark.skipif(
+    kernels.library() is None, reason="installed without a C++ compiler: there are no kernels"
+)
+
+
+class Case(NamedTuple):
+    fast: Op
+    reference: Op
+    num_gates: int
+    num_states: int
+    num_biases: int
+
+
+def relu_elman(*inputs: Tensor, batch_sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+    return elman(*inputs, "relu", batch_sizes)
+
+
+CASES = {
+    "lstm": Case(lstm, lstm_reference, 4, 2, 1),
+    "gru": Case(gru, gru_reference, 3, 1, 2),
+    "elman": Case(elman, elman_reference, 1, 1, 1),
+    "relu": Case(relu_elman, lambda *inputs: elman_reference(*inputs, "relu"), 1, 1, 1),
+}
+SHAPES = [(1, 1, 17, 17), (63, 7, 5, 17), (2, 1, 9, 130), (3, 70, 33, 65), (9, 13, 64, 48)]
+"""(T, B, E, H): odd widths, fewer rows than a tile and more than one, several blocks of units."""
+
+
+@pytest.fixture(params=kernels.available())
+def isa(request, monkeypatch) -> str:
+    """One of the instruction sets that were compiled and that this processor has."""
+    monkeypatch.setattr(kernels, "instruction_set", lambda: request.param)
+    return request.param
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request):
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(1)
+
+
+def inputs_of(name: str, shape: tuple[int, int, int, int], **settings: Any) -> list[Tensor]:
+    _, _, num_gates, num_states, num_biases = CASES[name]
+    return random_inputs(shape, num_gates, num_states, num_biases, torch.float32, **settings)
+
+
+def assert_close(found: list[Tensor], expected: list[Tensor], limit: float) -> None:
+    """Relative root mean square of every output and gradient."""
+    for index, (one, two) in enumerate(zip(found, expected, strict=True)):
+        assert torch.isfinite(one).all(), index
+        assert (one.double() - two).norm() <= limit * two.norm() + 1e-12, index
+
+
+def exact(name: str, inputs: list[Tensor]) -> list[Tensor]:
+    """Outputs and gradients in float64."""
+    doubles = [tensor.detach().double().requires_grad_() for tensor in inputs]
+    return outputs_and_gradients(CASES[name].reference, doubles)
+
+
+def in_bfloat16(op: Op) -> Op:
+    def run(*inputs: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16):
+            return tuple(y.float() for y in op(*inputs))
+
+    return run
+
+
+@pytest.mark.parametrize("start_state", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", CASES)
+def test_float32_equals_the_reference(name, shape, start_state, isa, threads):
+    inputs = inputs_of(name, shape, start_state=start_state)
+    assert_close(outputs_and_gradients(CASES[name].fast, inputs), exact(name, inputs), 2e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", ["lstm", "gru", "elman"])
+def test_bfloat16_is_close(name, shape, isa, threads):
+    inputs = inputs_of(name, shape)
+    found = outputs_and_gradients(in_bfloat16(CASES[name].fast), inputs)
+    assert_close(found, exact(name, inputs), 0.02)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_unequal_lengths_cost_and_change_nothing(name, isa, threads):
+    """Each row of a packed batch has the outputs, last states and gradients that it has alone."""
+    lengths = [11, 7, 7, 6, 2, 2, 1, 1, 1]
+    inputs = inputs_of(name, (11, 9, 5, 19))
+    x, states = inputs[0], inputs[1 : 1 + CASES[name].num_states]
+    parameters = inputs[1 + CASES[name].num_states :]
+
+    def packed(*given: Tensor) -> tuple[Tensor, ...]:
+        pack = pack_padded_sequence(given[0], lengths)
+        return CASES[name].fast(pack.data, *given[1:], batch_sizes=pack.batch_sizes)
+
+    def alone(*given: Tensor) -> tuple[Tensor, ...]:
+        rows = [
+            CASES[name].reference(
+                given[0][:length, [i]], *(s[[i]] for s in given[1 : 1 + len(states)]), *parameters
+            )
+            for i, length in enumerate(lengths)
+        ]
+        steps = [row[0][t, 0] for t in range(11) for row in rows if t < len(row[0])]
+        last = [torch.cat(column) for column in list(zip(*rows, strict=True))[1:]]
+        return torch.stack(steps), *last
+
+    found, expected = (outputs_and_gradients(op, inputs) for op in (packed, alone))
+    assert not found[1 + len(states)][lengths[-1] :, -1].any()  # no gradient behind the end of x
+    assert_close(found, expected, 1e-5)
+    assert x.shape == (11, 9, 5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_needs_no_gradient_changes_nothing(name):
+    inputs = inputs_of(name, (5, 6, 7, 18))
+    expected = outputs_and_gradients(CASES[name].fast, inputs)
+    frozen = [inputs[0].detach(), *inputs[1:]]
+    outputs = CASES[name].fast(*frozen)
+    with torch.no_grad():
+        for one, two in zip(CASES[name].fast(*inputs), outputs, strict=True):
+            assert torch.equal(one, two)
+    sum(y.sum() for y in outputs).backward()
+    assert len(expected) == len(outputs) + len(inputs)
+    assert all(tensor.grad is not None for tensor in inputs[1:])
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_a_second_way_back_is_refused(name):
+    """The first one has written over the activations."""
+    y = CASES[name].fast(*inputs_of(name, (3, 2, 4, 5)))[0].sum()
+    y.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_not_a_number_comes_out(name, isa):
+    inputs = inputs_of(name, (3, 2, 4, 5))
+    with torch.no_grad():
+        inputs[0][1, 0, 0] = torch.nan
+        y = CASES[name].fast(*inputs)[0]
+    assert torch.isfinite(y[0]).all() and torch.isfinite(y[:, 1]).all()
+    assert y[1:, 0].isnan().any()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_extreme_inputs_saturate(name, isa):
+    inputs = inputs_of(name, (3, 2, 4, 5))
+    inputs[0] = (1e4 * inputs[0]).detach().requires_grad_()
+    if name != "relu":
+        assert_close(outputs_and_gradients(CASES[name].fast, inputs), exact(name, inputs), 1e-3)
+
+
+def test_operators_keep_torchs_rules():
+    """Shapes of fake tensors, gradients and aliasing are as torch.export and compile expect."""
+    offsets = torch.arange(4) * 2
+    for name, flag in (("lstm", True), ("gru", True), ("elman", False)):
+        x, *others = inputs_of(name, (3, 2, 4, 5))
+        rows = x.detach().flatten(0, 1).requires_grad_()
+        arguments = (rows, *others, offsets, flag)
+        torch.library.opcheck(getattr(torch.ops.unrolled, name).default, arguments)
+    a, b = torch.rand(3, 2, 5, requires_grad=True), torch.rand(3, 2, 5, requires_grad=True)
+    torch.library.opcheck(torch.ops.unrolled.scan.default, (a, b, torch.rand(2, 5)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (63, 7, 17), (5, 3, 64)])
+def test_scan_equals_the_reference(shape, isa, threads):
+    generator = torch.Generator().manual_seed(0)
+    a = torch.rand(shape, generator=generator, requires_grad=True)
+    b = torch.randn(shape, generator=generator, requires_grad=True)
+    h = torch.randn(shape[1:], generator=generator, requires_grad=True)
+    found = outputs_and_gradients(scan, (a, b, h))
+    doubles = [tensor.detach().double().requires_grad_() for tensor in (a, b, h)]
+    assert_close(found, outputs_and_gradients(scan_reference, doubles), 1e-6)
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    x, h, c, weight_ih, weight_hh, bias = inputs_of("lstm", (3, 2, 4, 5))
+    with pytest.raises(ShapeError, match=r"weight_ih must be \(4H, E\) = \(20, 4\)"):
+        lstm(x, h, c, weight_ih[:, 1:], weight_hh, bias)
+    with pytest.raises(ShapeError, match="state must be"):
+        lstm(x, h[:, 1:], c, weight_ih, weight_hh, bias)
+    with pytest.raises(ShapeError, match=r"x must be \(T, 2, E\) with T >= 1"):
+        lstm(x[:, :1], h, c, weight_ih, weight_hh, bias)
+    with pytest.raises(ShapeError, match="batch_sizes must be"):
+        lstm(x[0], h, c, weight_ih, weight_hh, bias, torch.tensor([1, 1]))
+    with pytest.raises(ShapeError, match="a, b, h must be"):
+        scan(x, x, h)
+
+
+def test_bfloat16_runs_in_float32_where_the_processor_does_not_multiply_it(monkeypatch):
+    monkeypatch.setattr(kernels, "instruction_set", lambda: "portable")
+    inputs = inputs_of("lstm", (9, 7, 5, 17))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = lstm(*inputs)
+    for one, two in zip(found, lstm(*inputs), strict=True):
+        assert one.dtype == torch.float32
+        assert torch.equal(one, two)
+
+
+def test_without_kernels_torch_stands_in(monkeypatch):
+    monkeypatch.setattr(kernels, "instruction_set", lambda: None)
+    assert not kernels.status().compiled
+    for name in CASES:
+        inputs = inputs_of(name, (5, 3, 4, 6))
+        assert sequences.precision(inputs[0], inputs[-1]) is None
+        assert_close(outputs_and_gradients(CASES[name].fast, inputs), exact(name, inputs), 1e-5)
+
+
+PROGRAM = """
+import torch
+from unrolled import kernels
+from unrolled.ops.lstm import lstm
+print(kernels.status())
+y, h, c = lstm(*(torch.ones(s) for s in ((3, 2, 5), (2, 4), (2, 4), (16, 5), (16, 4), (16,))))
+print(f"{y.sum():.4f}")
+"""
+
+
+def run(isa: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {kernels.VARIABLE: isa}
+    command = [sys.executable, "-c", PROGRAM]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def test_an_instruction_set_can_be_forced():
+    status, total = run("portable").stdout.splitlines()
+    assert status == "compiled kernels (portable, forced by UNROLLED_ISA)"
+    ones = [torch.ones(size) for size in ((3, 2, 5), (2, 4), (2, 4), (16, 5), (16, 4), (16,))]
+    assert float(total) == pytest.approx(lstm_reference(*ones)[0].sum().item(), rel=1e-5)
+
+
+def test_an_unknown_instruction_set_is_refused():
+    assert "ConfigError: UNROLLED_ISA must be one of those that run here" in run("sse9").stderr
