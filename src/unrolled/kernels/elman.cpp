@@ -54,7 +54,7 @@ void forward(
       }
     }
   };
-  run_steps(seq, threads, states.blocks(), H * (E + H), false, step);
+  run_steps(seq, threads, 0, seq.T, states.blocks(), H * (E + H), step);
 }
 
 template <class Element>
@@ -63,8 +63,7 @@ void backward(
     const Element* x,                                // (N, E)
     const float* weight_ih, const float* weight_hh,  // (H, E), (H, H)
     const float* h0,                                 // (B, H)
-    const Element* y,                                // (N, H)
-    Element* grad_y,  // (N, H); becomes the slopes
+    const Element* y, const Element* grad_y,         // (N, H)
     float* grad_h,    // (B, H) of the last state; becomes that of the first
     Element* grad_x,  // (N, E), or null
     float* grad_ih, float* grad_hh, float* grad_bias) {
@@ -75,6 +74,7 @@ void backward(
   Scratch<Element> slopes(2 * seq.B * K);
   if (grad_x) inputs.pack_back(weight_ih, packed_ih.data, threads);
   states.pack_back(weight_hh, packed_hh.data, threads);
+  Scratch<Element> piece(seq.longest_piece() * H);  // slopes (rows, H), for the weights
   slopes.clear();
   const int64_t state_blocks = states.back_blocks();
   const int64_t blocks = state_blocks + (grad_x ? inputs.back_blocks() : 0);
@@ -92,37 +92,41 @@ void backward(
     store_columns(sums, last - first, WIDTH, column, grad_x + (seq.offsets[t] + first) * E, E);
   };
 
-  auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
+  auto step = [&](int64_t begin, int64_t t, int64_t first, int64_t last, int64_t column,
+                  int64_t end) {
     Scratch<float> sums((last - first) * WIDTH);
-    const int64_t going_on = at_most(last, seq.active(t + 1));
+    const int64_t going_on = at_most(last, seq.active(t + 1)), origin = seq.offsets[begin];
     for (int64_t block = column; block < end; block++) {
       if (first < going_on) flow(t + 1, first, going_on, block, sums.data);
       for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
         const int n = (int)(H - u);
         for (int64_t row = first; row < last; row++) {
-          Element* grad = grad_y + (seq.offsets[t] + row) * H + u;
-          const Floats output = load(y + (seq.offsets[t] + row) * H + u, n);
-          const Floats dh = load(grad_h + row * H + u, n) + load(grad, n);
+          const int64_t at = seq.offsets[t] + row;
+          const Floats output = load(y + at * H + u, n);
+          const Floats dh = load(grad_h + row * H + u, n) + load(grad_y + at * H + u, n);
           const Floats slope =
               relu ? (output > 0.0f ? dh : Floats{}) : dh * (1.0f - output * output);
-          store(grad, slope, n);
+          store(piece.data + (at - origin) * H + u, slope, n);
           store(slopes.data + t % 2 * seq.B * K + row * K + u, slope, n);
         }
       }
     }
   };
-  run_steps(seq, threads, blocks, H * (E + H), true, step);
+  const Previous<Element> previous(seq, h0, y, H);
+  WeightGradient<Element> of_ih(H, E, threads), of_hh(H, H, threads);
+  auto done = [&](int64_t begin, int64_t end) {
+    const int64_t origin = seq.offsets[begin], rows = seq.offsets[end] - origin;
+    auto slopes_of = [&](int64_t n) { return piece.data + n * H; };
+    of_ih.add(rows, slopes_of, [&](int64_t n) { return x + (origin + n) * E; });
+    of_hh.add(rows, slopes_of, [&](int64_t n) { return previous(origin + n); });
+  };
+  run_back(seq, threads, blocks, H * (E + H), step, done);
+  of_ih.finish(grad_ih, grad_bias);
+  of_hh.finish(grad_hh, nullptr);
   threads.run(blocks, [&](int64_t block) {
     Scratch<float> sums(seq.B * WIDTH);
     flow(0, 0, seq.B, block, sums.data);
   });
-
-  const Previous<Element> previous(seq, h0, y, H);
-  auto slopes_of = [&](int64_t n) { return grad_y + n * H; };
-  weight_gradient<Element>(
-      seq.rows(), H, slopes_of, E, [&](int64_t n) { return x + n * E; }, grad_ih, grad_bias,
-      threads);
-  weight_gradient<Element>(seq.rows(), H, slopes_of, H, previous, grad_hh, nullptr, threads);
 }
 
 }  // namespace
@@ -138,8 +142,8 @@ void backward(
   KERNEL(elman_backward_##precision)(                                                             \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
       int64_t E, int64_t H, int64_t relu, const Element* x, const float* weight_ih,               \
-      const float* weight_hh, const float* h0, const Element* y, Element* grad_y, float* grad_h,  \
-      Element* grad_x, float* grad_ih, float* grad_hh, float* grad_bias) {                        \
+      const float* weight_hh, const float* h0, const Element* y, const Element* grad_y,            \
+      float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh, float* grad_bias) {                        \
     backward<Element>(                                                                            \
         {T, B, offsets}, E, H, {run, num_threads}, relu, x, weight_ih, weight_hh, h0, y, grad_y,  \
         grad_h, grad_x, grad_ih, grad_hh, grad_bias);                                             \

@@ -56,49 +56,73 @@ struct Previous {
   const Element* operator()(int64_t n) const { return rows.data[n]; }
 };
 
-// gradient (R, C) = sum over n of slopes(n) (R) times inputs(n) (C), rows given as pointers;
-// bias (R), where wanted, = sum of slopes(n). Each thread takes its own rows of the gradient.
-template <class Element, class Slopes, class Inputs>
-void weight_gradient(
-    int64_t N, int64_t R, const Slopes& slopes, int64_t C, const Inputs& inputs, float* gradient, float* bias,
-    const Threads& threads) {
-  constexpr int64_t CHUNK = 256, WIDTH = 64;  // a panel in use stays in the second-level cache
-  const int64_t parts = at_most(threads.number, R), panels = (C + WIDTH - 1) / WIDTH;
-  threads.run(parts, [&](int64_t part) {
-    const int64_t first = R * part / parts, count = R * (part + 1) / parts - first;
-    const int64_t stride = round_up(count, LANES);
-    Scratch<Element> left(CHUNK * stride), right(CHUNK * WIDTH);
-    Scratch<float> sums(panels * count * WIDTH), total(stride);
+// The sum over rows of slopes (R) times inputs (C): a gradient (R, C), and that of the bias (R).
+// Each thread takes its own rows of the gradient.
+template <class Element>
+class WeightGradient {
+  static constexpr int64_t CHUNK = 256;  // a packed panel of it stays in the second-level cache
+  static constexpr int64_t WIDTH = 64;
+  int64_t R, C, panels, parts;
+  Threads threads;
+  Scratch<float> sums, total;  // (R in parts, of each: panels, rows of the part, WIDTH), (R)
+
+ public:
+  WeightGradient(int64_t R, int64_t C, const Threads& threads)
+      : R(R),
+        C(C),
+        panels((C + WIDTH - 1) / WIDTH),
+        parts(at_most(threads.number, R)),
+        threads(threads),
+        sums(R * panels * WIDTH),
+        total(R) {
     total.clear();
-    for (int64_t n = 0; n < N; n += CHUNK) {
-      const int64_t rows = at_most(CHUNK, N - n), K = round_up(rows, PAIR<Element>);
-      interleave([&](int64_t k) { return slopes(k) + first; }, n, rows, count, stride, left.data);
-      for (int64_t k = 0; bias && k < rows; k++) {
+    this->threads.run(parts, [&](int64_t part) {
+      const int64_t first = R * part / parts, count = R * (part + 1) / parts - first;
+      memset(sums.data + first * panels * WIDTH, 0, count * panels * WIDTH * sizeof(float));
+    });
+  }
+
+  // Adds rows 0 to N of slopes(n) and inputs(n), given as pointers.
+  template <class Slopes, class Inputs>
+  void add(int64_t N, const Slopes& slopes, const Inputs& inputs) {
+    threads.run(parts, [&](int64_t part) {
+      const int64_t first = R * part / parts, count = R * (part + 1) / parts - first;
+      const int64_t stride = round_up(count, LANES);
+      Scratch<Element> left(CHUNK * stride), right(CHUNK * WIDTH);
+      for (int64_t n = 0; n < N; n += CHUNK) {
+        const int64_t rows = at_most(CHUNK, N - n), K = round_up(rows, PAIR<Element>);
+        interleave([&](int64_t k) { return slopes(k) + first; }, n, rows, count, stride, left.data);
         for (int64_t r = 0; r < count; r += LANES) {
           const int lanes = (int)(count - r);
-          store(total.data + r, load(total.data + r) + load(slopes(n + k) + first + r, lanes));
+          Floats sum = load(total.data + first + r, lanes);
+          for (int64_t k = 0; k < rows; k++) sum += load(slopes(n + k) + first + r, lanes);
+          store(total.data + first + r, sum, lanes);
+        }
+        for (int64_t panel = 0; panel < panels; panel++) {
+          const int64_t column = panel * WIDTH;
+          interleave(
+              [&](int64_t k) { return inputs(k) + column; }, n, rows, at_most(WIDTH, C - column),
+              WIDTH, right.data);
+          product<WIDTH>(
+              count, K, Columns<Element>{left.data, stride}, right.data, true,
+              sums.data + (first * panels + panel * count) * WIDTH);
         }
       }
+    });
+  }
+
+  void finish(float* gradient, float* bias) const {
+    threads.run(parts, [&](int64_t part) {
+      const int64_t first = R * part / parts, count = R * (part + 1) / parts - first;
       for (int64_t panel = 0; panel < panels; panel++) {
         const int64_t column = panel * WIDTH;
-        interleave(
-            [&](int64_t k) { return inputs(k) + column; }, n, rows, at_most(WIDTH, C - column),
-            WIDTH, right.data);
-        product<WIDTH>(
-            count, K, Columns<Element>{left.data, stride}, right.data, n > 0,
-            sums.data + panel * count * WIDTH);
+        store_columns(
+            sums.data + (first * panels + panel * count) * WIDTH, count, WIDTH, column,
+            gradient + first * C, C);
       }
-    }
-    for (int64_t r = 0; r < count; r++) {
-      for (int64_t panel = 0; panel < panels; panel++) {
-        const int64_t column = panel * WIDTH;
-        memcpy(
-            gradient + (first + r) * C + column, sums.data + (panel * count + r) * WIDTH,
-            at_most(WIDTH, C - column) * sizeof(float));
-      }
-      if (bias) bias[first + r] = total.data[r];
-    }
-  });
-}
+    });
+    if (bias) memcpy(bias, total.data, R * sizeof(float));
+  }
+};
 
 }  // namespace

@@ -74,7 +74,7 @@ void forward(
       }
     }
   };
-  run_steps(seq, threads, states.blocks(), 3 * H * (E + H), false, step);
+  run_steps(seq, threads, 0, seq.T, states.blocks(), 3 * H * (E + H), step);
 }
 
 template <class Element>
@@ -83,9 +83,8 @@ void backward(
     const Element* x,                                // (N, E)
     const float* weight_ih, const float* weight_hh,  // (3H, E), (3H, H)
     const float* h0,                                 // (B, H)
-    Element* gates,          // (N, 3H) activations; become slopes
-    Element* candidates,     // (N, H) W_hn h + b_hn; become slopes
-    const Element* y,        // (N, H)
+    const Element* gates,    // (N, 3H) activations
+    const Element* candidates, const Element* y,  // (N, H), the first W_hn h + b_hn
     const Element* grad_y,   // (N, H)
     float* grad_h,           // (B, H) of the last state; becomes that of the first
     Element* grad_x,         // (N, E), or null
@@ -98,6 +97,7 @@ void backward(
   Scratch<Element> slopes_x(grad_x ? 2 * seq.B * K : 0), slopes_h(2 * seq.B * K);
   if (grad_x) inputs.pack_back(weight_ih, packed_ih.data, threads);
   states.pack_back(weight_hh, packed_hh.data, threads);
+  Scratch<Element> piece(seq.longest_piece() * 4 * H);  // slopes r, z, n, and n behind the gate
   slopes_x.clear();
   slopes_h.clear();
   const int64_t state_blocks = states.back_blocks();
@@ -126,16 +126,18 @@ void backward(
     store_columns(sums, rows, WIDTH, column, grad_x + (seq.offsets[t] + first) * E, E);
   };
 
-  auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
+  auto step = [&](int64_t begin, int64_t t, int64_t first, int64_t last, int64_t column,
+                  int64_t end) {
     Scratch<float> sums((last - first) * WIDTH);
     const int64_t going_on = at_most(last, seq.active(t + 1)), half = t % 2 * seq.B * K;
+    const int64_t origin = seq.offsets[begin];
     for (int64_t block = column; block < end; block++) {
       if (first < going_on) flow(t + 1, first, going_on, block, sums.data);
       for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
         const int lanes = (int)(H - u);
         for (int64_t row = first; row < last; row++) {
           const int64_t at = seq.offsets[t] + row;
-          Element* gate = gates + at * 3 * H + u;
+          const Element* gate = gates + at * 3 * H + u;
           const Floats r = load(gate, lanes), z = load(gate + H, lanes);
           const Floats n = load(gate + 2 * H, lanes), hn = load(candidates + at * H + u, lanes);
           const Floats dh = load(grad_h + row * H + u, lanes) + load(grad_y + at * H + u, lanes);
@@ -143,10 +145,11 @@ void backward(
           const Floats dz = dh * (load(previous(at) + u, lanes) - n) * z * (1.0f - z);
           const Floats dr = dn * hn * r * (1.0f - r);
           store(grad_h + row * H + u, dh * z, lanes);
-          store(gate, dr, lanes);
-          store(gate + H, dz, lanes);
-          store(gate + 2 * H, dn, lanes);
-          store(candidates + at * H + u, dn * r, lanes);
+          Element* kept = piece.data + (at - origin) * 4 * H + u;
+          store(kept, dr, lanes);
+          store(kept + H, dz, lanes);
+          store(kept + 2 * H, dn, lanes);
+          store(kept + 3 * H, dn * r, lanes);
           const int64_t slope = half + row * K + states.slope(u);
           store(slopes_h.data + slope, dr, lanes);
           store(slopes_h.data + slope + UNITS, dz, lanes);
@@ -160,20 +163,25 @@ void backward(
       }
     }
   };
-  run_steps(seq, threads, blocks, 3 * H * (E + H), true, step);
+  WeightGradient<Element> of_ih(3 * H, E, threads), of_gates(2 * H, H, threads);
+  WeightGradient<Element> of_candidate(H, H, threads);
+  auto done = [&](int64_t begin, int64_t end) {
+    const int64_t origin = seq.offsets[begin], rows = seq.offsets[end] - origin;
+    auto slopes_of = [&](int64_t n) { return piece.data + n * 4 * H; };
+    auto behind_gate = [&](int64_t n) { return piece.data + n * 4 * H + 3 * H; };
+    auto before = [&](int64_t n) { return previous(origin + n); };
+    of_ih.add(rows, slopes_of, [&](int64_t n) { return x + (origin + n) * E; });
+    of_gates.add(rows, slopes_of, before);
+    of_candidate.add(rows, behind_gate, before);
+  };
+  run_back(seq, threads, blocks, 3 * H * (E + H), step, done);
+  of_ih.finish(grad_ih, grad_bias_ih);
+  of_gates.finish(grad_hh, grad_bias_hh);
+  of_candidate.finish(grad_hh + 2 * H * H, grad_bias_hh + 2 * H);
   threads.run(blocks, [&](int64_t block) {
     Scratch<float> sums(seq.B * WIDTH);
     flow(0, 0, seq.B, block, sums.data);
   });
-
-  const int64_t N = seq.rows();
-  auto slopes_of = [&](int64_t n) { return gates + n * 3 * H; };
-  auto hidden_slopes = [&](int64_t n) { return candidates + n * H; };
-  weight_gradient<Element>(
-      N, 3 * H, slopes_of, E, [&](int64_t n) { return x + n * E; }, grad_ih, grad_bias_ih, threads);
-  weight_gradient<Element>(N, 2 * H, slopes_of, H, previous, grad_hh, grad_bias_hh, threads);
-  weight_gradient<Element>(
-      N, H, hidden_slopes, H, previous, grad_hh + 2 * H * H, grad_bias_hh + 2 * H, threads);
 }
 
 }  // namespace
@@ -191,7 +199,7 @@ void backward(
   KERNEL(gru_backward_##precision)(                                                              \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,        \
       int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,    \
-      const float* h0, Element* gates, Element* candidates, const Element* y,                    \
+      const float* h0, const Element* gates, const Element* candidates, const Element* y,        \
       const Element* grad_y, float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh,     \
       float* grad_bias_ih, float* grad_bias_hh) {                                                \
     backward<Element>(                                                                           \

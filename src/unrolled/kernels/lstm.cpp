@@ -71,7 +71,7 @@ void forward(
       }
     }
   };
-  run_steps(seq, threads, states.blocks(), 4 * H * (E + H), false, step);
+  run_steps(seq, threads, 0, seq.T, states.blocks(), 4 * H * (E + H), step);
 }
 
 template <class Element>
@@ -80,7 +80,7 @@ void backward(
     const Element* x,                                 // (N, E)
     const float* weight_ih, const float* weight_hh,   // (4H, E), (4H, H)
     const float* h0, const float* c0,                 // (B, H)
-    Element* gates,                                   // (N, 4H) activations; become slopes
+    const Element* gates,                             // (N, 4H) activations
     const float* cells, const Element* y,             // (N, H)
     const Element* grad_y,                            // (N, H)
     float* grad_h, float* grad_c,  // (B, H) of the last states; become those of the first
@@ -93,6 +93,7 @@ void backward(
   Scratch<Element> slopes(2 * seq.B * K);
   if (grad_x) inputs.pack_back(weight_ih, packed_ih.data, threads);
   states.pack_back(weight_hh, packed_hh.data, threads);
+  Scratch<Element> piece(seq.longest_piece() * 4 * H);  // slopes (rows, 4H), for the weights
   slopes.clear();
   const int64_t state_blocks = states.back_blocks();
   const int64_t blocks = state_blocks + (grad_x ? inputs.back_blocks() : 0);
@@ -110,9 +111,11 @@ void backward(
     store_columns(sums, last - first, WIDTH, column, grad_x + (seq.offsets[t] + first) * E, E);
   };
 
-  auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
+  auto step = [&](int64_t begin, int64_t t, int64_t first, int64_t last, int64_t column,
+                  int64_t end) {
     Scratch<float> sums((last - first) * WIDTH);
     const int64_t going_on = at_most(last, seq.active(t + 1)), offset = seq.offsets[t];
+    const int64_t origin = seq.offsets[begin];
     const float* c_before = t ? cells + seq.offsets[t - 1] * H : c0;
     Element* after = slopes.data + t % 2 * seq.B * K;
     for (int64_t block = column; block < end; block++) {
@@ -121,7 +124,7 @@ void backward(
         const int n = (int)(H - u);
         for (int64_t row = first; row < last; row++) {
           const int64_t at = offset + row;
-          Element* gate = gates + at * 4 * H + u;
+          const Element* gate = gates + at * 4 * H + u;
           const Floats dh = load(grad_h + row * H + u, n) + load(grad_y + at * H + u, n);
           const Floats i = load(gate, n), f = load(gate + H, n);
           const Floats g = load(gate + 2 * H, n), o = load(gate + 3 * H, n);
@@ -132,10 +135,11 @@ void backward(
           const Floats dg = dc * i * (1.0f - g * g);
           const Floats d_o = dh * squashed * o * (1.0f - o);
           store(grad_c + row * H + u, dc * f, n);
-          store(gate, di, n);
-          store(gate + H, df, n);
-          store(gate + 2 * H, dg, n);
-          store(gate + 3 * H, d_o, n);
+          Element* kept = piece.data + (at - origin) * 4 * H + u;
+          store(kept, di, n);
+          store(kept + H, df, n);
+          store(kept + 2 * H, dg, n);
+          store(kept + 3 * H, d_o, n);
           Element* slope = after + row * K + states.slope(u);
           store(slope, di, n);
           store(slope + UNITS, df, n);
@@ -145,19 +149,21 @@ void backward(
       }
     }
   };
-  run_steps(seq, threads, blocks, 4 * H * (E + H), true, step);
-
+  const Previous<Element> previous(seq, h0, y, H);
+  WeightGradient<Element> of_ih(4 * H, E, threads), of_hh(4 * H, H, threads);
+  auto done = [&](int64_t begin, int64_t end) {
+    const int64_t origin = seq.offsets[begin], rows = seq.offsets[end] - origin;
+    auto slopes_of = [&](int64_t n) { return piece.data + n * 4 * H; };
+    of_ih.add(rows, slopes_of, [&](int64_t n) { return x + (origin + n) * E; });
+    of_hh.add(rows, slopes_of, [&](int64_t n) { return previous(origin + n); });
+  };
+  run_back(seq, threads, blocks, 4 * H * (E + H), step, done);
+  of_ih.finish(grad_ih, grad_bias);
+  of_hh.finish(grad_hh, nullptr);
   threads.run(blocks, [&](int64_t block) {
     Scratch<float> sums(seq.B * WIDTH);
     flow(0, 0, seq.B, block, sums.data);
   });
-
-  const Previous<Element> previous(seq, h0, y, H);
-  auto slopes_of = [&](int64_t n) { return gates + n * 4 * H; };
-  weight_gradient<Element>(
-      seq.rows(), 4 * H, slopes_of, E, [&](int64_t n) { return x + n * E; }, grad_ih, grad_bias,
-      threads);
-  weight_gradient<Element>(seq.rows(), 4 * H, slopes_of, H, previous, grad_hh, nullptr, threads);
 }
 
 }  // namespace
@@ -174,7 +180,8 @@ void backward(
   KERNEL(lstm_backward_##precision)(                                                              \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
       int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,      \
-      const float* h0, const float* c0, Element* gates, const float* cells, const Element* y,     \
+      const float* h0, const float* c0, const Element* gates, const float* cells,                 \
+      const Element* y,                                                                           \
       const Element* grad_y, float* grad_h, float* grad_c, Element* grad_x, float* grad_ih,       \
       float* grad_hh, float* grad_bias) {                                                         \
     backward<Element>(                                                                            \

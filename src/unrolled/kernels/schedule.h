@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t FEW_ROWS = 4;          // a thread with fewer would wait for weights, not compute
 constexpr int64_t SMALL_STEP = 1 << 16;  // multiplications that are not worth waking a thread for
+constexpr int64_t MANY_ROWS = 1024;      // after which threads wait for each other on the way back
 
 struct Threads {
   ParallelFor parallel_for;
@@ -42,6 +43,16 @@ struct Sequences {
   int64_t rows() const { return offsets[T]; }
   int64_t active(int64_t t) const { return t < T ? offsets[t + 1] - offsets[t] : 0; }
 
+  // The first step of the piece of about MANY_ROWS rows that ends before step `end`.
+  int64_t piece(int64_t end) const {
+    int64_t begin = end - 1;
+    while (begin > 0 && offsets[end] - offsets[begin - 1] <= MANY_ROWS) begin--;
+    return begin;
+  }
+  int64_t longest_piece() const {
+    return at_most(rows(), MANY_ROWS > B ? MANY_ROWS : B);
+  }
+
   // The first row of part i of n such that all parts have about the same number of tokens.
   int64_t part(int64_t i, int64_t n) const {
     int64_t row = 0, tokens = 0, t = T;
@@ -54,31 +65,46 @@ struct Sequences {
   }
 };
 
-// Calls step(t, first row, last row, first column, last column) for all steps in the order of time,
-// or back. Each thread takes its own rows and never waits; with too few rows all share each step's
-// columns.
+// Calls step(t, first row, last row, first column, last column) for steps `begin` to `end`, also
+// back in time. Each thread takes its own rows and never waits; with too few rows all share each
+// step's columns.
 template <class Step>
 void run_steps(
-    const Sequences& seq, const Threads& threads, int64_t columns, int64_t work_per_row,
-    bool backward, Step&& step) {
+    const Sequences& seq, const Threads& threads, int64_t begin, int64_t end, int64_t columns,
+    int64_t work_per_row, const Step& step) {
+  const int64_t count = begin < end ? end - begin : begin - end, direction = begin < end ? 1 : -1;
   if (seq.B >= threads.number * FEW_ROWS || seq.B * work_per_row < SMALL_STEP) {
     const int64_t parts = at_most(threads.number, seq.B / FEW_ROWS > 0 ? seq.B / FEW_ROWS : 1);
     threads.run(parts, [&](int64_t i) {
       const int64_t first = seq.part(i, parts), last = seq.part(i + 1, parts);
-      for (int64_t s = 0; s < seq.T; s++) {
-        const int64_t t = backward ? seq.T - 1 - s : s;
-        const int64_t end = at_most(last, seq.active(t));
-        if (first < end) step(t, first, end, 0, columns);
+      for (int64_t s = 0, t = begin; s < count; s++, t += direction) {
+        const int64_t stop = at_most(last, seq.active(t));
+        if (first < stop) step(t, first, stop, 0, columns);
       }
     });
     return;
   }
   const int64_t parts = at_most(threads.number, columns);
-  for (int64_t s = 0; s < seq.T; s++) {
-    const int64_t t = backward ? seq.T - 1 - s : s;
+  for (int64_t s = 0, t = begin; s < count; s++, t += direction) {
     threads.run(parts, [&](int64_t i) {
       step(t, 0, seq.active(t), columns * i / parts, columns * (i + 1) / parts);
     });
+  }
+}
+
+// The way back in pieces of about MANY_ROWS rows: step(first step of the piece, t, ...) in the order
+// of falling t, and after each piece done(its first step, its end).
+template <class Step, class Done>
+void run_back(
+    const Sequences& seq, const Threads& threads, int64_t columns, int64_t work_per_row,
+    const Step& step, const Done& done) {
+  for (int64_t end = seq.T, begin; end > 0; end = begin) {
+    begin = seq.piece(end);
+    auto step_of_piece = [&](int64_t t, int64_t row, int64_t last, int64_t column, int64_t stop) {
+      step(begin, t, row, last, column, stop);
+    };
+    run_steps(seq, threads, end - 1, begin - 1, columns, work_per_row, step_of_piece);
+    done(begin, end);
   }
 }
 

@@ -120,7 +120,7 @@ def _elman_backward(
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1], int(relu)
     weight_hh, h = weight_hh.contiguous(), h.contiguous()
     grad_x = rows.new_empty(rows.shape if wants_x else (0, rows.shape[1]))
-    grad_y, grad_h = sequences.copy(grad_y), sequences.copy(grad_h)
+    grad_y, grad_h = grad_y.contiguous(), sequences.copy(grad_h)
     grads = torch.empty_like(weight_ih), torch.empty_like(weight_hh), h.new_empty(len(weight_hh))
     known = rows, weight_ih, weight_hh, h, y, grad_y, grad_h
     kernels.call("elman_backward", x.dtype, *sizes, *known, grad_x if wants_x else None, *grads)

@@ -113,7 +113,7 @@ def _empty(
     return y, h.new_empty(h.shape), gates, candidates
 
 
-@torch.library.custom_op("unrolled::gru_backward", mutates_args=("gates", "candidates"))
+@torch.library.custom_op("unrolled::gru_backward", mutates_args=())
 def _gru_backward(
     x: Tensor,
     h: Tensor,
@@ -127,7 +127,7 @@ def _gru_backward(
     grad_h: Tensor,
     wants_x: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of x, h, weights and biases; gates and candidates become their slopes."""
+    """Gradients of x, h, weights and biases."""
     rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
     weight_hh, h = weight_hh.contiguous(), h.contiguous()

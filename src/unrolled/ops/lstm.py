@@ -106,7 +106,7 @@ def _empty(
     return y, h.new_empty(h.shape), c.new_empty(c.shape), gates, cells
 
 
-@torch.library.custom_op("unrolled::lstm_backward", mutates_args=("gates",))
+@torch.library.custom_op("unrolled::lstm_backward", mutates_args=())
 def _lstm_backward(
     x: Tensor,
     h: Tensor,
@@ -122,7 +122,7 @@ def _lstm_backward(
     grad_c: Tensor,
     wants_x: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of x, h, c, weight_ih, weight_hh and bias; the gates become their slopes."""
+    """Gradients of x, h, c, weight_ih, weight_hh and bias."""
     rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
     weight_hh, h, c = (tensor.contiguous() for tensor in (weight_hh, h, c))
