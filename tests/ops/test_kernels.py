@@ -177,10 +177,10 @@ def test_extreme_inputs_saturate(name, isa):
 def test_operators_keep_torchs_rules():
     """Shapes of fake tensors, gradients and aliasing are as torch.export and compile expect."""
     offsets = torch.arange(4) * 2
-    for name, flag in (("lstm", True), ("gru", True), ("elman", False)):
+    for name, flags in (("lstm", [True]), ("gru", [True]), ("elman", [False, True])):
         x, *others = inputs_of(name, (3, 2, 4, 5))
         rows = x.detach().flatten(0, 1).requires_grad_()
-        arguments = (rows, *others, offsets, flag)
+        arguments = (rows, *others, offsets, *flags)
         torch.library.opcheck(getattr(torch.ops.unrolled, name).default, arguments)
     a, b = torch.rand(3, 2, 5, requires_grad=True), torch.rand(3, 2, 5, requires_grad=True)
     torch.library.opcheck(torch.ops.unrolled.scan.default, (a, b, torch.rand(2, 5)))
@@ -195,6 +195,19 @@ def test_scan_equals_the_reference(shape, isa, threads):
     found = outputs_and_gradients(scan, (a, b, h))
     doubles = [tensor.detach().double().requires_grad_() for tensor in (a, b, h)]
     assert_close(found, outputs_and_gradients(scan_reference, doubles), 1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_changed_weights_are_packed_again(name):
+    """What is kept between calls without gradients follows the weights."""
+    inputs = [tensor.detach() for tensor in inputs_of(name, (1, 3, 5, 18))]
+    for _ in range(2):
+        with torch.no_grad():
+            found = CASES[name].fast(*inputs)
+            inputs_again = [tensor.clone() for tensor in inputs]
+            assert_close(found, CASES[name].reference(*inputs_again), 1e-6)
+            for weight in inputs[-2 - CASES[name].num_biases :]:
+                weight.mul_(1.5)
 
 
 def test_shapes_that_do_not_fit_are_refused():

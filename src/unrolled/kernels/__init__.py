@@ -15,6 +15,7 @@ from ..errors import ConfigError
 INSTRUCTION_SETS = ("avx512_bf16", "avx512", "avx2", "portable")
 """Best first; each is compiled where the compiler knows it."""
 PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+GATES = {"elman": 1, "gru": 3, "lstm": 4}
 VARIABLE = "UNROLLED_ISA"
 
 
@@ -95,6 +96,16 @@ def call(name: str, dtype: torch.dtype, *arguments: int | Tensor | None) -> None
     function(_parallel_for(), ctypes.c_int64(torch.get_num_threads()), *map(_argument, arguments))
 
 
+def pack(name: str, weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """Lays a weight `(gates * H, inputs)` out as the way forward of a recurrence reads it."""
+    sizes = [ctypes.c_int64(size) for size in (weight.shape[1], weight.shape[0] // GATES[name])]
+    size = _function(f"{name}_packed_size", PRECISIONS[dtype], instruction_set())
+    size.restype = ctypes.c_int64
+    packed = torch.empty(size(*sizes), dtype=dtype)
+    call(f"{name}_pack", dtype, *(s.value for s in sizes), weight.contiguous(), packed)
+    return packed
+
+
 def _argument(value: int | Tensor | None) -> ctypes.c_int64 | ctypes.c_void_p:
     if isinstance(value, int):
         return ctypes.c_int64(value)
@@ -104,7 +115,6 @@ def _argument(value: int | Tensor | None) -> ctypes.c_int64 | ctypes.c_void_p:
 @cache
 def _function(name: str, precision: str, isa: str | None):  # noqa: ANN202  a ctypes function
     function = getattr(library(), f"unrolled_{name}_{precision}_{isa}")
-    function.restype = None
     return function
 
 

@@ -18,15 +18,14 @@ template <class Element>
 void forward(
     Sequences seq, int64_t E, int64_t H, Threads threads, bool relu,
     const Element* x,                                                   // (N, E)
-    const float* weight_ih, const float* weight_hh, const float* bias,  // (H, E), (H, H), (H)
+    const Element* packed_ih, const Element* packed_hh,  // by `pack`
+    const float* bias,                                   // (H)
     float* h,       // (B, H) before the first step; becomes that after the last
     Element* y) {   // (N, H)
   const ElmanPanels<Element> inputs{H, E}, states{H, H};
   constexpr int64_t WIDTH = ElmanPanels<Element>::WIDTH;
   const int64_t K = states.K();
-  Scratch<Element> packed_ih(inputs.size()), packed_hh(states.size()), hidden(2 * seq.B * K);
-  inputs.pack(weight_ih, packed_ih.data, threads);
-  states.pack(weight_hh, packed_hh.data, threads);
+  Scratch<Element> hidden(2 * seq.B * K);
   hidden.clear();
   copy_rows(h, seq.B, H, hidden.data, K);
   auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
@@ -37,9 +36,9 @@ void forward(
     for (int64_t block = column; block < end; block++) {
       product<WIDTH>(
           rows, inputs.K(), Rows<Element>{x + (offset + first) * E, E},
-          packed_ih.data + block * inputs.K() * WIDTH, false, sums.data);
+          packed_ih + block * inputs.K() * WIDTH, false, sums.data);
       product<WIDTH>(
-          rows, K, Rows<Element>{before + first * K, K}, packed_hh.data + block * K * WIDTH, true,
+          rows, K, Rows<Element>{before + first * K, K}, packed_hh + block * K * WIDTH, true,
           sums.data);
       for (int64_t u = block * UNITS; u < at_most(H, (block + 1) * UNITS); u += LANES) {
         const int n = (int)(H - u);
@@ -98,9 +97,9 @@ void backward(
     const int64_t going_on = at_most(last, seq.active(t + 1)), origin = seq.offsets[begin];
     for (int64_t block = column; block < end; block++) {
       if (first < going_on) flow(t + 1, first, going_on, block, sums.data);
-      for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
-        const int n = (int)(H - u);
-        for (int64_t row = first; row < last; row++) {
+      for (int64_t row = first; row < last; row++) {
+        for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
+          const int n = (int)(H - u);
           const int64_t at = seq.offsets[t] + row;
           const Floats output = load(y + at * H + u, n);
           const Floats dh = load(grad_h + row * H + u, n) + load(grad_y + at * H + u, n);
@@ -131,22 +130,30 @@ void backward(
 
 }  // namespace
 
-#define ELMAN_KERNELS(Element, precision)                                                         \
-  KERNEL(elman_forward_##precision)(                                                              \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
-      int64_t E, int64_t H, int64_t relu, const Element* x, const float* weight_ih,               \
-      const float* weight_hh, const float* bias, float* h, Element* y) {                          \
-    forward<Element>(                                                                             \
-        {T, B, offsets}, E, H, {run, num_threads}, relu, x, weight_ih, weight_hh, bias, h, y);    \
-  }                                                                                               \
-  KERNEL(elman_backward_##precision)(                                                             \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
-      int64_t E, int64_t H, int64_t relu, const Element* x, const float* weight_ih,               \
-      const float* weight_hh, const float* h0, const Element* y, const Element* grad_y,            \
-      float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh, float* grad_bias) {                        \
-    backward<Element>(                                                                            \
-        {T, B, offsets}, E, H, {run, num_threads}, relu, x, weight_ih, weight_hh, h0, y, grad_y,  \
-        grad_h, grad_x, grad_ih, grad_hh, grad_bias);                                             \
+#define ELMAN_KERNELS(Element, precision)                                                        \
+  KERNEL(void, elman_pack_##precision)(                                                          \
+      ParallelFor run, int64_t num_threads, int64_t inputs, int64_t H, const float* weights,     \
+      Element* packed) {                                                                         \
+    ElmanPanels<Element>{H, inputs}.pack(weights, packed, {run, num_threads});                   \
+  }                                                                                              \
+  KERNEL(int64_t, elman_packed_size_##precision)(int64_t inputs, int64_t H) {                    \
+    return ElmanPanels<Element>{H, inputs}.size();                                               \
+  }                                                                                              \
+  KERNEL(void, elman_forward_##precision)(                                                       \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,        \
+      int64_t E, int64_t H, int64_t relu, const Element* x, const Element* packed_ih,            \
+      const Element* packed_hh, const float* bias, float* h, Element* y) {                       \
+    forward<Element>(                                                                            \
+        {T, B, offsets}, E, H, {run, num_threads}, relu, x, packed_ih, packed_hh, bias, h, y);   \
+  }                                                                                              \
+  KERNEL(void, elman_backward_##precision)(                                                      \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,        \
+      int64_t E, int64_t H, int64_t relu, const Element* x, const float* weight_ih,              \
+      const float* weight_hh, const float* h0, const Element* y, const Element* grad_y,          \
+      float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh, float* grad_bias) {        \
+    backward<Element>(                                                                           \
+        {T, B, offsets}, E, H, {run, num_threads}, relu, x, weight_ih, weight_hh, h0, y, grad_y, \
+        grad_h, grad_x, grad_ih, grad_hh, grad_bias);                                            \
   }
 
 ELMAN_KERNELS(float, float32)

@@ -16,7 +16,11 @@ void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width,
 
 inline Ints load_bits(const Bfloat16* p, int n) {
   Shorts x = {};
-  memcpy(&x, p, (n < LANES ? n : LANES) * sizeof *p);
+  if (n >= LANES) {
+    memcpy(&x, p, sizeof x);
+  } else {
+    memcpy(&x, p, n * sizeof *p);
+  }
   return __builtin_convertvector(x, Ints);
 }
 
@@ -92,11 +96,13 @@ class WeightGradient {
       for (int64_t n = 0; n < N; n += CHUNK) {
         const int64_t rows = at_most(CHUNK, N - n), K = round_up(rows, PAIR<Element>);
         interleave([&](int64_t k) { return slopes(k) + first; }, n, rows, count, stride, left.data);
-        for (int64_t r = 0; r < count; r += LANES) {
-          const int lanes = (int)(count - r);
-          Floats sum = load(total.data + first + r, lanes);
-          for (int64_t k = 0; k < rows; k++) sum += load(slopes(n + k) + first + r, lanes);
-          store(total.data + first + r, sum, lanes);
+        for (int64_t k = 0; k < rows; k++) {
+          const Element* slope = slopes(n + k) + first;
+          for (int64_t r = 0; r < count; r += LANES) {
+            const int lanes = (int)(count - r);
+            float* sum = total.data + first + r;
+            store(sum, load(sum, lanes) + load(slope + r, lanes), lanes);
+          }
         }
         for (int64_t panel = 0; panel < panels; panel++) {
           const int64_t column = panel * WIDTH;

@@ -19,7 +19,7 @@ template <class Element>
 void forward(
     Sequences seq, int64_t E, int64_t H, Threads threads,
     const Element* x,                                  // (N, E)
-    const float* weight_ih, const float* weight_hh,    // (3H, E), (3H, H)
+    const Element* packed_ih, const Element* packed_hh,  // by `pack`
     const float* bias_ih, const float* bias_hh,        // (3H)
     float* h,               // (B, H) before the first step; becomes that after the last
     Element* gates,         // (N, 3H) activations, or null
@@ -28,9 +28,7 @@ void forward(
   const GRUPanels<Element> inputs{H, E}, states{H, H};
   constexpr int64_t WIDTH = GRUPanels<Element>::WIDTH;
   const int64_t K = states.K();
-  Scratch<Element> packed_ih(inputs.size()), packed_hh(states.size()), hidden(2 * seq.B * K);
-  inputs.pack(weight_ih, packed_ih.data, threads);
-  states.pack(weight_hh, packed_hh.data, threads);
+  Scratch<Element> hidden(2 * seq.B * K);
   hidden.clear();
   copy_rows(h, seq.B, H, hidden.data, K);
   auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
@@ -41,9 +39,9 @@ void forward(
     for (int64_t block = column; block < end; block++) {
       product<WIDTH>(
           rows, inputs.K(), Rows<Element>{x + (offset + first) * E, E},
-          packed_ih.data + block * inputs.K() * WIDTH, false, sums_x.data);
+          packed_ih + block * inputs.K() * WIDTH, false, sums_x.data);
       product<WIDTH>(
-          rows, K, Rows<Element>{before + first * K, K}, packed_hh.data + block * K * WIDTH, false,
+          rows, K, Rows<Element>{before + first * K, K}, packed_hh + block * K * WIDTH, false,
           sums_h.data);
       for (int64_t u = block * UNITS; u < at_most(H, (block + 1) * UNITS); u += LANES) {
         const int lanes = (int)(H - u);
@@ -133,9 +131,9 @@ void backward(
     const int64_t origin = seq.offsets[begin];
     for (int64_t block = column; block < end; block++) {
       if (first < going_on) flow(t + 1, first, going_on, block, sums.data);
-      for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
-        const int lanes = (int)(H - u);
-        for (int64_t row = first; row < last; row++) {
+      for (int64_t row = first; row < last; row++) {
+        for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
+          const int lanes = (int)(H - u);
           const int64_t at = seq.offsets[t] + row;
           const Element* gate = gates + at * 3 * H + u;
           const Floats r = load(gate, lanes), z = load(gate + H, lanes);
@@ -186,25 +184,33 @@ void backward(
 
 }  // namespace
 
-#define GRU_KERNELS(Element, precision)                                                          \
-  KERNEL(gru_forward_##precision)(                                                               \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,        \
-      int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,    \
-      const float* bias_ih, const float* bias_hh, float* h, Element* gates, Element* candidates, \
-      Element* y) {                                                                              \
-    forward<Element>(                                                                            \
-        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, bias_ih, bias_hh, h, \
-        gates, candidates, y);                                                                   \
-  }                                                                                              \
-  KERNEL(gru_backward_##precision)(                                                              \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,        \
-      int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,    \
-      const float* h0, const Element* gates, const Element* candidates, const Element* y,        \
-      const Element* grad_y, float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh,     \
-      float* grad_bias_ih, float* grad_bias_hh) {                                                \
-    backward<Element>(                                                                           \
-        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, gates,           \
-        candidates, y, grad_y, grad_h, grad_x, grad_ih, grad_hh, grad_bias_ih, grad_bias_hh);    \
+#define GRU_KERNELS(Element, precision)                                                           \
+  KERNEL(void, gru_pack_##precision)(                                                             \
+      ParallelFor run, int64_t num_threads, int64_t inputs, int64_t H, const float* weights,      \
+      Element* packed) {                                                                          \
+    GRUPanels<Element>{H, inputs}.pack(weights, packed, {run, num_threads});                      \
+  }                                                                                               \
+  KERNEL(int64_t, gru_packed_size_##precision)(int64_t inputs, int64_t H) {                       \
+    return GRUPanels<Element>{H, inputs}.size();                                                  \
+  }                                                                                               \
+  KERNEL(void, gru_forward_##precision)(                                                          \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
+      int64_t E, int64_t H, const Element* x, const Element* packed_ih, const Element* packed_hh, \
+      const float* bias_ih, const float* bias_hh, float* h, Element* gates, Element* candidates,  \
+      Element* y) {                                                                               \
+    forward<Element>(                                                                             \
+        {T, B, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias_ih, bias_hh, h,  \
+        gates, candidates, y);                                                                    \
+  }                                                                                               \
+  KERNEL(void, gru_backward_##precision)(                                                         \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
+      int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,     \
+      const float* h0, const Element* gates, const Element* candidates, const Element* y,         \
+      const Element* grad_y, float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh,      \
+      float* grad_bias_ih, float* grad_bias_hh) {                                                 \
+    backward<Element>(                                                                            \
+        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, gates,            \
+        candidates, y, grad_y, grad_h, grad_x, grad_ih, grad_hh, grad_bias_ih, grad_bias_hh);     \
   }
 
 GRU_KERNELS(float, float32)

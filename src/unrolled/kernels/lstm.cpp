@@ -18,16 +18,15 @@ template <class Element>
 void forward(
     Sequences seq, int64_t E, int64_t H, Threads threads,
     const Element* x,                                             // (N, E)
-    const float* weight_ih, const float* weight_hh, const float* bias,  // (4H, E), (4H, H), (4H)
+    const Element* packed_ih, const Element* packed_hh,  // by `pack`
+    const float* bias,                                   // (4H)
     float* h, float* c,           // (B, H) before the first step; become those after the last
     Element* gates, float* cells,  // (N, 4H) activations and (N, H), or null
     Element* y) {                  // (N, H)
   const LSTMPanels<Element> inputs{H, E}, states{H, H};
   constexpr int64_t WIDTH = LSTMPanels<Element>::WIDTH;
   const int64_t K = states.K();
-  Scratch<Element> packed_ih(inputs.size()), packed_hh(states.size()), hidden(2 * seq.B * K);
-  inputs.pack(weight_ih, packed_ih.data, threads);
-  states.pack(weight_hh, packed_hh.data, threads);
+  Scratch<Element> hidden(2 * seq.B * K);
   hidden.clear();
   copy_rows(h, seq.B, H, hidden.data, K);
   auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
@@ -38,9 +37,9 @@ void forward(
     for (int64_t block = column; block < end; block++) {
       product<WIDTH>(
           rows, inputs.K(), Rows<Element>{x + (offset + first) * E, E},
-          packed_ih.data + block * inputs.K() * WIDTH, false, sums.data);
+          packed_ih + block * inputs.K() * WIDTH, false, sums.data);
       product<WIDTH>(
-          rows, K, Rows<Element>{before + first * K, K}, packed_hh.data + block * K * WIDTH, true,
+          rows, K, Rows<Element>{before + first * K, K}, packed_hh + block * K * WIDTH, true,
           sums.data);
       for (int64_t u = block * UNITS; u < at_most(H, (block + 1) * UNITS); u += LANES) {
         const int n = (int)(H - u);
@@ -120,9 +119,9 @@ void backward(
     Element* after = slopes.data + t % 2 * seq.B * K;
     for (int64_t block = column; block < end; block++) {
       if (first < going_on) flow(t + 1, first, going_on, block, sums.data);
-      for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
-        const int n = (int)(H - u);
-        for (int64_t row = first; row < last; row++) {
+      for (int64_t row = first; row < last; row++) {
+        for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
+          const int n = (int)(H - u);
           const int64_t at = offset + row;
           const Element* gate = gates + at * 4 * H + u;
           const Floats dh = load(grad_h + row * H + u, n) + load(grad_y + at * H + u, n);
@@ -169,17 +168,25 @@ void backward(
 }  // namespace
 
 #define LSTM_KERNELS(Element, precision)                                                          \
-  KERNEL(lstm_forward_##precision)(                                                               \
+  KERNEL(void, lstm_pack_##precision)(                                                            \
+      ParallelFor run, int64_t num_threads, int64_t inputs, int64_t H, const float* weights,      \
+      Element* packed) {                                                                          \
+    LSTMPanels<Element>{H, inputs}.pack(weights, packed, {run, num_threads});                     \
+  }                                                                                               \
+  KERNEL(int64_t, lstm_packed_size_##precision)(int64_t inputs, int64_t H) {                      \
+    return LSTMPanels<Element>{H, inputs}.size();                                                 \
+  }                                                                                               \
+  KERNEL(void, lstm_forward_##precision)(                                                         \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
-      int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,      \
-      const float* bias, float* h, float* c, Element* gates, float* cells, Element* y) {           \
+      int64_t E, int64_t H, const Element* x, const Element* packed_ih, const Element* packed_hh, \
+      const float* bias, float* h, float* c, Element* gates, float* cells, Element* y) {          \
     forward<Element>(                                                                             \
-        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, bias, h, c, gates,    \
+        {T, B, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias, h, c, gates,    \
         cells, y);                                                                                \
   }                                                                                               \
-  KERNEL(lstm_backward_##precision)(                                                              \
+  KERNEL(void, lstm_backward_##precision)(                                                        \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
-      int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,      \
+      int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,     \
       const float* h0, const float* c0, const Element* gates, const float* cells,                 \
       const Element* y,                                                                           \
       const Element* grad_y, float* grad_h, float* grad_c, Element* grad_x, float* grad_ih,       \

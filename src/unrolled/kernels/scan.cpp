@@ -18,7 +18,7 @@ void over_channels(int64_t channels, const Threads& threads, F&& f) {
 
 }  // namespace
 
-KERNEL(scan_forward_float32)(
+KERNEL(void, scan_forward_float32)(
     ParallelFor run, int64_t num_threads, int64_t T, int64_t C, const float* a, const float* b,
     const float* h0, float* y) {
   over_channels(C, {run, num_threads}, [&](int64_t first, int64_t end) {
@@ -34,7 +34,7 @@ KERNEL(scan_forward_float32)(
 }
 
 // grad_y becomes the gradient of b, grad_h that of the first state.
-KERNEL(scan_backward_float32)(
+KERNEL(void, scan_backward_float32)(
     ParallelFor run, int64_t num_threads, int64_t T, int64_t C, const float* a, const float* h0,
     const float* y, float* grad_y, float* grad_h, float* grad_a) {
   over_channels(C, {run, num_threads}, [&](int64_t first, int64_t end) {

@@ -92,8 +92,8 @@ void run_steps(
   }
 }
 
-// The way back in pieces of about MANY_ROWS rows: step(first step of the piece, t, ...) in the order
-// of falling t, and after each piece done(its first step, its end).
+// The way back in pieces of about MANY_ROWS rows: step(first step of the piece, t, ...) for falling
+// t, and after each piece done(its first step, its end).
 template <class Step, class Done>
 void run_back(
     const Sequences& seq, const Threads& threads, int64_t columns, int64_t work_per_row,

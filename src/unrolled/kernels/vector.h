@@ -8,15 +8,15 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
 #define UNROLLED_PASTE(name, isa) unrolled_##name##_##isa
 #define UNROLLED_NAME(name, isa) UNROLLED_PASTE(name, isa)
-// The exported name of a function: KERNEL(lstm_forward) is unrolled_lstm_forward_avx2 and so on.
-#define KERNEL(name) \
-  extern "C" __attribute__((visibility("default"))) void UNROLLED_NAME(name, UNROLLED_ISA)
+// An exported function: KERNEL(void, lstm_forward) is void unrolled_lstm_forward_avx2 and so on.
+#define KERNEL(type, name) \
+  extern "C" __attribute__((visibility("default"))) type UNROLLED_NAME(name, UNROLLED_ISA)
 
 namespace {
 
@@ -126,13 +126,23 @@ inline Floats exp(Floats x) {
   return e * scale + scale;
 }
 
-inline Floats sigmoid(Floats x) { return 1.0f / (1.0f + exp(-x)); }
+// 1 / x for finite x, to the last bit or two.
+inline Floats reciprocal(Floats x) {
+#if defined(__AVX512F__)
+  const Floats y = bits_as<Floats>(_mm512_rcp14_ps(bits_as<__m512>(x)));
+  return y * (2.0f - x * y);  // a step of Newton's method: three times as fast as dividing
+#else
+  return 1.0f / x;
+#endif
+}
+
+inline Floats sigmoid(Floats x) { return reciprocal(1.0f + exp(-x)); }
 
 // tanh(x) = e / (e + 2) with e = exp(2 x) - 1, exact to the last bits near zero too.
 inline Floats tanh(Floats x) {
   Floats scale, e = reduced_expm1(clamp(2.0f * x, 20.0f), &scale);
   e = e * scale + (scale - 1.0f);
-  return e / (e + 2.0f);
+  return e * reciprocal(e + 2.0f);
 }
 
 }  // namespace

@@ -64,14 +64,21 @@ def elman(
         return _torch_elman(x, h, weight_ih, weight_hh, bias, nonlinearity, batch_sizes)
     sequences.check(x, (h,), (weight_ih, weight_hh), 1)
     rows, offsets = sequences.flatten(x, len(h), batch_sizes)
-    y, h = torch.ops.unrolled.elman(
-        rows.to(dtype), h.float(), weight_ih, weight_hh, bias, offsets, nonlinearity == "relu"
+    train = torch.is_grad_enabled()
+    y, h = sequences.operator(torch.ops.unrolled.elman, _forward)(
+        rows.to(dtype),
+        h.float(),
+        weight_ih,
+        weight_hh,
+        bias,
+        offsets,
+        nonlinearity == "relu",
+        train,
     )
     return y if x.dim() == 2 else y.unflatten(0, x.shape[:2]), h
 
 
-@torch.library.custom_op("unrolled::elman", mutates_args=())
-def _elman(
+def _forward(
     x: Tensor,
     h: Tensor,
     weight_ih: Tensor,
@@ -79,17 +86,20 @@ def _elman(
     bias: Tensor,
     offsets: Tensor,
     relu: bool,
+    train: bool,
 ) -> tuple[Tensor, Tensor]:
     """The kernel; the way back needs nothing but its output."""
-    y, last = _empty(x, h, weight_ih, weight_hh, bias, offsets, relu)
-    rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
+    y, last = _empty(x, h, weight_ih, weight_hh, bias, offsets, relu, train)
+    rows = sequences.even(x, x.dtype)
+    packed = (
+        sequences.pack("elman", weight, x.dtype, not train) for weight in (weight_ih, weight_hh)
+    )
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1], int(relu)
-    given = rows, weight_ih, weight_hh.contiguous(), bias.contiguous()
+    given = rows, *packed, bias.contiguous()
     kernels.call("elman_forward", x.dtype, *sizes, *given, last.copy_(h), y)
     return y, last
 
 
-@_elman.register_fake
 def _empty(
     x: Tensor,
     h: Tensor,
@@ -98,8 +108,13 @@ def _empty(
     bias: Tensor,
     offsets: Tensor,
     relu: bool,
+    train: bool,
 ) -> tuple[Tensor, Tensor]:
     return x.new_empty(len(x), h.shape[1]), h.new_empty(h.shape)
+
+
+_elman = torch.library.custom_op("unrolled::elman", _forward, mutates_args=())
+_elman.register_fake(_empty)
 
 
 @torch.library.custom_op("unrolled::elman_backward", mutates_args=())
@@ -136,7 +151,7 @@ def _(x, h, weight_ih, weight_hh, offsets, y, grad_y, grad_h, relu, wants_x):
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    x, h, weight_ih, weight_hh, _, offsets, ctx.relu = inputs
+    x, h, weight_ih, weight_hh, _, offsets, ctx.relu, _ = inputs
     ctx.save_for_backward(x, h, weight_ih, weight_hh, offsets, output[0])
     ctx.set_materialize_grads(False)
 
@@ -147,7 +162,7 @@ def _gradients(ctx: Any, grad_y: Tensor | None, grad_h: Tensor | None) -> tuple[
     grads = (torch.zeros_like(value) if grad is None else grad for grad, value in given)
     wants_x = ctx.needs_input_grad[0]
     grad_x, *others = torch.ops.unrolled.elman_backward(*known, y, *grads, ctx.relu, wants_x)
-    return grad_x if wants_x else None, *others, None, None
+    return grad_x if wants_x else None, *others, None, None, None
 
 
 _elman.register_autograd(_gradients, setup_context=_save)

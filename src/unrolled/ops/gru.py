@@ -68,15 +68,14 @@ def gru(
         return _torch_gru(x, h, weight_ih, weight_hh, bias_ih, bias_hh, batch_sizes)
     sequences.check(x, (h,), (weight_ih, weight_hh), 3)
     rows, offsets = sequences.flatten(x, len(h), batch_sizes)
-    keep = torch.is_grad_enabled()
-    y, h, _, _ = torch.ops.unrolled.gru(
-        rows.to(dtype), h.float(), weight_ih, weight_hh, bias_ih, bias_hh, offsets, keep
+    train = torch.is_grad_enabled()
+    y, h, _, _ = sequences.operator(torch.ops.unrolled.gru, _forward)(
+        rows.to(dtype), h.float(), weight_ih, weight_hh, bias_ih, bias_hh, offsets, train
     )
     return y if x.dim() == 2 else y.unflatten(0, x.shape[:2]), h
 
 
-@torch.library.custom_op("unrolled::gru", mutates_args=())
-def _gru(
+def _forward(
     x: Tensor,
     h: Tensor,
     weight_ih: Tensor,
@@ -84,19 +83,23 @@ def _gru(
     bias_ih: Tensor,
     bias_hh: Tensor,
     offsets: Tensor,
-    keep: bool,
+    train: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The kernel; `keep` what the way back needs: gates `(N, 3H)`, candidates `(N, H)`."""
-    y, last, gates, candidates = _empty(x, h, weight_ih, weight_hh, bias_ih, bias_hh, offsets, keep)
-    rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
+    """The kernel; `train` keeps what the way back needs: gates `(N, 3H)`, candidates `(N, H)`."""
+    y, last, gates, candidates = _empty(
+        x, h, weight_ih, weight_hh, bias_ih, bias_hh, offsets, train
+    )
+    rows = sequences.even(x, x.dtype)
+    packed = (
+        sequences.pack("gru", weight, x.dtype, not train) for weight in (weight_ih, weight_hh)
+    )
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
-    given = (tensor.contiguous() for tensor in (weight_hh, bias_ih, bias_hh))
-    kept = (gates, candidates) if keep else (None, None)
-    kernels.call("gru_forward", x.dtype, *sizes, rows, weight_ih, *given, last.copy_(h), *kept, y)
+    given = rows, *packed, bias_ih.contiguous(), bias_hh.contiguous()
+    kept = (gates, candidates) if train else (None, None)
+    kernels.call("gru_forward", x.dtype, *sizes, *given, last.copy_(h), *kept, y)
     return y, last, gates, candidates
 
 
-@_gru.register_fake
 def _empty(
     x: Tensor,
     h: Tensor,
@@ -105,12 +108,16 @@ def _empty(
     bias_ih: Tensor,
     bias_hh: Tensor,
     offsets: Tensor,
-    keep: bool,
+    train: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     (num_rows, _), hidden_size = x.shape, h.shape[1]
-    y, num_kept = x.new_empty(num_rows, hidden_size), num_rows if keep else 0
+    y, num_kept = x.new_empty(num_rows, hidden_size), num_rows if train else 0
     gates, candidates = (x.new_empty(num_kept, n * hidden_size) for n in (3, 1))
     return y, h.new_empty(h.shape), gates, candidates
+
+
+_gru = torch.library.custom_op("unrolled::gru", _forward, mutates_args=())
+_gru.register_fake(_empty)
 
 
 @torch.library.custom_op("unrolled::gru_backward", mutates_args=())

@@ -60,15 +60,14 @@ def lstm(
         return _torch_lstm(x, h, c, weight_ih, weight_hh, bias, batch_sizes)
     sequences.check(x, (h, c), (weight_ih, weight_hh), 4)
     rows, offsets = sequences.flatten(x, len(h), batch_sizes)
-    keep = torch.is_grad_enabled()
-    y, h, c, _, _ = torch.ops.unrolled.lstm(
-        rows.to(dtype), h.float(), c.float(), weight_ih, weight_hh, bias, offsets, keep
+    train = torch.is_grad_enabled()
+    y, h, c, _, _ = sequences.operator(torch.ops.unrolled.lstm, _forward)(
+        rows.to(dtype), h.float(), c.float(), weight_ih, weight_hh, bias, offsets, train
     )
     return y if x.dim() == 2 else y.unflatten(0, x.shape[:2]), h, c
 
 
-@torch.library.custom_op("unrolled::lstm", mutates_args=())
-def _lstm(
+def _forward(
     x: Tensor,
     h: Tensor,
     c: Tensor,
@@ -76,20 +75,22 @@ def _lstm(
     weight_hh: Tensor,
     bias: Tensor,
     offsets: Tensor,
-    keep: bool,
+    train: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The kernel; `keep` what the way back needs: gates `(N, 4H)`, cells `(N, H)`."""
-    y, last_h, last_c, gates, cells = _empty(x, h, c, weight_ih, weight_hh, bias, offsets, keep)
-    rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
+    """The kernel; `train` keeps what the way back needs: gates `(N, 4H)`, cells `(N, H)`."""
+    y, last_h, last_c, gates, cells = _empty(x, h, c, weight_ih, weight_hh, bias, offsets, train)
+    rows = sequences.even(x, x.dtype)
+    packed = (
+        sequences.pack("lstm", weight, x.dtype, not train) for weight in (weight_ih, weight_hh)
+    )
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
-    given = rows, weight_ih, weight_hh.contiguous(), bias.contiguous()
+    given = rows, *packed, bias.contiguous()
     states = last_h.copy_(h), last_c.copy_(c)
-    kept = (gates, cells) if keep else (None, None)
+    kept = (gates, cells) if train else (None, None)
     kernels.call("lstm_forward", x.dtype, *sizes, *given, *states, *kept, y)
     return y, last_h, last_c, gates, cells
 
 
-@_lstm.register_fake
 def _empty(
     x: Tensor,
     h: Tensor,
@@ -98,12 +99,16 @@ def _empty(
     weight_hh: Tensor,
     bias: Tensor,
     offsets: Tensor,
-    keep: bool,
+    train: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     (num_rows, _), hidden_size = x.shape, h.shape[1]
-    y, num_kept = x.new_empty(num_rows, hidden_size), num_rows if keep else 0
+    y, num_kept = x.new_empty(num_rows, hidden_size), num_rows if train else 0
     gates, cells = x.new_empty(num_kept, 4 * hidden_size), c.new_empty(num_kept, hidden_size)
     return y, h.new_empty(h.shape), c.new_empty(c.shape), gates, cells
+
+
+_lstm = torch.library.custom_op("unrolled::lstm", _forward, mutates_args=())
+_lstm.register_fake(_empty)
 
 
 @torch.library.custom_op("unrolled::lstm_backward", mutates_args=())

@@ -4,9 +4,13 @@ Sequences of unequal length are given as torch packs them: the steps one after t
 the longest sequence first, and `batch_sizes (T,)`, how many sequences have a step t.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from .. import kernels
 from ..errors import ShapeError
@@ -56,6 +60,31 @@ def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Ten
         rule = f"(T,), falling from B = {batch_size} to no less than 1"
         raise ShapeError("batch_sizes", rule, tuple(batch_sizes.tolist()))
     return x, F.pad(batch_sizes.cumsum(0), (1, 0))
+
+
+def operator(differentiable: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+    """The torch operator where gradients or a graph are wanted; else what it calls, at once."""
+    wanted = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    return differentiable if wanted else plain
+
+
+_packed: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def pack(name: str, weight: Tensor, dtype: torch.dtype, reuse: bool) -> Tensor:
+    """A weight as the kernel `name` reads it on the way forward.
+
+    With `reuse` it is kept for the next call: for a single step packing would cost more than the
+    step. A weight that was changed since is packed again.
+    """
+    if not reuse or weight.is_inference():
+        return kernels.pack(name, weight, dtype)
+    key = weight._version, weight.data_ptr(), dtype, kernels.instruction_set()
+    found = _packed.get(weight)
+    if found is None or found[0] != key:
+        found = key, kernels.pack(name, weight, dtype)
+        _packed[weight] = found
+    return found[1]
 
 
 def even(x: Tensor, dtype: torch.dtype) -> Tensor:
