@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -86,41 +87,41 @@ def bfloat16_works() -> bool:
     return instruction_set() == "avx512_bf16"
 
 
-def call(name: str, dtype: torch.dtype, *arguments: int | Tensor | None) -> None:
+def call(name: str, dtype: torch.dtype, *arguments: int | Tensor | None) -> int:
     """Calls a kernel of this precision with torch's threads; tensors go as their addresses.
 
     Args:
         arguments: Whole numbers, contiguous tensors, and None for what is not wanted.
     """
-    function = _function(name, PRECISIONS[dtype], instruction_set())
-    function(_parallel_for(), ctypes.c_int64(torch.get_num_threads()), *map(_argument, arguments))
+    function = _function(name, PRECISIONS[dtype], instruction_set(), len(arguments) + 2)
+    values = [0 if value is None else _number(value) for value in arguments]
+    return function(_parallel_for(), torch.get_num_threads(), *values)
 
 
 def pack(name: str, weight: Tensor, dtype: torch.dtype) -> Tensor:
     """Lays a weight `(gates * H, inputs)` out as the way forward of a recurrence reads it."""
-    sizes = [ctypes.c_int64(size) for size in (weight.shape[1], weight.shape[0] // GATES[name])]
-    size = _function(f"{name}_packed_size", PRECISIONS[dtype], instruction_set())
-    size.restype = ctypes.c_int64
-    packed = torch.empty(size(*sizes), dtype=dtype)
-    call(f"{name}_pack", dtype, *(s.value for s in sizes), weight.contiguous(), packed)
+    sizes = weight.shape[1], weight.shape[0] // GATES[name]
+    packed = torch.empty(call(f"{name}_packed_size", dtype, *sizes), dtype=dtype)
+    call(f"{name}_pack", dtype, *sizes, weight.contiguous(), packed)
     return packed
 
 
-def _argument(value: int | Tensor | None) -> ctypes.c_int64 | ctypes.c_void_p:
-    if isinstance(value, int):
-        return ctypes.c_int64(value)
-    return ctypes.c_void_p(None if value is None else value.data_ptr())
+def _number(value: int | Tensor) -> int:
+    return value if isinstance(value, int) else value.data_ptr()
 
 
 @cache
-def _function(name: str, precision: str, isa: str | None):  # noqa: ANN202  a ctypes function
+def _function(name: str, precision: str, isa: str | None, num_arguments: int) -> Callable[..., int]:
     function = getattr(library(), f"unrolled_{name}_{precision}_{isa}")
+    # Addresses too are whole numbers of 64 bits.
+    function.restype, function.argtypes = ctypes.c_int64, [ctypes.c_int64] * num_arguments
     return function
 
 
 @cache
-def _parallel_for() -> ctypes.c_void_p:
+def _parallel_for() -> int:
     """The address of torch's own `torch_parallel_for`: its threads are ours."""
-    path = Path(torch.__file__).parent / "lib"
-    found = next(path.glob("*torch_cpu.*"))
-    return ctypes.cast(ctypes.CDLL(str(found)).torch_parallel_for, ctypes.c_void_p)
+    path = next((Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"))
+    found = ctypes.cast(ctypes.CDLL(str(path)).torch_parallel_for, ctypes.c_void_p).value
+    assert found is not None
+    return found

@@ -190,7 +190,7 @@ void backward(
       Element* packed) {                                                                          \
     GRUPanels<Element>{H, inputs}.pack(weights, packed, {run, num_threads});                      \
   }                                                                                               \
-  KERNEL(int64_t, gru_packed_size_##precision)(int64_t inputs, int64_t H) {                       \
+  KERNEL(int64_t, gru_packed_size_##precision)(ParallelFor, int64_t, int64_t inputs, int64_t H) { \
     return GRUPanels<Element>{H, inputs}.size();                                                  \
   }                                                                                               \
   KERNEL(void, gru_forward_##precision)(                                                          \

@@ -5,6 +5,7 @@ the longest sequence first, and `batch_sizes (T,)`, how many sequences have a st
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Ten
     if batch_sizes is None:
         if x.dim() != 3 or x.shape[1] != batch_size or 0 in x.shape:
             raise ShapeError("x", f"(T, {batch_size}, E) with T >= 1", tuple(x.shape))
-        return x.flatten(0, 1), torch.arange(len(x) + 1) * batch_size
+        return x.flatten(0, 1), _equal_offsets(len(x), batch_size)
     if x.dim() != 2 or len(x) != batch_sizes.sum():
         raise ShapeError("x", f"(N, E) with N = {int(batch_sizes.sum())}", tuple(x.shape))
     falling = bool((batch_sizes[1:] <= batch_sizes[:-1]).all()) and bool((batch_sizes > 0).all())
@@ -60,6 +61,12 @@ def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Ten
         rule = f"(T,), falling from B = {batch_size} to no less than 1"
         raise ShapeError("batch_sizes", rule, tuple(batch_sizes.tolist()))
     return x, F.pad(batch_sizes.cumsum(0), (1, 0))
+
+
+@lru_cache(64)
+def _equal_offsets(num_steps: int, batch_size: int) -> Tensor:
+    with torch.inference_mode(False):  # else no way back could remember them
+        return torch.arange(num_steps + 1) * batch_size
 
 
 def operator(differentiable: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
