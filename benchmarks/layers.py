@@ -1,0 +1,271 @@
+"""Forward and backward of one recurrent layer beside torch's own, on the same threads and data.
+
+    [UNROLLED_ISA=avx2] python benchmarks/layers.py [elman|gru|lstm|min_gru|memory|step ...]
+
+Batch 64, two threads. The two take turns within each round; printed are the median time of ours
+with its spread, GFLOP/s, and how many times as long the other takes (median of the rounds' ratios).
+`min_gru` stands beside three plain formulations of its scan, and beside our GRU. `memory` gives the
+peak of three training steps of an LSTM layer above what the process held before, each in a process
+of its own. `step` reads one token with two LSTM layers of 512 units.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unrolled import kernels
+from unrolled.machine import machine, versions
+from unrolled.nn.elman import Elman
+from unrolled.nn.gru import GRU
+from unrolled.nn.lstm import LSTM
+from unrolled.nn.min_gru import MinGRU
+from unrolled.ops.scan import scan_reference
+
+BATCH_SIZE = 64
+SHAPES = [(256, 256, 70), (512, 512, 70), (1024, 1024, 70), (128, 64, 500)]
+"""(E, H, T)"""
+LAYERS = {
+    "elman": (Elman, nn.RNN, 1, 1),
+    "gru": (GRU, nn.GRU, 3, 1),
+    "lstm": (LSTM, nn.LSTM, 4, 2),
+}
+Step = Callable[[], None]
+Reader = tuple[nn.Module, Callable[[Tensor], Tensor]]
+"""A layer, and how it reads `x (T, B, E)` from an empty state."""
+
+
+def main() -> None:
+    """Measures what is asked for and prints tables, then one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parts = {"min_gru": min_gru, "memory": memory, "step": one_step}
+    parser.add_argument("names", nargs="*", default=[*LAYERS, *parts])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    if arguments.peak:
+        print(peak(*arguments.peak))
+        return
+    print(f"{machine()}; 2 threads; {kernels.status()}; torch {versions()['torch']}\n")
+    rows: list[dict[str, Any]] = []
+    for name in arguments.names:
+        rows += layer(name, arguments.rounds) if name in LAYERS else parts[name](arguments.rounds)
+        print()
+    print(json.dumps(rows))
+
+
+def layer(name: str, rounds: int) -> list[dict[str, Any]]:
+    """One kind of layer, all shapes, both precisions."""
+    print("| layer | E, H, T | precision | ours | spread | GFLOP/s | torch takes |")
+    print("|---|---|---|---|---|---|---|")
+    rows = []
+    for E, H, T in SHAPES:
+        flop = 6 * T * BATCH_SIZE * LAYERS[name][2] * H * (E + H)
+        for precision in ("float32", "bfloat16"):
+            ours = train_step(our_layer(name, E, H), T, E, precision)
+            peer = train_step(torch_layer(name, E, H), T, E, precision)
+            times, ratios = alternate(ours, [peer], rounds)
+            rows.append(row(name, (E, H, T), precision, times, flop, ratios[0]))
+    return rows
+
+
+def min_gru(rounds: int) -> list[dict[str, Any]]:
+    """minGRU beside three plain formulations of its scan, and our GRU."""
+    print("| layer | E, H, T | precision | ours | spread | GFLOP/s | the other takes |")
+    print("|---|---|---|---|---|---|---|")
+    plain = {"loop": scan_reference, "log space": log_space_scan, "doubling": doubling_scan}
+    rows = []
+    for E, H, T in SHAPES:
+        flop = 6 * T * BATCH_SIZE * 2 * H * E
+        for precision in ("float32", "bfloat16"):
+            module, zeros = MinGRU(E, H), torch.zeros(BATCH_SIZE, H)
+            readers = {
+                f"scan as {name}": (module, plain_min_gru(module, scan, zeros))
+                for name, scan in plain.items()
+            }
+            readers["our GRU"] = our_layer("gru", E, H)
+            others = [train_step(reader, T, E, precision) for reader in readers.values()]
+            ours = train_step((module, lambda x, m=module, h=zeros: m(x, h)[0]), T, E, precision)
+            times, ratios = alternate(ours, others, rounds)
+            for name, ratio in zip(readers, ratios, strict=True):
+                rows.append(row(f"minGRU, beside {name}", (E, H, T), precision, times, flop, ratio))
+    return rows
+
+
+def row(
+    name: str, shape: tuple[int, ...], precision: str, times: list[float], flop: float, ratio: float
+) -> dict[str, Any]:
+    """Prints one line of a table and returns it."""
+    seconds, speed = median(times), flop / median(times) / 1e9
+    spread = f"{min(times) * 1e3:.1f}-{max(times) * 1e3:.1f}"
+    print(
+        f"| {name} | {', '.join(map(str, shape))} | {precision} | {seconds * 1e3:.1f} ms "
+        f"| {spread} | {speed:.0f} | {ratio:.2f}x |",
+        flush=True,
+    )
+    values = {"name": name, "shape": shape, "precision": precision, "seconds": seconds}
+    return values | {"gflops": speed, "ratio": ratio}
+
+
+def our_layer(name: str, E: int, H: int) -> Reader:
+    """Our layer of a kind."""
+    cell, _, _, num_states = LAYERS[name]
+    module = cell(E, H)
+    states = [torch.zeros(BATCH_SIZE, H) for _ in range(num_states)]
+    return module, lambda x: module(x, *states)[0]
+
+
+def torch_layer(name: str, E: int, H: int) -> Reader:
+    """torch's layer of the same kind."""
+    module = LAYERS[name][1](E, H)
+    return module, lambda x: module(x)[0]
+
+
+def train_step(reader: Reader, T: int, E: int, precision: str) -> Step:
+    """Forward and backward to the inputs and all weights."""
+    module, read = reader
+    x = torch.randn(T, BATCH_SIZE, E, requires_grad=True)
+    grads: dict[torch.dtype, Tensor] = {}
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            y = read(x)
+        if y.dtype not in grads:
+            grads[y.dtype] = torch.randn(y.shape).to(y.dtype)
+        torch.autograd.grad(y, [x, *module.parameters()], grads[y.dtype])
+
+    return step
+
+
+def alternate(ours: Step, peers: list[Step], rounds: int) -> tuple[list[float], list[float]]:
+    """Times of ours, and for each peer the median of its time over ours in the same round."""
+    for step in (ours, *peers):
+        step()
+    times: list[float] = []
+    ratios: list[list[float]] = [[] for _ in peers]
+    for _ in range(rounds):
+        times.append(seconds_of(ours))
+        for ratio, peer in zip(ratios, peers, strict=True):
+            ratio.append(seconds_of(peer) / times[-1])
+    return times, [median(ratio) for ratio in ratios]
+
+
+def seconds_of(step: Step) -> float:
+    """One call."""
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
+
+
+def plain_min_gru(
+    module: MinGRU, scan: Callable[..., tuple[Tensor, Tensor]], h: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """The same layer on a scan of torch's own functions."""
+
+    def read(x: Tensor) -> Tensor:
+        both = nn.functional.linear(x, module.weight, module.bias).float()
+        update, candidate = both.chunk(2, -1)
+        update = update.sigmoid()
+        return scan(1 - update, update * candidate, h)[0]
+
+    return read
+
+
+def log_space_scan(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """Heinsen 2023, for positive b: exp(A + logcumsumexp(log b - A)) with A = cumsum(log a)."""
+    kept = a.log().cumsum(0)
+    start = h.clamp(min=1e-9).log()[None]
+    added = torch.cat((start, b.clamp(min=1e-9).log() - kept))
+    y = (kept + added.logcumsumexp(0)[1:]).exp()
+    return y, y[-1]
+
+
+def doubling_scan(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """Hillis & Steele 1986: log2(T) passes over the whole sequence."""
+    b = torch.cat((b[:1] + a[:1] * h, b[1:]))
+    distance = 1
+    while distance < len(a):
+        b = torch.cat((b[:distance], b[distance:] + a[distance:] * b[:-distance]))
+        a = torch.cat((a[:distance], a[distance:] * a[:-distance]))
+        distance *= 2
+    return b, b[-1]
+
+
+def memory(rounds: int) -> list[dict[str, Any]]:
+    """Peak memory of training steps of an LSTM layer, ours beside torch's; measured once."""
+    print("| LSTM | precision | ours | torch's | torch takes |")
+    print("|---|---|---|---|---|")
+    rows = []
+    for shape in SHAPES:
+        for precision in ("float32", "bfloat16"):
+            arguments = ",".join(map(str, shape)) + f",{precision}"
+            ours, theirs = (peak_elsewhere(who, arguments) for who in ("ours", "torch"))
+            print(
+                f"| {', '.join(map(str, shape))} | {precision} | {ours / 1e6:.0f} MB "
+                f"| {theirs / 1e6:.0f} MB | {theirs / ours:.2f}x |",
+                flush=True,
+            )
+            values = {"name": "memory", "shape": shape, "precision": precision}
+            rows.append(values | {"ours_bytes": ours, "torch_bytes": theirs})
+    return rows
+
+
+def peak_elsewhere(who: str, arguments: str) -> int:
+    """`peak` in a fresh process."""
+    command = [sys.executable, __file__, "--peak", who, arguments]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def peak(who: str, arguments: str) -> int:
+    """Bytes that three steps take at most, above weights, inputs and the libraries."""
+    *shape, precision = arguments.split(",")
+    E, H, T = map(int, shape)
+    make = our_layer if who == "ours" else torch_layer
+    train_step(make("lstm", 8, 8), 4, 8, precision)()
+    step = train_step(make("lstm", E, H), T, E, precision)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(3):
+        step()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+
+
+@torch.inference_mode()
+def one_step(rounds: int) -> list[dict[str, Any]]:
+    """One token through two LSTM layers of 512 units, and the time to read as many weights."""
+    print("| one step, 2 x 512 | batch | ours | spread | GFLOP/s | the other takes |")
+    print("|---|---|---|---|---|---|")
+    width = 512
+    layers = [LSTM(width, width) for _ in range(2)]
+    peer = nn.LSTM(width, width, 2)
+    weights = torch.randn(sum(p.numel() for layer in layers for p in layer.parameters()))
+    rows = []
+    for batch_size in (1, 4, 16, 64):
+        x, zeros = torch.randn(1, batch_size, width), torch.zeros(batch_size, width)
+
+        def ours(x: Tensor = x, zeros: Tensor = zeros) -> None:
+            for layer in layers:
+                x, _, _ = layer(x, zeros, zeros)
+
+        others = {
+            "nn.LSTM": lambda x=x: peer(x),
+            "reading the weights": lambda: weights.sum(),
+        }
+        times, ratios = alternate(ours, list(others.values()), 10 * rounds)
+        flop = 2 * batch_size * len(weights)
+        for name, ratio in zip(others, ratios, strict=True):
+            label = f"beside {name}"
+            rows.append(row(label, (batch_size,), "float32", times, flop, ratio))
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""One minGRU layer: a gated recurrence whose gates do not look at the state."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..ops.scan import scan
+
+
+class MinGRU(nn.Module):
+    """Parameters of one minGRU layer: `weight (2H, E)`, `bias (2H,)`, gate z above candidate.
+
+    z = sigmoid(W_z x + b_z),  h_t = (1 - z) * h_{t-1} + z * (W_h x + b_h).
+    All products are of all steps at once; the state runs through a diagonal scan.
+    Source: Feng et al. 2024 (arXiv 2410.01201).
+    """
+
+    num_states = 1
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.weight = nn.Parameter(torch.empty(2 * hidden_size, input_size))
+        self.bias = nn.Parameter(torch.zeros(2 * hidden_size))
+        with torch.no_grad():
+            for rows in self.weight.split(hidden_size):
+                nn.init.xavier_uniform_(rows)
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Reads `x (T, B, E)` from state `h (B, H)`; returns `y (T, B, H)` and the next state."""
+        update, candidate = F.linear(x, self.weight, self.bias).to(h.dtype).chunk(2, -1)
+        update = torch.sigmoid(update)
+        return scan(1 - update, update * candidate, h)
