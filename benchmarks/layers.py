@@ -11,11 +11,11 @@ of its own. `step` reads one token with two LSTM layers of 512 units.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -33,6 +33,8 @@ from unrolled.ops.scan import scan_reference
 BATCH_SIZE = 64
 SHAPES = [(256, 256, 70), (512, 512, 70), (1024, 1024, 70), (128, 64, 500)]
 """(E, H, T)"""
+REPEATS = 20
+"""Steps of one token timed together."""
 LAYERS = {
     "elman": (Elman, nn.RNN, 1, 1),
     "gru": (GRU, nn.GRU, 3, 1),
@@ -106,9 +108,9 @@ def row(
 ) -> dict[str, Any]:
     """Prints one line of a table and returns it."""
     seconds, speed = median(times), flop / median(times) / 1e9
-    spread = f"{min(times) * 1e3:.1f}-{max(times) * 1e3:.1f}"
+    spread = f"{min(times) * 1e3:.3g}-{max(times) * 1e3:.3g}"
     print(
-        f"| {name} | {', '.join(map(str, shape))} | {precision} | {seconds * 1e3:.1f} ms "
+        f"| {name} | {', '.join(map(str, shape))} | {precision} | {seconds * 1e3:.3g} ms "
         f"| {spread} | {speed:.0f} | {ratio:.2f}x |",
         flush=True,
     )
@@ -232,17 +234,24 @@ def peak(who: str, arguments: str) -> int:
     make = our_layer if who == "ours" else torch_layer
     train_step(make("lstm", 8, 8), 4, 8, precision)()
     step = train_step(make("lstm", E, H), T, E, precision)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (Linux)
+    before = resident("VmRSS")
     for _ in range(3):
         step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    return resident("VmHWM") - before
 
 
-@torch.inference_mode()
+def resident(name: str) -> int:
+    """Resident memory of this process in bytes: now (VmRSS), or its peak (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+@torch.no_grad()
 def one_step(rounds: int) -> list[dict[str, Any]]:
     """One token through two LSTM layers of 512 units, and the time to read as many weights."""
-    print("| one step, 2 x 512 | batch | ours | spread | GFLOP/s | the other takes |")
-    print("|---|---|---|---|---|---|")
+    print("| one step, 2 x 512 | batch | precision | ours | spread | GFLOP/s | the other takes |")
+    print("|---|---|---|---|---|---|---|")
     width = 512
     layers = [LSTM(width, width) for _ in range(2)]
     peer = nn.LSTM(width, width, 2)
@@ -255,11 +264,14 @@ def one_step(rounds: int) -> list[dict[str, Any]]:
             for layer in layers:
                 x, _, _ = layer(x, zeros, zeros)
 
-        others = {
+        others: dict[str, Step] = {
             "nn.LSTM": lambda x=x: peer(x),
             "reading the weights": lambda: weights.sum(),
         }
-        times, ratios = alternate(ours, list(others.values()), 10 * rounds)
+        # Several times in a row, so that each finds its own weights in the cache.
+        steps = [lambda f=f: [f() for _ in range(REPEATS)] for f in (ours, *others.values())]
+        times, ratios = alternate(steps[0], steps[1:], rounds)
+        times = [seconds / REPEATS for seconds in times]
         flop = 2 * batch_size * len(weights)
         for name, ratio in zip(others, ratios, strict=True):
             label = f"beside {name}"

@@ -11,7 +11,9 @@ typedef int32_t (*ParallelFor)(
 
 namespace {
 
-constexpr int64_t FEW_ROWS = 4;          // a thread with fewer would wait for weights, not compute
+// A thread with fewer rows would wait for the weights: those in its second-level cache, or others.
+constexpr int64_t FEW_ROWS = 4, FEW_ROWS_BEYOND_CACHE = 16;
+constexpr int64_t CACHED_WEIGHTS = 1 << 17;
 constexpr int64_t SMALL_STEP = 1 << 16;  // multiplications that are not worth waking a thread for
 constexpr int64_t MANY_ROWS = 1024;      // after which threads wait for each other on the way back
 
@@ -71,10 +73,11 @@ struct Sequences {
 template <class Step>
 void run_steps(
     const Sequences& seq, const Threads& threads, int64_t begin, int64_t end, int64_t columns,
-    int64_t work_per_row, const Step& step) {
+    int64_t weights, const Step& step) {
   const int64_t count = begin < end ? end - begin : begin - end, direction = begin < end ? 1 : -1;
-  if (seq.B >= threads.number * FEW_ROWS || seq.B * work_per_row < SMALL_STEP) {
-    const int64_t parts = at_most(threads.number, seq.B / FEW_ROWS > 0 ? seq.B / FEW_ROWS : 1);
+  const int64_t few = weights <= CACHED_WEIGHTS ? FEW_ROWS : FEW_ROWS_BEYOND_CACHE;
+  if (seq.B >= threads.number * few || seq.B * weights < SMALL_STEP) {
+    const int64_t parts = at_most(threads.number, seq.B / few > 0 ? seq.B / few : 1);
     threads.run(parts, [&](int64_t i) {
       const int64_t first = seq.part(i, parts), last = seq.part(i + 1, parts);
       for (int64_t s = 0, t = begin; s < count; s++, t += direction) {
@@ -96,14 +99,14 @@ void run_steps(
 // t, and after each piece done(its first step, its end).
 template <class Step, class Done>
 void run_back(
-    const Sequences& seq, const Threads& threads, int64_t columns, int64_t work_per_row,
+    const Sequences& seq, const Threads& threads, int64_t columns, int64_t weights,
     const Step& step, const Done& done) {
   for (int64_t end = seq.T, begin; end > 0; end = begin) {
     begin = seq.piece(end);
     auto step_of_piece = [&](int64_t t, int64_t row, int64_t last, int64_t column, int64_t stop) {
       step(begin, t, row, last, column, stop);
     };
-    run_steps(seq, threads, end - 1, begin - 1, columns, work_per_row, step_of_piece);
+    run_steps(seq, threads, end - 1, begin - 1, columns, weights, step_of_piece);
     done(begin, end);
   }
 }
