@@ -16,7 +16,7 @@ from ..errors import ConfigError
 INSTRUCTION_SETS = ("avx512_bf16", "avx512", "avx2", "portable")
 """Best first; each is compiled where the compiler knows it."""
 PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
-GATES = {"elman": 1, "gru": 3, "lstm": 4}
+GATES = {"elman": 1, "gru": 3, "lstm": 4, "softmax": 1}
 VARIABLE = "UNROLLED_ISA"
 
 

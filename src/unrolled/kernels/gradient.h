@@ -64,7 +64,8 @@ struct Previous {
 // Each thread takes its own rows of the gradient.
 template <class Element>
 class WeightGradient {
-  static constexpr int64_t CHUNK = 256;  // a packed panel of it stays in the second-level cache
+  // So many rows of the sequence, and of the gradient, that both factors stay in the cache.
+  static constexpr int64_t CHUNK = 256, BLOCK = 384;
   static constexpr int64_t WIDTH = 64;
   int64_t R, C, panels, parts;
   Threads threads;
@@ -91,11 +92,10 @@ class WeightGradient {
   void add(int64_t N, const Slopes& slopes, const Inputs& inputs) {
     threads.run(parts, [&](int64_t part) {
       const int64_t first = R * part / parts, count = R * (part + 1) / parts - first;
-      const int64_t stride = round_up(count, LANES);
-      Scratch<Element> left(CHUNK * stride), right(CHUNK * WIDTH);
+      const int64_t stride = round_up(at_most(count, BLOCK), LANES);
+      Scratch<Element> left(CHUNK * stride), right(panels * CHUNK * WIDTH);
       for (int64_t n = 0; n < N; n += CHUNK) {
         const int64_t rows = at_most(CHUNK, N - n), K = round_up(rows, PAIR<Element>);
-        interleave([&](int64_t k) { return slopes(k) + first; }, n, rows, count, stride, left.data);
         for (int64_t k = 0; k < rows; k++) {
           const Element* slope = slopes(n + k) + first;
           for (int64_t r = 0; r < count; r += LANES) {
@@ -108,10 +108,17 @@ class WeightGradient {
           const int64_t column = panel * WIDTH;
           interleave(
               [&](int64_t k) { return inputs(k) + column; }, n, rows, at_most(WIDTH, C - column),
-              WIDTH, right.data);
-          product<WIDTH>(
-              count, K, Columns<Element>{left.data, stride}, right.data, true,
-              sums.data + (first * panels + panel * count) * WIDTH);
+              WIDTH, right.data + panel * CHUNK * WIDTH);
+        }
+        for (int64_t r = 0; r < count; r += BLOCK) {
+          const int64_t height = at_most(BLOCK, count - r);
+          interleave(
+              [&](int64_t k) { return slopes(k) + first + r; }, n, rows, height, stride, left.data);
+          for (int64_t panel = 0; panel < panels; panel++) {
+            product<WIDTH>(
+                height, K, Columns<Element>{left.data, stride}, right.data + panel * CHUNK * WIDTH,
+                true, sums.data + (first * panels + panel * count + r) * WIDTH);
+          }
         }
       }
     });

@@ -4,7 +4,7 @@
 
 With V in the thousands the logits are most of a training step's memory and time. They are kept
 once, in the precision of the matrix products; everything else happens a few rows at a time, so that
-it stays in the cache.
+it stays in the cache: in a kernel, or with torch's functions where none runs.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from .. import kernels
+from . import sequences
 
 LOGITS_IN_CACHE = 1 << 22
 """Logits worked on at a time: 16 MB of float32."""
@@ -31,6 +34,9 @@ def linear_log_probs(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tens
         `(N,)`, differentiable in hidden, weight and bias. Under autocast the products are in
         bfloat16, sums and exponentials in float32.
     """
+    dtype = sequences.precision(hidden, weight)
+    if dtype is not None:
+        return _with_kernel(hidden, weight, bias, targets, dtype)
     if torch.is_grad_enabled():
         return _LinearLogProbs.apply(hidden, weight, bias, targets)
     dtype = _product_type(hidden)
@@ -42,6 +48,83 @@ def linear_log_probs_reference(
 ) -> Tensor:
     """The same from torch's own functions."""
     return -F.cross_entropy(F.linear(hidden, weight, bias), targets, reduction="none")
+
+
+def _with_kernel(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype
+) -> Tensor:
+    vocab_size = len(weight)
+    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < vocab_size:
+        raise IndexError(f"targets must be from 0 to {vocab_size - 1}; a token is out of range")
+    train = torch.is_grad_enabled()
+    run = sequences.operator(torch.ops.unrolled.linear_log_probs, _forward)
+    return run(sequences.even(hidden.to(dtype), dtype), weight, bias, targets, train)[0]
+
+
+def _forward(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, train: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The kernel; `train` keeps the logits `(N, V)` for the way back, and the normalizers."""
+    scores, normalizers, logits = _empty(hidden, weight, bias, targets, train)
+    packed = sequences.pack("softmax", weight, hidden.dtype, not train)
+    sizes = len(hidden), hidden.shape[1], len(weight)
+    given = hidden.contiguous(), packed, bias.contiguous(), targets.contiguous()
+    kept = logits if train else None
+    kernels.call("softmax_forward", hidden.dtype, *sizes, *given, kept, scores, normalizers)
+    return scores, normalizers, logits
+
+
+def _empty(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, train: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    num_rows = len(hidden)
+    logits = hidden.new_empty(num_rows if train else 0, len(weight))
+    return bias.new_empty(num_rows), bias.new_empty(num_rows), logits
+
+
+_operator = torch.library.custom_op("unrolled::linear_log_probs", _forward, mutates_args=())
+_operator.register_fake(_empty)
+
+
+@torch.library.custom_op("unrolled::linear_log_probs_backward", mutates_args=())
+def _backward(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    logits: Tensor,
+    normalizers: Tensor,
+    gradient: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of hidden, weight and bias."""
+    padded = sequences.even(weight, hidden.dtype)
+    sizes = len(hidden), hidden.shape[1], len(weight)
+    grads = hidden.new_empty(hidden.shape), padded.new_empty(padded.shape)
+    grad_bias = weight.new_empty(len(weight))
+    given = hidden.contiguous(), padded, targets.contiguous(), logits, normalizers
+    called = *given, gradient.contiguous(), *grads, grad_bias
+    kernels.call("softmax_backward", hidden.dtype, *sizes, *called)
+    return grads[0], grads[1][:, : weight.shape[1]], grad_bias
+
+
+@_backward.register_fake
+def _(hidden, weight, targets, logits, normalizers, gradient):
+    shaped = (tensor.new_empty(tensor.shape) for tensor in (hidden, weight))
+    return *shaped, weight.new_empty(len(weight))
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    hidden, weight, _, targets, _ = inputs
+    _, normalizers, logits = output
+    ctx.save_for_backward(hidden, weight, targets, logits, normalizers)
+    ctx.set_materialize_grads(False)
+
+
+def _gradients(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor | None, ...]:
+    grads = torch.ops.unrolled.linear_log_probs_backward(*ctx.saved_tensors, gradient)
+    return *grads, None, None
+
+
+_operator.register_autograd(_gradients, setup_context=_save)
 
 
 class _LinearLogProbs(torch.autograd.Function):

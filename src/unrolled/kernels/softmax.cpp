@@ -1,0 +1,165 @@
+// Log-probabilities of given tokens under a softmax over the vocabulary, and their gradients.
+//
+//     log p(target) = logit(target) - log sum_v exp(logit(v)),  logits = W hidden + b
+//
+// N rows of E features, V tokens. Logits are made a panel of 64 tokens at a time, in the cache.
+
+#include <math.h>
+
+#include "gradient.h"
+#include "panels.h"
+
+namespace {
+
+constexpr int64_t WIDTH = 64;   // tokens of a panel
+constexpr int64_t BLOCK = 128;  // rows that a thread works on at a time
+constexpr int64_t DEPTH = 512;  // tokens summed over at a time, so that their weights stay in cache
+
+template <class Element>
+using TokenPanels = Panels<Element, 1, WIDTH>;
+
+inline Floats larger(Floats x, Floats y) { return x > y ? x : y; }
+
+// log sum exp of the lanes of `sum` exp(`peak`).
+inline float log_sum_exp(Floats peak, Floats sum) {
+  float highest = peak[0], total = 0;
+  for (int i = 1; i < LANES; i++) highest = peak[i] > highest ? peak[i] : highest;
+  for (int i = 0; i < LANES; i++) total += sum[i] * expf(peak[i] - highest);
+  return highest + logf(total);
+}
+
+template <class Element>
+void forward(
+    int64_t N, int64_t E, int64_t V, Threads threads,
+    const Element* hidden,                     // (N, E)
+    const Element* packed, const float* bias,  // weights (V, E) by `pack`, (V)
+    const int64_t* targets,                    // (N)
+    Element* logits,                           // (N, V), or null
+    float* scores, float* normalizers) {       // (N)
+  const TokenPanels<Element> tokens{V, E};
+  threads.run((N + BLOCK - 1) / BLOCK, [&](int64_t block) {
+    const int64_t first = block * BLOCK, rows = at_most(BLOCK, N - first);
+    Scratch<float> sums(rows * WIDTH), peaks(rows * LANES), totals(rows * LANES);
+    for (int64_t i = 0; i < rows * LANES; i++) peaks.data[i] = -INFINITY, totals.data[i] = 0;
+    for (int64_t panel = 0; panel < tokens.blocks(); panel++) {
+      const int64_t begin = panel * WIDTH, end = at_most(V, begin + WIDTH);
+      product<WIDTH>(
+          rows, tokens.K(), Rows<Element>{hidden + first * E, E},
+          packed + begin * tokens.K(), false, sums.data);
+      for (int64_t row = 0; row < rows; row++) {
+        const int64_t at = first + row;
+        float* sum = sums.data + row * WIDTH;
+        Floats peak = load(peaks.data + row * LANES), before = peak;
+        for (int64_t v = begin; v < end; v += LANES) {
+          const int n = (int)(end - v);
+          Floats logit = load(sum + v - begin) + load(bias + v, n);
+          if (logits) {  // what the way back will see
+            store(logits + at * V + v, logit, n);
+            logit = load(logits + at * V + v, n);
+          }
+          for (int i = n; i < LANES; i++) logit[i] = -INFINITY;
+          store(sum + v - begin, logit);
+          peak = larger(logit, peak);
+        }
+        // A lane without a token yet: -inf less -inf would be no number.
+        const Floats base = peak > -INFINITY ? peak : Floats{};
+        Floats total = load(totals.data + row * LANES) * exp(before - base);
+        for (int64_t v = begin; v < end; v += LANES) total += exp(load(sum + v - begin) - base);
+        store(peaks.data + row * LANES, peak);
+        store(totals.data + row * LANES, total);
+        if (targets[at] >= begin && targets[at] < end) scores[at] = sum[targets[at] - begin];
+      }
+    }
+    for (int64_t row = 0; row < rows; row++) {
+      normalizers[first + row] =
+          log_sum_exp(load(peaks.data + row * LANES), load(totals.data + row * LANES));
+      scores[first + row] -= normalizers[first + row];
+    }
+  });
+}
+
+template <class Element>
+void backward(
+    int64_t N, int64_t E, int64_t V, Threads threads,
+    const Element* hidden,        // (N, E)
+    const float* weights,         // (V, E)
+    const int64_t* targets,       // (N)
+    const Element* logits,        // (N, V)
+    const float* normalizers,     // (N)
+    const float* gradient,        // (N) of the scores
+    Element* grad_hidden,         // (N, E)
+    float* grad_weights, float* grad_bias) {
+  const TokenPanels<Element> tokens{V, E};
+  const int64_t K = tokens.back_K(), panels = tokens.back_blocks();
+  const int64_t chunk = at_most(N, 2 * BLOCK * threads.number);
+  Scratch<Element> packed(tokens.back_size()), slopes(chunk * K);
+  tokens.pack_back(weights, packed.data, threads);
+  slopes.clear();
+  WeightGradient<Element> of_weights(V, E, threads);
+  for (int64_t start = 0; start < N; start += chunk) {
+    const int64_t count = at_most(chunk, N - start);
+    threads.run((count + BLOCK - 1) / BLOCK, [&](int64_t block) {
+      const int64_t first = block * BLOCK, rows = at_most(BLOCK, count - first);
+      for (int64_t row = first; row < first + rows; row++) {
+        // d log p(target) / d logit(v) = [v is target] - p(v)
+        const int64_t at = start + row;
+        const Floats normalizer = all(normalizers[at]), scale = all(-gradient[at]);
+        Element* slope = slopes.data + row * K;
+        for (int64_t v = 0; v < V; v += LANES) {
+          const int n = (int)(V - v);
+          store(slope + v, scale * exp(load(logits + at * V + v, n) - normalizer), n);
+        }
+        put(slope + targets[at], load(slope + targets[at], 1)[0] + gradient[at]);
+      }
+      Scratch<float> sums(panels * rows * WIDTH);
+      for (int64_t k = 0; k < K; k += DEPTH) {
+        for (int64_t panel = 0; panel < panels; panel++) {
+          product<WIDTH>(
+              rows, at_most(DEPTH, K - k), Rows<Element>{slopes.data + first * K + k, K},
+              packed.data + (panel * K + k) * WIDTH, k > 0, sums.data + panel * rows * WIDTH);
+        }
+      }
+      for (int64_t panel = 0; panel < panels; panel++) {
+        store_columns(
+            sums.data + panel * rows * WIDTH, rows, WIDTH, panel * WIDTH,
+            grad_hidden + (start + first) * E, E);
+      }
+    });
+    of_weights.add(
+        count, [&](int64_t n) { return slopes.data + n * K; },
+        [&](int64_t n) { return hidden + (start + n) * E; });
+  }
+  of_weights.finish(grad_weights, grad_bias);
+}
+
+}  // namespace
+
+#define SOFTMAX_KERNELS(Element, precision)                                                       \
+  KERNEL(void, softmax_pack_##precision)(                                                         \
+      ParallelFor run, int64_t num_threads, int64_t E, int64_t V, const float* weights,           \
+      Element* packed) {                                                                          \
+    TokenPanels<Element>{V, E}.pack(weights, packed, {run, num_threads});                         \
+  }                                                                                               \
+  KERNEL(int64_t, softmax_packed_size_##precision)                                                \
+  (ParallelFor, int64_t, int64_t E, int64_t V) { return TokenPanels<Element>{V, E}.size(); }      \
+  KERNEL(void, softmax_forward_##precision)(                                                      \
+      ParallelFor run, int64_t num_threads, int64_t N, int64_t E, int64_t V,                      \
+      const Element* hidden, const Element* packed, const float* bias, const int64_t* targets,    \
+      Element* logits, float* scores, float* normalizers) {                                       \
+    forward<Element>(                                                                             \
+        N, E, V, {run, num_threads}, hidden, packed, bias, targets, logits, scores, normalizers); \
+  }                                                                                               \
+  KERNEL(void, softmax_backward_##precision)(                                                     \
+      ParallelFor run, int64_t num_threads, int64_t N, int64_t E, int64_t V,                      \
+      const Element* hidden, const float* weights, const int64_t* targets, const Element* logits, \
+      const float* normalizers, const float* gradient, Element* grad_hidden, float* grad_weights, \
+      float* grad_bias) {                                                                         \
+    backward<Element>(                                                                            \
+        N, E, V, {run, num_threads}, hidden, weights, targets, logits, normalizers, gradient,     \
+        grad_hidden, grad_weights, grad_bias);                                                    \
+  }
+
+SOFTMAX_KERNELS(float, float32)
+#if defined(__AVX512BF16__)
+SOFTMAX_KERNELS(Bfloat16, bfloat16)
+#endif
