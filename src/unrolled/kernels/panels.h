@@ -52,9 +52,11 @@ struct Panels {
       const int64_t count = at_most(UNITS, H - block * UNITS);
       for (int gate = 0; gate < GATES; gate++) {
         const float* first = weights + (gate * H + block * UNITS) * inputs;
-        for (int64_t k = 0; k < inputs; k++) {
+        for (int64_t begin = 0; begin < inputs; begin += 16) {  // whole cache lines of each row
           for (int64_t u = 0; u < count; u++) {
-            put(panel + place<Element>(k, gate * UNITS + u, WIDTH), first[u * inputs + k]);
+            for (int64_t k = begin; k < at_most(inputs, begin + 16); k++) {
+              put(panel + place<Element>(k, gate * UNITS + u, WIDTH), first[u * inputs + k]);
+            }
           }
         }
       }
