@@ -26,7 +26,8 @@ bench-peers: $(READY)  ## a training step beside Keras, JAX and others: ten minu
 	scripts/bench-peers .venv-peers
 	$(BIN)/python benchmarks/article.py
 
-$(READY): scripts/setup pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/unrolled/kernels/*.cpp)
+$(READY): scripts/setup pyproject.toml constraints.txt CMakeLists.txt \
+		$(wildcard src/unrolled/kernels/*.cpp src/unrolled/kernels/*.h)
 	scripts/setup $(VENV)
 
 clean:

@@ -210,17 +210,35 @@ def test_changed_weights_are_packed_again(name):
                 weight.mul_(1.5)
 
 
+def test_a_fused_optimizer_step_is_noticed():
+    """It does not count a new version of the weights."""
+    x, h, c, *parameters = inputs_of("lstm", (1, 3, 5, 18))
+    parameters = [torch.nn.Parameter(tensor.detach()) for tensor in parameters]
+    optimizer = torch.optim.AdamW(parameters, lr=0.1, fused=True)
+    for _ in range(3):
+        with torch.no_grad():
+            found = lstm(x, h, c, *parameters)
+            copies = [tensor.clone() for tensor in parameters]
+            assert_close(list(found), list(lstm_reference(x, h, c, *copies)), 1e-6)
+        lstm(x, h, c, *parameters)[0].sum().backward()
+        optimizer.step()
+
+
 def test_shapes_that_do_not_fit_are_refused():
     x, h, c, weight_ih, weight_hh, bias = inputs_of("lstm", (3, 2, 4, 5))
     with pytest.raises(ShapeError, match=r"weight_ih must have shape \(4H, E\) = \(20, 4\)"):
         lstm(x, h, c, weight_ih[:, 1:], weight_hh, bias)
+    with pytest.raises(ShapeError, match=r"bias must have shape \(4H,\) = \(20,\)"):
+        lstm(x, h, c, weight_ih, weight_hh, bias[1:])
+    with pytest.raises(ShapeError, match="state must have"):
+        lstm(x, h, c[1:], weight_ih, weight_hh, bias)
     with pytest.raises(ShapeError, match="state must have"):
         lstm(x, h[:, 1:], c, weight_ih, weight_hh, bias)
     with pytest.raises(ShapeError, match=r"x must have shape \(T, 2, E\) with T >= 1"):
         lstm(x[:, :1], h, c, weight_ih, weight_hh, bias)
     with pytest.raises(ShapeError, match="batch_sizes must have"):
         lstm(x[0], h, c, weight_ih, weight_hh, bias, torch.tensor([1, 1]))
-    with pytest.raises(ShapeError, match="a, b, h must have"):
+    with pytest.raises(ShapeError, match=r"h must have shape \(2, 4\), as a has, got \(2, 5\)"):
         scan(x, x, h)
 
 
@@ -239,8 +257,20 @@ def test_without_kernels_torch_stands_in(monkeypatch):
     assert not kernels.status().compiled
     for name in CASES:
         inputs = inputs_of(name, (5, 3, 4, 6))
-        assert sequences.precision(inputs[0], inputs[-1]) is None
+        assert sequences.precision(*inputs) is None
         assert_close(outputs_and_gradients(CASES[name].fast, inputs), exact(name, inputs), 1e-5)
+
+
+def test_with_amx_torch_computes_in_bfloat16(monkeypatch):
+    """Its tiles are faster than the kernels; float32 stays with the kernels."""
+    monkeypatch.setattr(kernels, "has_amx", lambda: True)
+    inputs = inputs_of("gru", (5, 3, 4, 6))
+    assert sequences.precision(*inputs) == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert sequences.precision(*inputs) is None
+    found = outputs_and_gradients(in_bfloat16(gru), inputs)
+    assert_close(found, exact("gru", inputs), 0.03)
+    assert kernels.status().recurrences == "compiled kernels; torch in bfloat16, for AMX"
 
 
 PROGRAM = """

@@ -16,7 +16,7 @@ from ..errors import ConfigError
 INSTRUCTION_SETS = ("avx512_bf16", "avx512", "avx2", "portable")
 """Best first; each is compiled where the compiler knows it."""
 PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
-GATES = {"elman": 1, "gru": 3, "lstm": 4, "softmax": 1}
+GATES = {"elman": 1, "gru": 3, "lstm": 4, "linear_log_probs": 1}
 VARIABLE = "UNROLLED_ISA"
 
 
@@ -72,7 +72,18 @@ def status() -> KernelStatus:
     if name is None:
         return KernelStatus(False, "installed without a C++ compiler", "torch")
     why = f"forced by {VARIABLE}" if os.environ.get(VARIABLE) else "the best of this processor"
-    return KernelStatus(True, f"{name}, {why}", "compiled kernels")
+    recurrences = (
+        "compiled kernels; torch in bfloat16, for AMX" if has_amx() else "compiled kernels"
+    )
+    return KernelStatus(True, f"{name}, {why}", recurrences)
+
+
+@cache
+def has_amx() -> bool:
+    """Whether torch's own layers multiply bfloat16 in AMX tiles; the kernels do not yet."""
+    compiled = library()
+    forced = os.environ.get(VARIABLE)
+    return compiled is not None and not forced and bool(compiled.unrolled_has_amx())
 
 
 def supports(device: torch.device, dtype: torch.dtype) -> bool:

@@ -23,3 +23,13 @@ extern "C" __attribute__((visibility("default"))) int unrolled_can_run(const cha
 #endif
   return !strcmp(name, "portable");
 }
+
+// Whether the processor multiplies tiles of bfloat16.
+extern "C" __attribute__((visibility("default"))) int unrolled_has_amx() {
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("amx-bf16") != 0;
+#else
+  return 0;
+#endif
+}

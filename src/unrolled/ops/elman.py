@@ -59,10 +59,10 @@ def elman(
         batch_sizes: Given for sequences of unequal length: x and y are then `(N, ...)` as in
             `torch.nn.utils.rnn.PackedSequence`, and h the states after each one's last step.
     """
-    dtype = sequences.precision(x, weight_hh)
+    dtype = sequences.precision(x, weight_ih, weight_hh, bias)
     if dtype is None:
         return _torch_elman(x, h, weight_ih, weight_hh, bias, nonlinearity, batch_sizes)
-    sequences.check(x, (h,), (weight_ih, weight_hh), 1)
+    sequences.check(1, x, (h,), weight_ih, weight_hh, bias)
     rows, offsets = sequences.flatten(x, len(h), batch_sizes)
     train = torch.is_grad_enabled()
     y, h = sequences.operator(torch.ops.unrolled.elman, _forward)(
@@ -90,10 +90,8 @@ def _forward(
 ) -> tuple[Tensor, Tensor]:
     """The kernel; the way back needs nothing but its output."""
     y, last = _empty(x, h, weight_ih, weight_hh, bias, offsets, relu, train)
-    rows = sequences.even(x, x.dtype)
-    packed = (
-        sequences.pack("elman", weight, x.dtype, not train) for weight in (weight_ih, weight_hh)
-    )
+    rows, reuse = sequences.even(x, x.dtype), not train and len(offsets) == 2
+    packed = (sequences.pack("elman", weight, x.dtype, reuse) for weight in (weight_ih, weight_hh))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1], int(relu)
     given = rows, *packed, bias.contiguous()
     kernels.call("elman_forward", x.dtype, *sizes, *given, last.copy_(h), y)

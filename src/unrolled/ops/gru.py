@@ -63,10 +63,10 @@ def gru(
         batch_sizes: Given for sequences of unequal length: x and y are then `(N, ...)` as in
             `torch.nn.utils.rnn.PackedSequence`, and h the states after each one's last step.
     """
-    dtype = sequences.precision(x, weight_hh)
+    dtype = sequences.precision(x, weight_ih, weight_hh, bias_ih, bias_hh)
     if dtype is None:
         return _torch_gru(x, h, weight_ih, weight_hh, bias_ih, bias_hh, batch_sizes)
-    sequences.check(x, (h,), (weight_ih, weight_hh), 3)
+    sequences.check(3, x, (h,), weight_ih, weight_hh, bias_ih, bias_hh)
     rows, offsets = sequences.flatten(x, len(h), batch_sizes)
     train = torch.is_grad_enabled()
     y, h, _, _ = sequences.operator(torch.ops.unrolled.gru, _forward)(
@@ -89,10 +89,8 @@ def _forward(
     y, last, gates, candidates = _empty(
         x, h, weight_ih, weight_hh, bias_ih, bias_hh, offsets, train
     )
-    rows = sequences.even(x, x.dtype)
-    packed = (
-        sequences.pack("gru", weight, x.dtype, not train) for weight in (weight_ih, weight_hh)
-    )
+    rows, reuse = sequences.even(x, x.dtype), not train and len(offsets) == 2
+    packed = (sequences.pack("gru", weight, x.dtype, reuse) for weight in (weight_ih, weight_hh))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
     given = rows, *packed, bias_ih.contiguous(), bias_hh.contiguous()
     kept = (gates, candidates) if train else (None, None)

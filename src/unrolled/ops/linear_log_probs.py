@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from .. import kernels
 from . import sequences
 
+MANY_ROWS = 256
 LOGITS_IN_CACHE = 1 << 22
 """Logits worked on at a time: 16 MB of float32."""
 
@@ -34,8 +35,9 @@ def linear_log_probs(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tens
         `(N,)`, differentiable in hidden, weight and bias. Under autocast the products are in
         bfloat16, sums and exponentials in float32.
     """
-    dtype = sequences.precision(hidden, weight)
-    if dtype is not None:
+    dtype = sequences.precision(hidden, weight, bias)
+    # For a few rows packing the weights would cost more than the products.
+    if dtype is not None and (torch.is_grad_enabled() or len(hidden) >= MANY_ROWS):
         return _with_kernel(hidden, weight, bias, targets, dtype)
     if torch.is_grad_enabled():
         return _LinearLogProbs.apply(hidden, weight, bias, targets)
@@ -66,11 +68,13 @@ def _forward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps the logits `(N, V)` for the way back, and the normalizers."""
     scores, normalizers, logits = _empty(hidden, weight, bias, targets, train)
-    packed = sequences.pack("softmax", weight, hidden.dtype, not train)
+    packed = kernels.pack("linear_log_probs", weight, hidden.dtype)
     sizes = len(hidden), hidden.shape[1], len(weight)
     given = hidden.contiguous(), packed, bias.contiguous(), targets.contiguous()
     kept = logits if train else None
-    kernels.call("softmax_forward", hidden.dtype, *sizes, *given, kept, scores, normalizers)
+    kernels.call(
+        "linear_log_probs_forward", hidden.dtype, *sizes, *given, kept, scores, normalizers
+    )
     return scores, normalizers, logits
 
 
@@ -102,7 +106,7 @@ def _backward(
     grad_bias = weight.new_empty(len(weight))
     given = hidden.contiguous(), padded, targets.contiguous(), logits, normalizers
     called = *given, gradient.contiguous(), *grads, grad_bias
-    kernels.call("softmax_backward", hidden.dtype, *sizes, *called)
+    kernels.call("linear_log_probs_backward", hidden.dtype, *sizes, *called)
     return grads[0], grads[1][:, : weight.shape[1]], grad_bias
 
 

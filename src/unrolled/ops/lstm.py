@@ -55,10 +55,10 @@ def lstm(
         batch_sizes: Given for sequences of unequal length: x and y are then `(N, ...)` as in
             `torch.nn.utils.rnn.PackedSequence`, and h, c the states after each one's last step.
     """
-    dtype = sequences.precision(x, weight_hh)
+    dtype = sequences.precision(x, weight_ih, weight_hh, bias)
     if dtype is None:
         return _torch_lstm(x, h, c, weight_ih, weight_hh, bias, batch_sizes)
-    sequences.check(x, (h, c), (weight_ih, weight_hh), 4)
+    sequences.check(4, x, (h, c), weight_ih, weight_hh, bias)
     rows, offsets = sequences.flatten(x, len(h), batch_sizes)
     train = torch.is_grad_enabled()
     y, h, c, _, _ = sequences.operator(torch.ops.unrolled.lstm, _forward)(
@@ -79,10 +79,8 @@ def _forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps what the way back needs: gates `(N, 4H)`, cells `(N, H)`."""
     y, last_h, last_c, gates, cells = _empty(x, h, c, weight_ih, weight_hh, bias, offsets, train)
-    rows = sequences.even(x, x.dtype)
-    packed = (
-        sequences.pack("lstm", weight, x.dtype, not train) for weight in (weight_ih, weight_hh)
-    )
+    rows, reuse = sequences.even(x, x.dtype), not train and len(offsets) == 2
+    packed = (sequences.pack("lstm", weight, x.dtype, reuse) for weight in (weight_ih, weight_hh))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
     given = rows, *packed, bias.contiguous()
     states = last_h.copy_(h), last_c.copy_(c)
@@ -184,8 +182,9 @@ def _torch_lstm(
     state = (h.unsqueeze(0), c.unsqueeze(0))
     train = torch.is_grad_enabled()
     # oneDNN's bfloat16 LSTM is refused by processors without the instructions.
-    with torch.autocast("cpu", enabled=False):
-        x = x.to(weight_ih.dtype)
+    bfloat16 = torch.is_autocast_enabled("cpu") and kernels.has_amx()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        x = x if bfloat16 else x.to(weight_ih.dtype)
         if batch_sizes is None:
             y, h, c = torch.lstm(x, state, weights, True, 1, 0.0, train, False, False)
         else:

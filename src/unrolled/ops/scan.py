@@ -38,9 +38,11 @@ def scan(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         ShapeError: a, b and h do not belong together.
     """
-    if a.dim() != 3 or 0 in a.shape or b.shape != a.shape or h.shape != a.shape[1:]:
-        expected = "a and b (T, B, H) with T >= 1, h (B, H)"
-        raise ShapeError("a, b, h", expected, tuple(tuple(t.shape) for t in (a, b, h)))
+    if a.dim() != 3 or 0 in a.shape:
+        raise ShapeError("a", "(T, B, H) with T >= 1", tuple(a.shape))
+    for name, tensor, shape in (("b", b, a.shape), ("h", h, a.shape[1:])):
+        if tensor.shape != shape:
+            raise ShapeError(name, f"{tuple(shape)}, as a has", tuple(tensor.shape))
     if a.dtype == torch.float64 or not kernels.supports(a.device, torch.float32):
         return scan_reference(a, b, h)
     y = torch.ops.unrolled.scan(a.float(), b.float(), h.float())

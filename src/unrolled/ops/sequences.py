@@ -17,21 +17,27 @@ from .. import kernels
 from ..errors import ShapeError
 
 
-def precision(x: Tensor, weight: Tensor) -> torch.dtype | None:
+def precision(x: Tensor, *parameters: Tensor) -> torch.dtype | None:
     """What the kernels compute in, by autocast and processor; None where torch has to do it."""
     autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
-    if weight.dtype != torch.float32 or not kernels.supports(x.device, torch.float32):
+    if any(p.dtype != torch.float32 for p in parameters):
+        return None
+    if not kernels.supports(x.device, torch.float32):
+        return None
+    if autocast == torch.bfloat16 and kernels.has_amx():
         return None
     if autocast == torch.bfloat16 and kernels.supports(x.device, torch.bfloat16):
         return torch.bfloat16
     return torch.float32
 
 
-def check(
-    x: Tensor, states: tuple[Tensor, ...], weights: tuple[Tensor, Tensor], gates: int
-) -> None:
-    """Raises ShapeError where a tensor does not fit the others: a kernel reads memory as told."""
-    weight_ih, weight_hh = weights
+def check(gates: int, x: Tensor, states: tuple[Tensor, ...], *parameters: Tensor) -> None:
+    """Raises ShapeError where a tensor does not fit the others: a kernel reads memory as told.
+
+    Args:
+        parameters: weight_ih, weight_hh and the biases.
+    """
+    weight_ih, weight_hh, *biases = parameters
     hidden_size = weight_hh.shape[-1]
     if weight_hh.shape != (gates * hidden_size, hidden_size):
         rule = f"({gates}H, H)"
@@ -39,8 +45,11 @@ def check(
     if weight_ih.shape != (gates * hidden_size, x.shape[-1]):
         rule = f"({gates}H, E) = {(gates * hidden_size, x.shape[-1])}"
         raise ShapeError("weight_ih", rule, tuple(weight_ih.shape))
+    for bias in biases:
+        if bias.shape != (gates * hidden_size,):
+            raise ShapeError("bias", f"({gates}H,) = {(gates * hidden_size,)}", tuple(bias.shape))
     for state in states:
-        if state.shape[-1:] != (hidden_size,) or state.dim() != 2:
+        if state.shape != (len(states[0]), hidden_size):
             raise ShapeError("state", f"(B, {hidden_size})", tuple(state.shape))
 
 
@@ -75,18 +84,21 @@ def operator(differentiable: Callable[..., Any], plain: Callable[..., Any]) -> C
     return differentiable if wanted else plain
 
 
+NUM_SAMPLES = 32
 _packed: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 def pack(name: str, weight: Tensor, dtype: torch.dtype, reuse: bool) -> Tensor:
-    """A weight as the kernel `name` reads it on the way forward.
+    """A weight `(gates * H, inputs)` as the kernel `name` reads it on the way forward.
 
     With `reuse` it is kept for the next call: for a single step packing would cost more than the
     step. A weight that was changed since is packed again.
     """
     if not reuse or weight.is_inference():
         return kernels.pack(name, weight, dtype)
-    key = weight._version, weight.data_ptr(), dtype, kernels.instruction_set()
+    # torch's fused optimizers change weights without counting a new version: samples show that.
+    samples = weight.detach().flatten()[:: max(1, weight.numel() // NUM_SAMPLES)].tolist()
+    key = weight._version, weight.data_ptr(), samples, dtype, kernels.instruction_set()
     found = _packed.get(weight)
     if found is None or found[0] != key:
         found = key, kernels.pack(name, weight, dtype)

@@ -134,22 +134,22 @@ void backward(
 
 }  // namespace
 
-#define SOFTMAX_KERNELS(Element, precision)                                                       \
-  KERNEL(void, softmax_pack_##precision)(                                                         \
+#define LINEAR_LOG_PROBS_KERNELS(Element, precision)                                              \
+  KERNEL(void, linear_log_probs_pack_##precision)(                                                \
       ParallelFor run, int64_t num_threads, int64_t E, int64_t V, const float* weights,           \
       Element* packed) {                                                                          \
     TokenPanels<Element>{V, E}.pack(weights, packed, {run, num_threads});                         \
   }                                                                                               \
-  KERNEL(int64_t, softmax_packed_size_##precision)                                                \
+  KERNEL(int64_t, linear_log_probs_packed_size_##precision)                                       \
   (ParallelFor, int64_t, int64_t E, int64_t V) { return TokenPanels<Element>{V, E}.size(); }      \
-  KERNEL(void, softmax_forward_##precision)(                                                      \
+  KERNEL(void, linear_log_probs_forward_##precision)(                                             \
       ParallelFor run, int64_t num_threads, int64_t N, int64_t E, int64_t V,                      \
       const Element* hidden, const Element* packed, const float* bias, const int64_t* targets,    \
       Element* logits, float* scores, float* normalizers) {                                       \
     forward<Element>(                                                                             \
         N, E, V, {run, num_threads}, hidden, packed, bias, targets, logits, scores, normalizers); \
   }                                                                                               \
-  KERNEL(void, softmax_backward_##precision)(                                                     \
+  KERNEL(void, linear_log_probs_backward_##precision)(                                            \
       ParallelFor run, int64_t num_threads, int64_t N, int64_t E, int64_t V,                      \
       const Element* hidden, const float* weights, const int64_t* targets, const Element* logits, \
       const float* normalizers, const float* gradient, Element* grad_hidden, float* grad_weights, \
@@ -159,7 +159,7 @@ void backward(
         grad_hidden, grad_weights, grad_bias);                                                    \
   }
 
-SOFTMAX_KERNELS(float, float32)
+LINEAR_LOG_PROBS_KERNELS(float, float32)
 #if defined(__AVX512BF16__)
-SOFTMAX_KERNELS(Bfloat16, bfloat16)
+LINEAR_LOG_PROBS_KERNELS(Bfloat16, bfloat16)
 #endif
