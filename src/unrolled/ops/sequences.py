@@ -94,10 +94,10 @@ def pack(name: str, weight: Tensor, dtype: torch.dtype, reuse: bool) -> Tensor:
     With `reuse` it is kept for the next call: for a single step packing would cost more than the
     step. A weight that was changed since is packed again.
     """
-    if not reuse or weight.is_inference():
+    if not reuse or weight.is_inference() or not weight.is_contiguous():
         return kernels.pack(name, weight, dtype)
     # torch's fused optimizers change weights without counting a new version: samples show that.
-    samples = weight.detach().flatten()[:: max(1, weight.numel() // NUM_SAMPLES)].tolist()
+    samples = weight.view(-1)[:: weight.numel() // NUM_SAMPLES + 1].tolist()
     key = weight._version, weight.data_ptr(), samples, dtype, kernels.instruction_set()
     found = _packed.get(weight)
     if found is None or found[0] != key:
