@@ -2,6 +2,9 @@
 
     [UNROLLED_ISA=avx2] python benchmarks/layers.py [elman|gru|lstm|min_gru|memory|step ...]
 
+To hold torch to AVX2 too: ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
+MKL_ENABLE_INSTRUCTIONS=AVX2, and --precision float32, since its LSTM then refuses bfloat16.
+
 Batch 64, two threads. The two take turns within each round; printed are the median time of ours
 with its spread, GFLOP/s, and how many times as long the other takes (median of the rounds' ratios).
 `min_gru` stands beside three plain formulations of its scan, and beside our GRU. `memory` gives the
@@ -33,6 +36,7 @@ from unrolled.ops.scan import scan_reference
 BATCH_SIZE = 64
 SHAPES = [(256, 256, 70), (512, 512, 70), (1024, 1024, 70), (128, 64, 500)]
 """(E, H, T)"""
+PRECISIONS = ["float32", "bfloat16"]
 REPEATS = 20
 """Steps of one token timed together."""
 LAYERS = {
@@ -51,6 +55,7 @@ def main() -> None:
     parts = {"min_gru": min_gru, "memory": memory, "step": one_step}
     parser.add_argument("names", nargs="*", default=[*LAYERS, *parts])
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--precision", choices=PRECISIONS, nargs="*", default=PRECISIONS)
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(2)
@@ -60,19 +65,20 @@ def main() -> None:
     print(f"{machine()}; 2 threads; {kernels.status()}; torch {versions()['torch']}\n")
     rows: list[dict[str, Any]] = []
     for name in arguments.names:
-        rows += layer(name, arguments.rounds) if name in LAYERS else parts[name](arguments.rounds)
+        settings = arguments.rounds, arguments.precision
+        rows += layer(name, *settings) if name in LAYERS else parts[name](*settings)
         print()
     print(json.dumps(rows))
 
 
-def layer(name: str, rounds: int) -> list[dict[str, Any]]:
+def layer(name: str, rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
     """One kind of layer, all shapes, both precisions."""
     print("| layer | E, H, T | precision | ours | spread | GFLOP/s | torch takes |")
     print("|---|---|---|---|---|---|---|")
     rows = []
     for E, H, T in SHAPES:
         flop = 6 * T * BATCH_SIZE * LAYERS[name][2] * H * (E + H)
-        for precision in ("float32", "bfloat16"):
+        for precision in precisions:
             ours = train_step(our_layer(name, E, H), T, E, precision)
             peer = train_step(torch_layer(name, E, H), T, E, precision)
             times, ratios = alternate(ours, [peer], rounds)
@@ -80,7 +86,7 @@ def layer(name: str, rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
-def min_gru(rounds: int) -> list[dict[str, Any]]:
+def min_gru(rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
     """minGRU beside three plain formulations of its scan, and our GRU."""
     print("| layer | E, H, T | precision | ours | spread | GFLOP/s | the other takes |")
     print("|---|---|---|---|---|---|---|")
@@ -88,7 +94,7 @@ def min_gru(rounds: int) -> list[dict[str, Any]]:
     rows = []
     for E, H, T in SHAPES:
         flop = 6 * T * BATCH_SIZE * 2 * H * E
-        for precision in ("float32", "bfloat16"):
+        for precision in precisions:
             module, zeros = MinGRU(E, H), torch.zeros(BATCH_SIZE, H)
             readers = {
                 f"scan as {name}": (module, plain_min_gru(module, scan, zeros))
@@ -202,13 +208,13 @@ def doubling_scan(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
     return b, b[-1]
 
 
-def memory(rounds: int) -> list[dict[str, Any]]:
+def memory(rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
     """Peak memory of training steps of an LSTM layer, ours beside torch's; measured once."""
     print("| LSTM | precision | ours | torch's | torch takes |")
     print("|---|---|---|---|---|")
     rows = []
     for shape in SHAPES:
-        for precision in ("float32", "bfloat16"):
+        for precision in precisions:
             arguments = ",".join(map(str, shape)) + f",{precision}"
             ours, theirs = (peak_elsewhere(who, arguments) for who in ("ours", "torch"))
             print(
@@ -248,7 +254,7 @@ def resident(name: str) -> int:
 
 
 @torch.no_grad()
-def one_step(rounds: int) -> list[dict[str, Any]]:
+def one_step(rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
     """One token through two LSTM layers of 512 units, and the time to read as many weights."""
     print("| one step, 2 x 512 | batch | precision | ours | spread | GFLOP/s | the other takes |")
     print("|---|---|---|---|---|---|---|")
