@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,6 +13,8 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from unrolled import kernels
 from unrolled.errors import ShapeError
+from unrolled.nn.gru import GRU
+from unrolled.nn.lstm import LSTM
 from unrolled.ops import sequences
 from unrolled.ops.elman import elman, elman_reference
 from unrolled.ops.gru import gru, gru_reference
@@ -184,6 +187,36 @@ def test_operators_keep_torchs_rules():
         torch.library.opcheck(getattr(torch.ops.unrolled, name).default, arguments)
     a, b = torch.rand(3, 2, 5, requires_grad=True), torch.rand(3, 2, 5, requires_grad=True)
     torch.library.opcheck(torch.ops.unrolled.scan.default, (a, b, torch.rand(2, 5)))
+
+
+class Reader(torch.nn.Module):
+    """Two recurrences and the softmax of a token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = torch.nn.ModuleList([LSTM(4, 6), GRU(6, 5)])
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor, state: Tensor) -> Tensor:
+        y, _, _ = self.parts[0](x, h, c)
+        return self.parts[1](y, state)[0]
+
+
+def test_modules_are_exported_with_the_operators():
+    model, inputs = Reader(), (torch.randn(3, 2, 4), *(torch.zeros(2, n) for n in (6, 6, 5)))
+    exported = torch.export.export(model, inputs)
+    called = {str(node.target) for node in exported.graph.nodes if node.op == "call_function"}
+    assert {"unrolled.lstm.default", "unrolled.gru.default"} <= called
+    torch.testing.assert_close(exported.module()(*inputs), model(*inputs))
+
+
+def test_python_threads_do_not_disturb_each_other():
+    batches = [inputs_of("lstm", (40, rows, 9, 33)) for rows in (3, 8, 13, 30)]
+    expected = [outputs_and_gradients(lstm, inputs) for inputs in batches]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda inputs: outputs_and_gradients(lstm, inputs), batches * 5))
+    for index, results in enumerate(found):
+        for one, two in zip(results, expected[index % 4], strict=True):
+            assert torch.equal(one, two)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (63, 7, 17), (5, 3, 64)])

@@ -62,7 +62,9 @@ def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Ten
     if batch_sizes is None:
         if x.dim() != 3 or x.shape[1] != batch_size or 0 in x.shape:
             raise ShapeError("x", f"(T, {batch_size}, E) with T >= 1", tuple(x.shape))
-        return x.flatten(0, 1), _equal_offsets(len(x), batch_size)
+        # What is made while a graph is traced is no tensor for later calls.
+        make = _kept_offsets if type(x) is Tensor else _equal_offsets
+        return x.flatten(0, 1), make(len(x), batch_size)
     if x.dim() != 2 or len(x) != batch_sizes.sum():
         raise ShapeError("x", f"(N, E) with N = {int(batch_sizes.sum())}", tuple(x.shape))
     falling = bool((batch_sizes[1:] <= batch_sizes[:-1]).all()) and bool((batch_sizes > 0).all())
@@ -72,10 +74,14 @@ def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Ten
     return x, F.pad(batch_sizes.cumsum(0), (1, 0))
 
 
-@lru_cache(64)
 def _equal_offsets(num_steps: int, batch_size: int) -> Tensor:
+    return torch.arange(num_steps + 1) * batch_size
+
+
+@lru_cache(64)
+def _kept_offsets(num_steps: int, batch_size: int) -> Tensor:
     with torch.inference_mode(False):  # else no way back could remember them
-        return torch.arange(num_steps + 1) * batch_size
+        return _equal_offsets(num_steps, batch_size)
 
 
 def operator(differentiable: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
