@@ -131,15 +131,7 @@ void backward(
 }  // namespace
 
 #define ELMAN_KERNELS(Element, precision)                                                        \
-  KERNEL(void, elman_pack_##precision)(                                                          \
-      ParallelFor run, int64_t num_threads, int64_t inputs, int64_t H, const float* weights,     \
-      Element* packed) {                                                                         \
-    ElmanPanels<Element>{H, inputs}.pack(weights, packed, {run, num_threads});                   \
-  }                                                                                              \
-  KERNEL(int64_t, elman_packed_size_##precision)                                                 \
-  (ParallelFor, int64_t, int64_t inputs, int64_t H) {                                            \
-    return ElmanPanels<Element>{H, inputs}.size();                                               \
-  }                                                                                              \
+  PACK_KERNELS(elman, ElmanPanels, Element, precision)                                           \
   KERNEL(void, elman_forward_##precision)(                                                       \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,        \
       int64_t E, int64_t H, int64_t relu, const Element* x, const Element* packed_ih,            \

@@ -14,16 +14,6 @@ void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width,
   }
 }
 
-inline Ints load_bits(const Bfloat16* p, int n) {
-  Shorts x = {};
-  if (n >= LANES) {
-    memcpy(&x, p, sizeof x);
-  } else {
-    memcpy(&x, p, n * sizeof *p);
-  }
-  return __builtin_convertvector(x, Ints);
-}
-
 template <class Row>
 void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width, Bfloat16* panel) {
   for (int64_t k = 0; k < K; k += 2, panel += 2 * width) {
@@ -42,13 +32,11 @@ void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width,
 // The state before each of the N rows: (row n) -> H elements.
 template <class Element>
 struct Previous {
-  const Element* y;
-  int64_t H;
   Scratch<Element> first;
   Scratch<const Element*> rows;
 
   Previous(const Sequences& seq, const float* h0, const Element* y, int64_t H)
-      : y(y), H(H), first(seq.B * H), rows(seq.rows()) {
+      : first(seq.B * H), rows(seq.rows()) {
     copy_rows(h0, seq.B, H, first.data, H);
     for (int64_t t = 0; t < seq.T; t++) {
       const Element* before = t ? y + seq.offsets[t - 1] * H : first.data;

@@ -185,14 +185,7 @@ void backward(
 }  // namespace
 
 #define GRU_KERNELS(Element, precision)                                                           \
-  KERNEL(void, gru_pack_##precision)(                                                             \
-      ParallelFor run, int64_t num_threads, int64_t inputs, int64_t H, const float* weights,      \
-      Element* packed) {                                                                          \
-    GRUPanels<Element>{H, inputs}.pack(weights, packed, {run, num_threads});                      \
-  }                                                                                               \
-  KERNEL(int64_t, gru_packed_size_##precision)(ParallelFor, int64_t, int64_t inputs, int64_t H) { \
-    return GRUPanels<Element>{H, inputs}.size();                                                  \
-  }                                                                                               \
+  PACK_KERNELS(gru, GRUPanels, Element, precision)                                                \
   KERNEL(void, gru_forward_##precision)(                                                          \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
       int64_t E, int64_t H, const Element* x, const Element* packed_ih, const Element* packed_hh, \

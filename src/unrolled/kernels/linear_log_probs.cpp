@@ -135,13 +135,7 @@ void backward(
 }  // namespace
 
 #define LINEAR_LOG_PROBS_KERNELS(Element, precision)                                              \
-  KERNEL(void, linear_log_probs_pack_##precision)(                                                \
-      ParallelFor run, int64_t num_threads, int64_t E, int64_t V, const float* weights,           \
-      Element* packed) {                                                                          \
-    TokenPanels<Element>{V, E}.pack(weights, packed, {run, num_threads});                         \
-  }                                                                                               \
-  KERNEL(int64_t, linear_log_probs_packed_size_##precision)                                       \
-  (ParallelFor, int64_t, int64_t E, int64_t V) { return TokenPanels<Element>{V, E}.size(); }      \
+  PACK_KERNELS(linear_log_probs, TokenPanels, Element, precision)                                 \
   KERNEL(void, linear_log_probs_forward_##precision)(                                             \
       ParallelFor run, int64_t num_threads, int64_t N, int64_t E, int64_t V,                      \
       const Element* hidden, const Element* packed, const float* bias, const int64_t* targets,    \

@@ -167,33 +167,25 @@ void backward(
 
 }  // namespace
 
-#define LSTM_KERNELS(Element, precision)                                                           \
-  KERNEL(void, lstm_pack_##precision)(                                                             \
-      ParallelFor run, int64_t num_threads, int64_t inputs, int64_t H, const float* weights,       \
-      Element* packed) {                                                                           \
-    LSTMPanels<Element>{H, inputs}.pack(weights, packed, {run, num_threads});                      \
-  }                                                                                                \
-  KERNEL(int64_t, lstm_packed_size_##precision)(ParallelFor, int64_t, int64_t inputs, int64_t H) { \
-    return LSTMPanels<Element>{H, inputs}.size();                                                  \
-  }                                                                                                \
-  KERNEL(void, lstm_forward_##precision)(                                                          \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,          \
-      int64_t E, int64_t H, const Element* x, const Element* packed_ih, const Element* packed_hh,  \
-      const float* bias, float* h, float* c, Element* gates, float* cells, Element* y) {           \
-    forward<Element>(                                                                              \
-        {T, B, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias, h, c, gates,     \
-        cells, y);                                                                                 \
-  }                                                                                                \
-  KERNEL(void, lstm_backward_##precision)(                                                         \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,          \
-      int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,      \
-      const float* h0, const float* c0, const Element* gates, const float* cells,                  \
-      const Element* y,                                                                            \
-      const Element* grad_y, float* grad_h, float* grad_c, Element* grad_x, float* grad_ih,        \
-      float* grad_hh, float* grad_bias) {                                                          \
-    backward<Element>(                                                                             \
-        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, c0, gates, cells,  \
-        y, grad_y, grad_h, grad_c, grad_x, grad_ih, grad_hh, grad_bias);                           \
+#define LSTM_KERNELS(Element, precision)                                                          \
+  PACK_KERNELS(lstm, LSTMPanels, Element, precision)                                              \
+  KERNEL(void, lstm_forward_##precision)(                                                         \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
+      int64_t E, int64_t H, const Element* x, const Element* packed_ih, const Element* packed_hh, \
+      const float* bias, float* h, float* c, Element* gates, float* cells, Element* y) {          \
+    forward<Element>(                                                                             \
+        {T, B, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias, h, c, gates,    \
+        cells, y);                                                                                \
+  }                                                                                               \
+  KERNEL(void, lstm_backward_##precision)(                                                        \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
+      int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,     \
+      const float* h0, const float* c0, const Element* gates, const float* cells,                 \
+      const Element* y, const Element* grad_y, float* grad_h, float* grad_c, Element* grad_x,     \
+      float* grad_ih, float* grad_hh, float* grad_bias) {                                         \
+    backward<Element>(                                                                            \
+        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, c0, gates, cells, \
+        y, grad_y, grad_h, grad_c, grad_x, grad_ih, grad_hh, grad_bias);                          \
   }
 
 LSTM_KERNELS(float, float32)

@@ -99,3 +99,14 @@ void store_columns(
 }
 
 }  // namespace
+
+// The two functions through which a kernel's weights (GATES * H, inputs) are packed once for many
+// calls: how many elements that takes, and the packing.
+#define PACK_KERNELS(name, Panels, Element, precision)                                            \
+  KERNEL(int64_t, name##_packed_size_##precision)                                                 \
+  (ParallelFor, int64_t, int64_t inputs, int64_t H) { return Panels<Element>{H, inputs}.size(); } \
+  KERNEL(void, name##_pack_##precision)                                                           \
+  (ParallelFor run, int64_t num_threads, int64_t inputs, int64_t H, const float* weights,         \
+   Element* packed) {                                                                             \
+    Panels<Element>{H, inputs}.pack(weights, packed, {run, num_threads});                         \
+  }

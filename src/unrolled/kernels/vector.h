@@ -61,14 +61,18 @@ inline Floats load(const float* p, int n = LANES) {
   return x;
 }
 
-inline Floats load(const Bfloat16* p, int n = LANES) {
+inline Ints load_bits(const Bfloat16* p, int n = LANES) {
   Shorts x = {};
   if (n >= LANES) {
     memcpy(&x, p, sizeof x);
   } else {
     memcpy(&x, p, n * sizeof *p);
   }
-  return bits_as<Floats>(__builtin_convertvector(x, Ints) << 16);
+  return __builtin_convertvector(x, Ints);
+}
+
+inline Floats load(const Bfloat16* p, int n = LANES) {
+  return bits_as<Floats>(load_bits(p, n) << 16);
 }
 
 inline void store(float* p, Floats x, int n = LANES) {

@@ -89,7 +89,7 @@ def _forward(
     train: bool,
 ) -> tuple[Tensor, Tensor]:
     """The kernel; the way back needs nothing but its output."""
-    y, last = _empty(x, h, weight_ih, weight_hh, bias, offsets, relu, train)
+    y, last = _empty(x, h)
     rows, reuse = sequences.even(x, x.dtype), not train and len(offsets) == 2
     packed = (sequences.pack("elman", weight, x.dtype, reuse) for weight in (weight_ih, weight_hh))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1], int(relu)
@@ -98,21 +98,12 @@ def _forward(
     return y, last
 
 
-def _empty(
-    x: Tensor,
-    h: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias: Tensor,
-    offsets: Tensor,
-    relu: bool,
-    train: bool,
-) -> tuple[Tensor, Tensor]:
+def _empty(x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
     return x.new_empty(len(x), h.shape[1]), h.new_empty(h.shape)
 
 
 _elman = torch.library.custom_op("unrolled::elman", _forward, mutates_args=())
-_elman.register_fake(_empty)
+_elman.register_fake(lambda x, h, *others: _empty(x, h))
 
 
 @torch.library.custom_op("unrolled::elman_backward", mutates_args=())

@@ -86,9 +86,7 @@ def _forward(
     train: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps what the way back needs: gates `(N, 3H)`, candidates `(N, H)`."""
-    y, last, gates, candidates = _empty(
-        x, h, weight_ih, weight_hh, bias_ih, bias_hh, offsets, train
-    )
+    y, last, gates, candidates = _empty(x, h, train)
     rows, reuse = sequences.even(x, x.dtype), not train and len(offsets) == 2
     packed = (sequences.pack("gru", weight, x.dtype, reuse) for weight in (weight_ih, weight_hh))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
@@ -98,16 +96,7 @@ def _forward(
     return y, last, gates, candidates
 
 
-def _empty(
-    x: Tensor,
-    h: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
-    offsets: Tensor,
-    train: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _empty(x: Tensor, h: Tensor, train: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     (num_rows, _), hidden_size = x.shape, h.shape[1]
     y, num_kept = x.new_empty(num_rows, hidden_size), num_rows if train else 0
     gates, candidates = (x.new_empty(num_kept, n * hidden_size) for n in (3, 1))
@@ -115,7 +104,7 @@ def _empty(
 
 
 _gru = torch.library.custom_op("unrolled::gru", _forward, mutates_args=())
-_gru.register_fake(_empty)
+_gru.register_fake(lambda x, h, *others: _empty(x, h, others[-1]))
 
 
 @torch.library.custom_op("unrolled::gru_backward", mutates_args=())

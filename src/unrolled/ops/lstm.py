@@ -78,7 +78,7 @@ def _forward(
     train: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps what the way back needs: gates `(N, 4H)`, cells `(N, H)`."""
-    y, last_h, last_c, gates, cells = _empty(x, h, c, weight_ih, weight_hh, bias, offsets, train)
+    y, last_h, last_c, gates, cells = _empty(x, h, c, train)
     rows, reuse = sequences.even(x, x.dtype), not train and len(offsets) == 2
     packed = (sequences.pack("lstm", weight, x.dtype, reuse) for weight in (weight_ih, weight_hh))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
@@ -90,14 +90,7 @@ def _forward(
 
 
 def _empty(
-    x: Tensor,
-    h: Tensor,
-    c: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias: Tensor,
-    offsets: Tensor,
-    train: bool,
+    x: Tensor, h: Tensor, c: Tensor, train: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     (num_rows, _), hidden_size = x.shape, h.shape[1]
     y, num_kept = x.new_empty(num_rows, hidden_size), num_rows if train else 0
@@ -106,7 +99,7 @@ def _empty(
 
 
 _lstm = torch.library.custom_op("unrolled::lstm", _forward, mutates_args=())
-_lstm.register_fake(_empty)
+_lstm.register_fake(lambda x, h, c, *others: _empty(x, h, c, others[-1]))
 
 
 @torch.library.custom_op("unrolled::lstm_backward", mutates_args=())
