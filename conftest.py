@@ -1,6 +1,7 @@
 """Runs the examples in README.md, README.zh.md and docs/: Python blocks and `$ unrolled` commands.
 
-Each page is one session in an empty folder with `my-texts/` (English) and `古诗/` (Chinese) in it.
+Each page is one session in an empty folder with `my-texts/` (English) and `古诗/` (Chinese) in it,
+labelled texts in `reviews.csv` and two more in `sentences.txt`.
 Budgets are cut short; everything else runs as it is written.
 """
 
@@ -18,7 +19,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from unrolled.cli import main
 
 ROOT = Path(__file__).parent
-BUDGET = re.compile(r"--budget \S+")
+BUDGET = re.compile(r"budget \S+")
 
 
 class ConsoleParser(CodeBlockParser):
@@ -29,25 +30,27 @@ class ConsoleParser(CodeBlockParser):
     def evaluate(self, example: Example) -> None:
         for line in example.parsed.replace("\\\n", " ").splitlines():
             if line.startswith("$ unrolled "):
-                command = BUDGET.sub("--budget 2ktokens", line.removeprefix("$ unrolled "))
+                command = BUDGET.sub("budget 2ktokens", line.removeprefix("$ unrolled "))
                 status = main(shlex.split(command, comments=True))
                 assert status == 0, f"{line} ended with {status}"
 
 
 def enter(namespace: dict[str, Any]) -> None:
     """Makes the folder that a page's examples run in."""
-    namespace["__back"] = os.getcwd()
     folder = Path(tempfile.mkdtemp(prefix="unrolled-docs-"))
+    namespace["__places"] = os.getcwd(), folder
     for name, text in (("my-texts", "english.txt"), ("古诗", "chinese.txt")):
         (folder / name).mkdir()
         shutil.copy(ROOT / "tests" / "data" / text, folder / name)
+    shutil.copy(ROOT / "tests" / "data" / "reviews.csv", folder)
+    (folder / "sentences.txt").write_text("The plot is not dull at all.\nWhat a cold film!\n")
     os.chdir(folder)
 
 
 def leave(namespace: dict[str, Any]) -> None:
-    """Removes it."""
-    folder = os.getcwd()
-    os.chdir(namespace["__back"])
+    """Removes it; and that folder only, wherever an example may have gone."""
+    back, folder = namespace["__places"]
+    os.chdir(back)
     shutil.rmtree(folder)
 
 

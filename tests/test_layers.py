@@ -28,7 +28,7 @@ ROWS = [
     "pace search presets",
     "training measuring report",
     "recommendation worker",
-    "comparison",
+    "comparison classification",
     "cli",
     "__main__",
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .checkpoint import load as load
+    from .classification.estimator import TextClassifier as TextClassifier
     from .comparison import compare as compare
     from .config import Budget as Budget
     from .config import DataConfig as DataConfig
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "load": "checkpoint",
+    "TextClassifier": "classification.estimator",
     "compare": "comparison",
     "Budget": "config",
     "DataConfig": "config",

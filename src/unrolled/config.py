@@ -12,6 +12,8 @@ TokenizerKind: TypeAlias = Literal["auto", "byte", "char", "word", "bpe"]
 DocumentKind: TypeAlias = Literal["file", "line"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 Size: TypeAlias = Literal["small", "medium", "large"]
+RecurrentKind: TypeAlias = Literal["rnn", "gru", "lstm"]
+Pooling: TypeAlias = Literal["last", "max", "mean", "all"]
 
 
 SMALL_VOCABULARY = 1000
@@ -40,56 +42,6 @@ class DataConfig:
     """Part of `texts` for validation where `valid` is empty; None: 5 %, at most 500 kB."""
     test_fraction: float | None = None
     """Part of `texts` for the test where `test` is empty; None: as above, 0: no test split."""
-
-
-@dataclass(frozen=True)
-class NgramConfig:
-    """Interpolated modified Kneser-Ney."""
-
-    order: int = 5
-    """Longest n-gram, 1 to 8."""
-
-    kind: Literal["ngram"] = "ngram"
-
-
-@dataclass(frozen=True)
-class RecurrentConfig:
-    """Embedding, L recurrent layers with carried state, projection, tied softmax."""
-
-    kind: Literal["rnn", "gru", "lstm"] = "lstm"
-    embedding_size: int = 256
-    """E, the width of the tied input and output embedding."""
-    hidden_size: int = 512
-    """H, the width of each recurrent layer."""
-    num_layers: int = 1
-    nonlinearity: Literal["tanh", "relu"] = "tanh"
-    """Of the Elman RNN; GRU and LSTM have theirs."""
-    input_dropout: float = 0.0
-    """Locked dropout on the embedded input: one mask for all time steps."""
-    hidden_dropout: float = 0.0
-    """Locked dropout between layers."""
-    output_dropout: float = 0.0
-    """Locked dropout before the softmax."""
-    embedding_dropout: float = 0.0
-    """Share of the word types whose embedding is zeroed in a step."""
-    weight_dropout: float = 0.0
-    """Dropout of the recurrent weights, one mask for all time steps."""
-
-
-@dataclass(frozen=True)
-class TransformerConfig:
-    """Decoder with RMSNorm, rotary positions, SwiGLU and a sliding window of keys and values."""
-
-    kind: Literal["transformer"] = "transformer"
-    hidden_size: int = 256
-    num_layers: int = 4
-    num_heads: int = 4
-    context: int = 256
-    """Tokens before the present one that a layer can attend to."""
-    dropout: float = 0.0
-
-
-ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig
 
 
 @dataclass(frozen=True)
@@ -131,6 +83,110 @@ class Budget:
 
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class NgramConfig:
+    """Interpolated modified Kneser-Ney."""
+
+    order: int = 5
+    """Longest n-gram, 1 to 8."""
+
+    kind: Literal["ngram"] = "ngram"
+
+
+@dataclass(frozen=True)
+class RecurrentConfig:
+    """Embedding, L recurrent layers with carried state, projection, tied softmax."""
+
+    kind: RecurrentKind = "lstm"
+    embedding_size: int = 256
+    """E, the width of the tied input and output embedding."""
+    hidden_size: int = 512
+    """H, the width of each recurrent layer."""
+    num_layers: int = 1
+    nonlinearity: Literal["tanh", "relu"] = "tanh"
+    """Of the Elman RNN; GRU and LSTM have theirs."""
+    input_dropout: float = 0.0
+    """Locked dropout on the embedded input: one mask for all time steps."""
+    hidden_dropout: float = 0.0
+    """Locked dropout between layers."""
+    output_dropout: float = 0.0
+    """Locked dropout before the softmax."""
+    embedding_dropout: float = 0.0
+    """Share of the word types whose embedding is zeroed in a step."""
+    weight_dropout: float = 0.0
+    """Dropout of the recurrent weights, one mask for all time steps."""
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Decoder with RMSNorm, rotary positions, SwiGLU and a sliding window of keys and values."""
+
+    kind: Literal["transformer"] = "transformer"
+    hidden_size: int = 256
+    num_layers: int = 4
+    num_heads: int = 4
+    context: int = 256
+    """Tokens before the present one that a layer can attend to."""
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """A recurrent text classifier: embedding, layers in one or two directions, pooling, softmax."""
+
+    vocab_size: int
+    num_classes: int
+    kind: RecurrentKind = "gru"
+    embedding_size: int = 128
+    hidden_sizes: tuple[int, ...] = (128,)
+    """Width of each layer, from the words up."""
+    bidirectional: bool = True
+    """Whether other layers read each text from its end too."""
+    nonlinearity: Literal["tanh", "relu"] = "tanh"
+    """Of the Elman RNN; GRU and LSTM have theirs."""
+    embedding_scale: float = 1.0
+    """Embedded words are multiplied by this, as in the language model that they come from."""
+    pooling: Pooling = "all"
+    """What is made of the states of a text: the last, the greatest, the mean, or all three."""
+    dropout: float = 0.4
+    """On the pooled vector."""
+    word_dropout: float = 0.1
+    """Share of the words that are left out while training."""
+    hidden_dropout: float = 0.2
+    """Locked dropout between layers."""
+    weight_dropout: float = 0.0
+    """Dropout of the recurrent weights, one mask for all time steps."""
+
+
+@dataclass(frozen=True)
+class ClassifierTrainConfig:
+    """How a recurrent classifier is trained."""
+
+    budget: Budget = Budget(5, "epochs")
+    learning_rate: float = 2e-3
+    """Peak of the schedule: linearly up over the first tenth, then linearly down to zero."""
+    batch_size: int = 32
+    """Texts read side by side; fewer where they are long."""
+    max_tokens: int | None = None
+    """Only the last so many tokens of a text are read; None: all."""
+    post_padding_unmasked: bool = False
+    """For demonstration: zeros up to `max_tokens` are read as if they were text."""
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    layer_decay: float = 1.0
+    """Each layer nearer to the words learns at a rate this much smaller."""
+    unfreeze_fraction: float = 0.0
+    """Part of the budget after which one more layer, from the output down, begins to learn."""
+    precision: Precision = "auto"
+    """Of matrix products; "auto": bfloat16 where the processor multiplies it faster."""
+    threads: int = 0
+    """0: all."""
+    seed: int = 0
+
+
+ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig
 
 
 @dataclass(frozen=True)
@@ -212,6 +268,16 @@ def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
     return _from_dict(TrainConfig, {**values, "budget": Budget(**values["budget"])})
 
 
+def classifier_config_from_dict(values: dict[str, Any]) -> ClassifierConfig:
+    """Rebuilds the configuration that `asdict` made."""
+    return _from_dict(ClassifierConfig, values | {"hidden_sizes": tuple(values["hidden_sizes"])})
+
+
+def classifier_train_config_from_dict(values: dict[str, Any]) -> ClassifierTrainConfig:
+    """Rebuilds the configuration that `asdict` made."""
+    return _from_dict(ClassifierTrainConfig, values | {"budget": Budget(**values["budget"])})
+
+
 def _from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
     known = {field.name for field in fields(kind)}
     for name in values.keys() - known:
@@ -223,17 +289,23 @@ def _from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
 __all__ = [
     "SMALL_VOCABULARY",
     "Budget",
+    "ClassifierConfig",
+    "ClassifierTrainConfig",
     "DataConfig",
     "DocumentKind",
     "ModelConfig",
     "NgramConfig",
+    "Pooling",
     "Precision",
     "RecurrentConfig",
+    "RecurrentKind",
     "Size",
     "TokenizerKind",
     "TrainConfig",
     "TransformerConfig",
     "asdict",
+    "classifier_config_from_dict",
+    "classifier_train_config_from_dict",
     "model_config_from_dict",
     "train_config_from_dict",
 ]

@@ -26,6 +26,16 @@ class TextError(UnrolledError):
         super().__init__(f"{source} {problem}. {remedy}")
 
 
+class LabelError(UnrolledError, ValueError):
+    """Labelled texts cannot be learned from: `<what> <problem>. <what to do next>`.
+
+    A ValueError too, as scikit-learn expects of what is wrong with X or y.
+    """
+
+    def __init__(self, what: str, problem: str, remedy: str) -> None:
+        super().__init__(f"{what} {problem}. {remedy}")
+
+
 class CheckpointError(UnrolledError):
     """A run folder is missing, damaged or of another kind: `<path> <problem>. <next step>`."""
 

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from hashlib import sha256
 from html.parser import HTMLParser
 from typing import Any
@@ -21,9 +22,9 @@ HOSTILE = "</script><script>pwned()</script><!--<img src=x onerror='pwned()'>\"'
 class Page(HTMLParser):
     """Elements with their attributes, the text of scripts, and the text of everything else."""
 
-    def __init__(self, comparison: dict[str, Any]) -> None:
+    def __init__(self, result: dict[str, Any], write: Callable[[Any], str] = html) -> None:
         super().__init__()
-        self.source = html(comparison)
+        self.source = write(result)
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.scripts: list[str] = []
         self.words: list[str] = []

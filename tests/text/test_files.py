@@ -179,7 +179,7 @@ def test_what_is_wrong_with_csv(
 def test_what_is_wrong_with_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"n": [1, 2]}), path)
-    problem = "has int64 in column 'n', not text. Name another with --column."
+    problem = "has no proper text as 'n' in row 1. Name a column that holds strings with --column."
     assert refusal(lambda: documents(path), path) == problem
     path.write_bytes(b"PAR1 nothing else")
     said = refusal(lambda: documents(path), path)

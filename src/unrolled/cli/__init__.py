@@ -23,6 +23,7 @@ for _command in (
     "generate",
     "score",
     "next",
+    "classify",
     "export",
     "info",
 ):

@@ -125,13 +125,13 @@ class TrainOptions:
     """Time between checkpoints."""
 
 
-def required(texts: list[str]) -> list[str]:
+def required(texts: list[str], name: str = "TEXT") -> list[str]:
     """The texts, of which there has to be one; "-" may stand among them, other flags may not."""
     for text in texts:
         if text.startswith("-") and text != "-":
             raise CycloptsError(msg=f"Unknown option: {text}. See --help.")
     if not texts:
-        raise ConfigError("TEXT", "given", "none", "Name files or folders, or - for stdin.")
+        raise ConfigError(name, "given", "none", "Name files or folders, or - for stdin.")
     return texts
 
 

@@ -1,6 +1,5 @@
 """`unrolled score`: what each token of a text costs a model."""
 
-import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from .options import required
+from .sentences import name_of, read_sentences
 
 
 def score(
@@ -46,13 +46,13 @@ def score(
     if out is not None and out.is_dir():
         raise ConfigError("out", "a file", f"the folder {out}", "Name a file in it.")
     opened = load(run)
-    sentences = _sentences(*required([file]))
+    sentences = read_sentences(*required([file]))
     if rank:
         ranked = scoring.rank(opened.model, opened.tokenizer, list(sentences))
         pieces = iter([f"{score.bits:.3f}\t{score.text}\n" for score in ranked])
     else:
         scores = scoring.score_texts(opened.model, opened.tokenizer, sentences)
-        title = f"Surprisal of {_name(file)} to {run}"
+        title = f"Surprisal of {name_of(file)} to {run}"
         write = {"tsv": scoring.to_tsv, "jsonl": scoring.to_jsonl}
         pieces = scoring.to_html(scores, title) if format == "html" else write[format](scores)
     if out is None:
@@ -61,35 +61,6 @@ def score(
         write_atomically(out, lambda path: _write(path, pieces))
         print(f"Wrote {out}.")
     return 0
-
-
-def _name(file: str) -> str:
-    return "standard input" if file == "-" else Path(file).name
-
-
-def _sentences(file: str) -> Iterator[str]:
-    """The sentences, of which there has to be one."""
-    from ..errors import TextError
-    from .stdin import read_lines
-
-    sentences = read_lines() if file == "-" else _rows(file)
-    visible = (sentence for sentence in sentences if sentence.strip())
-    first = next(visible, None)
-    if first is None:
-        raise TextError(_name(file), "holds no sentence", "Give one per line.")
-    return itertools.chain([first], visible)
-
-
-def _rows(file: str) -> Iterator[str]:
-    """Lines of a text or cells of a table in any encoding."""
-    from ..text.files import find_files, read_pieces
-
-    begun = ""
-    for piece in read_pieces(find_files([file]), documents="line"):
-        begun += piece.text
-        if piece.ends_document:
-            yield begun.rstrip("\r")
-            begun = ""
 
 
 def _write(path: Path, pieces: Iterator[str]) -> None:

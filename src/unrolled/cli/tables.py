@@ -6,7 +6,9 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ..report.classification_result import Explained
 from ..report.comparison import Baseline, ComparedModel, Comparison
 from ..report.parts import in_bytes, number, perplexity, rank_key, scaled
 
@@ -51,6 +53,43 @@ def print_losses(
     for _, cells in sorted(rows):
         table.add_row(*cells)
     Console().print(table)
+
+
+def print_classification(results: dict[str, Any], out: Path) -> None:
+    """Prints what a classifier is worth, its members beside it, and why it is what it is."""
+    title = f"{results['split']}: {results['num_texts']:,} texts, {len(results['classes'])} classes"
+    table = Table(title=title)
+    table.add_column("model")
+    for heading in ("accuracy", "95 % interval", "macro-F1", "log loss", "calibration error"):
+        table.add_column(heading, justify="right")
+    for name, row in results["models"].items():
+        table.add_row(
+            name,
+            f"{100 * row['accuracy']:.2f} %",
+            f"{100 * row['accuracy_low']:.2f}-{100 * row['accuracy_high']:.2f}",
+            number(row["macro_f1"]),
+            number(row["log_loss"]),
+            f"{100 * row['calibration_error']:.2f} %",
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(results["reason"], markup=False)
+    console.print(f"Use it: unrolled classify predict {out}", markup=False)
+
+
+def print_explanation(explanation: Explained) -> None:
+    """Prints a text, green what speaks for the predicted class and red what speaks against it."""
+    parts = explanation["parts"]
+    largest = max((abs(part["weight"]) for part in parts), default=0) or 1
+    line = Text(f"{explanation['predicted']} {explanation['probability']:.3f}  ", style="bold")
+    for part in parts:
+        share = abs(part["weight"]) / largest
+        colour = "green" if part["weight"] > 0 else "red"
+        strength = "bold reverse " if share > 0.6 else "reverse " if share > 0.3 else ""
+        line.append(
+            part["text"], style=f"not bold {strength}{colour}" if share > 0.1 else "not bold"
+        )
+    Console(highlight=False, soft_wrap=True).print(line)
 
 
 def print_comparison(comparison: Comparison, report: Path) -> None:

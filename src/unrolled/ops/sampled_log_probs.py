@@ -16,6 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .linear_log_probs import linear_log_probs
+
+NEGLIGIBLE = -40.0
+"""A logit far below the logarithm of any normalizer."""
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -73,10 +78,13 @@ def sampled_log_probs(
         candidates: At least one.
     """
     ids = candidates.ids
+    places = torch.searchsorted(ids, targets).clamp(max=len(ids) - 1)
+    drawn, log_inclusion = ids[places] == targets, candidates.log_inclusion[places]
+    # One more candidate of known logit, for rows whose target was not drawn: it tells their sum.
+    columns = F.pad(F.embedding(ids, weight), (0, 0, 0, 1))
+    offsets = F.pad(bias[ids] - candidates.log_inclusion, (0, 1), value=NEGLIGIBLE)
+    found = linear_log_probs(hidden, columns, offsets, torch.where(drawn, places, len(ids)))
+    # A target that was drawn stands for itself once, not 1 / pi times.
+    of_drawn = found + log_inclusion - torch.log1p(found.exp() * log_inclusion.expm1())
     own = (hidden * F.embedding(targets, weight)).sum(1) + bias[targets]
-    others = F.linear(hidden, F.embedding(ids, weight)) + (bias[ids] - candidates.log_inclusion)
-    # A target that was drawn too stands for itself once.
-    places = torch.searchsorted(ids, targets).clamp(max=len(ids) - 1)[:, None]
-    drawn = ids[places] == targets[:, None]
-    others = others.scatter(1, places, others.gather(1, places).masked_fill(drawn, -1e9))
-    return own - torch.logaddexp(others.logsumexp(1), own)
+    return torch.where(drawn, of_drawn, own - torch.logaddexp(NEGLIGIBLE - found, own))

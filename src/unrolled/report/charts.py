@@ -6,6 +6,7 @@ from html import escape
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from .comparison import Baseline, ComparedModel
+from .document import CHART
 from .parts import NUM_COLOURS, section
 
 
@@ -63,8 +64,8 @@ def learning_curves(models: Sequence[ComparedModel], baselines: Sequence[Baselin
             for rank, model in curves
         ]
         heading = f"Bits per byte over {axis}"
-        charts += _chart(heading, axis, scale, faint + lines, settled, levels)
-    return section("Learning curves", CURVES, _row(charts))
+        charts += chart(heading, axis, scale, faint + lines, settled, levels)
+    return section("Learning curves", CURVES, side_by_side(charts))
 
 
 def costs(models: Sequence[ComparedModel]) -> str:
@@ -78,8 +79,8 @@ def costs(models: Sequence[ComparedModel]) -> str:
             _series(model["name"], rank, "points", [(model[key], model["bits_per_byte"])])
             for rank, model in enumerate(models)
         ]
-        charts += _chart(heading, unit, "log", points, [y for row in points for y in row["y"]])
-    return section("Quality against cost", COSTS, _row(charts))
+        charts += chart(heading, unit, "log", points, [y for line in points for y in line["y"]])
+    return section("Quality against cost", COSTS, side_by_side(charts))
 
 
 def positions(models: Sequence[ComparedModel]) -> str:
@@ -95,8 +96,8 @@ def positions(models: Sequence[ComparedModel]) -> str:
     ]
     late = [y for row in lines for x, y in zip(row["x"], row["y"], strict=True) if x >= 4]
     heading = "Bits per byte by position in the context"
-    chart = _chart(heading, "position in the context, tokens", "log", lines, late)
-    return section("Loss by position in the context", POSITIONS, chart)
+    picture = chart(heading, "position in the context, tokens", "log", lines, late)
+    return section("Loss by position in the context", POSITIONS, picture)
 
 
 def _valid(model: ComparedModel) -> list[tuple[float, float]]:
@@ -135,7 +136,7 @@ def _series(
     return {"name": name, "colour": rank % NUM_COLOURS, "kind": kind, "x": x, "y": y}
 
 
-def _chart(
+def chart(
     heading: str,
     x: str,
     scale: Scale,
@@ -161,7 +162,7 @@ def _chart(
     note += _outside("Below", [level for level in levels if level["y"] < low])
     return (
         f"<figure><figcaption>{heading}</figcaption>"
-        f'<div class=chart role=img aria-label="{heading}"></div>'
+        f'{CHART}role=img aria-label="{heading}"></div>'
         f"<script type=application/json>{_json(data)}</script>{note}</figure>"
     )
 
@@ -186,5 +187,6 @@ def _json(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
 
-def _row(charts: str) -> str:
+def side_by_side(charts: str) -> str:
+    """Charts side by side; nothing where there are none."""
     return f"<div class=charts>{charts}</div>" if charts else ""

@@ -115,7 +115,7 @@
       width: points ? 0 : series.kind === "faint" ? 1 : 2,
       spanGaps: true,
       points: { show: points, size: 11, fill: colour(series.colour), width: 0 },
-      value: (_, value) => value === null ? "–" : value.toFixed(3),
+      value: (_, value) => value === null ? "–" : value.toPrecision(4),
     };
   }
 
@@ -162,7 +162,7 @@
     }, uPlot.join(data.series.map(series => [series.x, series.y])), target);
   }
 
-  const drawAll = () => document.querySelectorAll("figure").forEach(draw);
+  const drawAll = () => document.querySelectorAll("figure:has(.chart)").forEach(draw);
   const print = on => () => { document.documentElement.classList.toggle("print", on); drawAll(); };
   let width = innerWidth;
   addEventListener("resize", () => { if (width !== innerWidth) { width = innerWidth; drawAll(); } });

@@ -1,22 +1,25 @@
-"""The result of a comparison as one HTML file that loads nothing.
+"""The result of a comparison as a page."""
 
-Style, script and data are inside it, and its content security policy forbids everything else:
-a sample text that looks like a script stays text.
-"""
-
-import math
-from base64 import b64encode
 from collections.abc import Sequence
-from hashlib import sha256
 from html import escape
-from importlib.resources import files
 from string import Template
 from typing import Any
 
 from ..errors import ConfigError
 from .charts import costs, learning_curves, positions
 from .comparison import ComparedModel, Comparison
-from .parts import definitions, duration, in_bytes, marked, number, rank_key, section
+from .document import asset, document
+from .parts import (
+    definitions,
+    duration,
+    finite,
+    in_bytes,
+    marked,
+    number,
+    quotation,
+    rank_key,
+    section,
+)
 from .table import ranking
 from .verdict import advice, verdict
 
@@ -32,17 +35,10 @@ def html(comparison: Comparison) -> str:
     """
     if not comparison["models"]:
         raise ConfigError("models", "at least one model", "none", "Compare one or more models.")
-    result: Comparison = _finite(comparison)
+    result: Comparison = finite(comparison)
     models = sorted(result["models"], key=rank_key)
-    library = [_asset(f"vendor/uplot/{name}") for name in ("LICENSE", "uPlot.iife.min.js")]
-    script = "/*\n{}\n*/\n{}".format(*library) + _asset("report/page.js")
-    page = Template(_asset("report/page.html")).substitute(
-        title=escape(result["title"]),
-        style=_asset("vendor/uplot/uPlot.min.css") + _asset("report/page.css"),
-        script=script,
-        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+    body = Template(asset("report/comparison.html")).substitute(
         split=escape(result["split"]),
-        verdict=escape(verdict(models, result["baselines"])),
         advice=advice(result["recommendation"], models),
         table=ranking(models, result["baselines"]),
         curves=learning_curves(models, result["baselines"]),
@@ -53,20 +49,8 @@ def html(comparison: Comparison) -> str:
         conditions=definitions(result["conditions"]),
         models="".join(_details(model, rank) for rank, model in enumerate(models)),
     )
-    return page.encode("utf-8", "replace").decode()  # a lone surrogate cannot be saved
-
-
-def _asset(name: str) -> str:
-    return files("unrolled").joinpath(name).read_text(encoding="utf-8")
-
-
-def _finite(value: Any) -> Any:
-    """Makes every figure that is not finite a missing one: JSON and readers know no NaN."""
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    says = verdict(models, result["baselines"])
+    return document("Language models compared", result["title"], says, body)
 
 
 def _reading(best: ComparedModel) -> str:
@@ -80,23 +64,13 @@ def _reading(best: ComparedModel) -> str:
 def _samples(models: Sequence[ComparedModel]) -> str:
     columns = "".join(
         f"<div><h3>{marked(model['name'], rank)}</h3>"
-        + "".join(
-            f'<pre dir=auto lang="{_language(text)}">{escape(text)}</pre>'
-            for text in model["samples"]
-        )
+        + "".join(quotation(text) for text in model["samples"])
         + "</div>"
         for rank, model in enumerate(models)
         if model["samples"]
     )
     body = f"<div class=samples>{columns}</div>" if columns else ""
     return section("Samples", "Written by each model, unedited.", body)
-
-
-def _language(text: str) -> str:
-    """The language tag that picks the right glyphs of Han characters; empty means unknown."""
-    if any("\u3040" <= letter <= "\u30ff" for letter in text):
-        return "ja"
-    return "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in text) else ""
 
 
 def _details(model: ComparedModel, rank: int) -> str:

@@ -1,7 +1,7 @@
 """Small pieces of the page: numbers with their units, names with their colours, sections."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -9,6 +9,15 @@ NUM_COLOURS = 8
 """Of page.css: `c0` and so on."""
 
 MISSING = "–"
+
+
+def finite(value: Any) -> Any:
+    """Makes every figure that is not finite a missing one: JSON and readers know no NaN."""
+    if isinstance(value, dict):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def rank_key(row: Mapping[str, Any]) -> float:
@@ -45,6 +54,15 @@ def perplexity(value: float | None) -> str:
     return format(value, ",.0f" if value < 1e6 else ".1e")
 
 
+def percent(share: float | None) -> str:
+    """A part of 1 as "91.2 %"; only 0 and 1 themselves are written as nothing and all."""
+    if share is None:
+        return MISSING
+    if 0 < share < 0.0005 or 0.9995 <= share < 1:
+        return "under 0.1\N{NO-BREAK SPACE}%" if share < 0.5 else "over 99.9\N{NO-BREAK SPACE}%"
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds, minutes or hours, whichever can be read at a glance."""
     if seconds is None or seconds < 120:
@@ -58,6 +76,48 @@ def marked(name: str, rank: int | None) -> str:
     return f"{dot}{escape(name)}"
 
 
+def bar(value: float | None, longest: float, rank: int | None) -> str:
+    """A bar from zero; None: a baseline's, without colour."""
+    share = 100 * value / longest if value and longest else 0
+    colour = "" if rank is None else f" c{rank % NUM_COLOURS}"
+    return f'<i class="bar{colour}" style="--share:{share:.1f}%"></i>'
+
+
+def table(head: str, body: str, kind: str = "") -> str:
+    """A table that scrolls in a box of its own where it is too wide.
+
+    Args:
+        head: Cells of the head, as HTML.
+        body: Rows, as HTML.
+        kind: Its class in page.css.
+    """
+    named = f' class="{kind}"' if kind else ""
+    return (
+        f"<div class=scroll tabindex=0><table{named}><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def columns(headings: Iterable[str], barred: str = "") -> str:
+    """The cells of a table's head; the column `barred` has bars."""
+    return "".join(
+        f"<th scope=col{' class=bits' if name == barred else ''}>{escape(name)}</th>"
+        for name in headings
+    )
+
+
+def quotation(text: str) -> str:
+    """Text as it stands in a file, with line ends and in its own direction."""
+    return f'<pre dir=auto lang="{language(text)}">{escape(text)}</pre>'
+
+
+def language(text: str) -> str:
+    """The language tag that picks the right glyphs of Han characters; empty means unknown."""
+    if any("\u3040" <= letter <= "\u30ff" for letter in text):
+        return "ja"
+    return "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in text) else ""
+
+
 def definitions(rows: Mapping[str, Any]) -> str:
     """Names and values, one pair a line."""
     pairs = (f"<dt>{escape(str(key))}</dt><dd>{_value(value)}</dd>" for key, value in rows.items())
@@ -67,7 +127,15 @@ def definitions(rows: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     if value is None:
         return MISSING
-    return f"{value:,}" if type(value) is int else escape(str(value))
+    return f"{value:,}" if type(value) is int else escape(_plain(value))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(part) for part in value)
+    return str(value)
 
 
 def section(heading: str, lead: str, body: str) -> str:

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Literal, NamedTuple, TypeAlias
 
 from .comparison import Baseline, ComparedModel
-from .parts import NUM_COLOURS, in_bytes, marked, number, perplexity, rank_key, scaled
+from .parts import bar, in_bytes, marked, number, perplexity, rank_key, scaled, table
 
 Figure: TypeAlias = Literal[
     "perplexity",
@@ -59,10 +59,7 @@ def ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline]) -> s
     head = f"<th scope=col>model</th><th scope=col class=bits>bits per byte</th>{head}"
     body = "".join(row for _, row in sorted(rows, key=itemgetter(0)))
     note = CLOSED_NOTE if any(model["closed_vocabulary"] for model in models) else ""
-    return (
-        f"<div class=scroll tabindex=0><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>{note}"
-    )
+    return table(head, body) + note
 
 
 def _best(column: Column, models: Sequence[ComparedModel]) -> float:
@@ -81,13 +78,13 @@ def _model_row(
     cells = "".join(_cell(model, c, best[c.key], rank) for c in columns)
     return (
         f"<tr><th scope=row>{marked(model['name'], rank)}</th>"
-        f"<td class=bits>{bits}{spread}{_bar(model['bits_per_byte'], longest, rank)}</td>"
+        f"<td class=bits>{bits}{spread}{bar(model['bits_per_byte'], longest, rank)}</td>"
         f"{cells}</tr>"
     )
 
 
 def _baseline_row(row: Baseline, num_columns: int, longest: float) -> str:
-    bits = f"{number(row['bits_per_byte'])}{_bar(row['bits_per_byte'], longest, None)}"
+    bits = f"{number(row['bits_per_byte'])}{bar(row['bits_per_byte'], longest, None)}"
     return (
         f"<tr class=baseline><th scope=row>{escape(row['name'])}</th><td class=bits>{bits}</td>"
         f"<td colspan={num_columns}></td></tr>"
@@ -98,12 +95,5 @@ def _cell(model: ComparedModel, column: Column, best: float, rank: int) -> str:
     value = model[column.key]
     text = column.write(value)
     mark = "†" if column.key == "perplexity" and model["closed_vocabulary"] else ""
-    bar = _bar(value, best, rank) if column.best is max else ""
-    return f"<td>{f'<b>{text}</b>' if value == best else text}{mark}{bar}</td>"
-
-
-def _bar(value: float | None, longest: float, rank: int | None) -> str:
-    """A bar from zero; None: a baseline's, without colour."""
-    share = 100 * value / longest if value and longest else 0
-    colour = "" if rank is None else f" c{rank % NUM_COLOURS}"
-    return f'<i class="bar{colour}" style="--share:{share:.1f}%"></i>'
+    speed = bar(value, best, rank) if column.best is max else ""
+    return f"<td>{f'<b>{text}</b>' if value == best else text}{mark}{speed}</td>"

@@ -9,11 +9,11 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeAlias, cast
 
 from ..config import DocumentKind
 from ..errors import MissingExtra, TextError
@@ -183,12 +183,29 @@ def _read_lines(path: Path) -> Iterator[Piece]:
         yield Piece("", source, ends_document=False, after=rest)
 
 
+Chooser: TypeAlias = Callable[[Path, Sequence[str]], list[int]]
+"""Chooses columns by their names, of a table that may lack them."""
+Row: TypeAlias = tuple[str, list[Any]]
+"""Where a row stands ("line 3"), and the values of its columns."""
+
+
 def _read_table(path: Path, column: str | None) -> Iterator[Piece]:
     """Each row that has text in the column is a document."""
-    readers = {".csv": _csv_cells, ".tsv": _csv_cells, ".parquet": _parquet_cells}
-    read, empty = readers.get(file_format(path), _json_cells), True
-    for text in read(path, column):
-        if text is None or not text.strip():
+    empty, name = True, ""
+
+    def choose(path: Path, names: Sequence[str]) -> list[int]:
+        nonlocal name
+        place = choose_text(path, names, column)
+        name = names[place]
+        return [place]
+
+    for where, (text,) in read_rows(path, choose):
+        if text is None:
+            continue
+        if not is_text(text):
+            problem = f"has no proper text as {name!r} in {where}"
+            raise TextError(path, problem, "Name a column that holds strings with --column.")
+        if not text.strip():
             continue
         empty = False
         for start in range(0, len(text), PIECE_CHARS):
@@ -198,21 +215,40 @@ def _read_table(path: Path, column: str | None) -> Iterator[Piece]:
         raise TextError(path, "has no text in the column to read", "Name another with --column.")
 
 
-def _choose_column(path: Path, names: Sequence[str], column: str | None) -> int:
+def read_rows(path: Path, choose: Chooser) -> Iterator[Row]:
+    """Reads columns of a csv, tsv, jsonl, ndjson or parquet file, row by row.
+
+    Values of csv and tsv are strings; the others have what the file says.
+
+    Raises:
+        TextError: the file is ill-formed, or lacks a column.
+        MissingExtra: parquet without pyarrow.
+    """
+    readers = {".csv": _csv_rows, ".tsv": _csv_rows, ".parquet": _parquet_rows}
+    return readers.get(file_format(path), _json_rows)(path, choose)
+
+
+def choose_text(path: Path, names: Sequence[str], column: str | None) -> int:
+    """The column with the text: the named one, the only one, or the one called "text"."""
     if not names:
         raise TextError(path, "has no header line", "Name the columns in the first line.")
-    listed = f"Choose one of: {', '.join(names)}."
-    if column is None:
-        if len(names) == 1:
-            return 0
-        if "text" in names:
-            return names.index("text")
-        raise TextError(path, 'has several columns and none called "text"', f"{listed} (--column)")
+    if column is not None:
+        return choose_column(path, names, column)
+    if len(names) == 1:
+        return 0
+    if "text" in names:
+        return names.index("text")
+    problem = 'has several columns and none called "text"'
+    raise TextError(path, problem, f"Choose one of: {', '.join(names)}. (--column)")
+
+
+def choose_column(path: Path, names: Sequence[str], column: str) -> int:
+    """The column of a name, or of a position from 0."""
     if column in names:
         return names.index(column)
     if column.isdecimal() and int(column) < len(names):
         return int(column)
-    raise TextError(path, f"has no column {column!r}", listed)
+    raise TextError(path, f"has no column {column!r}", f"Choose one of: {', '.join(names)}.")
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -226,21 +262,21 @@ def _lines(path: Path) -> Iterator[str]:
         yield rest
 
 
-def _csv_cells(path: Path, column: str | None) -> Iterator[str]:
-    """Cells of a csv file with quotes, or of a tsv file, which has none."""
+def _csv_rows(path: Path, choose: Chooser) -> Iterator[Row]:
+    """Rows of a csv file with quotes, or of a tsv file, which has none."""
     csv.field_size_limit(MAX_CELL)
     lines = _lines(path)
     head = next(lines, "")
     rows = csv.reader(itertools.chain([head], lines), **_dialect(path, head))
     try:
         names = next((row for row in rows if row), [])
-        place = _choose_column(path, names, column)
+        places = choose(path, names)
         for row in rows:
             if row and len(row) != len(names):
                 problem = f"has {len(row)} cells in line {rows.line_num}, but {len(names)} columns"
                 raise TextError(path, problem, "Mend the line, or quote the cell.")
             if row:
-                yield row[place]
+                yield f"line {rows.line_num}", [row[place] for place in places]
     except csv.Error as error:
         problem = f"is ill-formed at line {rows.line_num} ({error})"
         raise TextError(path, problem, "Mend the line, or its quotation marks.") from None
@@ -253,24 +289,20 @@ def _dialect(path: Path, head: str) -> dict[str, Any]:
     return {"delimiter": ";" if ";" in head and "," not in head else ",", "strict": True}
 
 
-def _json_cells(path: Path, column: str | None) -> Iterator[str]:
-    """Values of one key of every object; the first object says which keys there are."""
-    name: str | None = None
+def _json_rows(path: Path, choose: Chooser) -> Iterator[Row]:
+    """Values of keys of every object; the first object says which keys there are."""
+    names: list[str] | None = None
     for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
         row = _parse_json(path, number, line)
-        if name is None:
-            name = list(row)[_choose_column(path, list(row), column)]
-        if name not in row:
-            problem = f"has no {name!r} in line {number}"
-            raise TextError(path, problem, f"There is: {', '.join(row)}.")
-        value = row[name]
-        if isinstance(value, str) and _is_unicode(value):
-            yield value
-        elif value is not None:
-            problem = f"has no proper text as {name!r} in line {number}"
-            raise TextError(path, problem, "Name a column that holds strings with --column.")
+        if names is None:
+            names = [list(row)[place] for place in choose(path, list(row))]
+        for name in names:
+            if name not in row:
+                problem = f"has no {name!r} in line {number}"
+                raise TextError(path, problem, f"There is: {', '.join(row)}.")
+        yield f"line {number}", [row[name] for name in names]
 
 
 def _parse_json(path: Path, number: int, line: str) -> dict[str, object]:
@@ -285,17 +317,19 @@ def _parse_json(path: Path, number: int, line: str) -> dict[str, object]:
     return row
 
 
-def _is_unicode(text: str) -> bool:
-    """Whether a text is without halves of surrogate pairs, which JSON can spell."""
+def is_text(value: object) -> bool:
+    """Whether a value is a string without halves of surrogate pairs, which JSON can spell."""
+    if not isinstance(value, str):
+        return False
     try:
-        text.encode()
+        value.encode()
     except UnicodeEncodeError:
         return False
     return True
 
 
-def _parquet_cells(path: Path, column: str | None) -> Iterator[str | None]:
-    """Cells of a parquet file, read in batches of rows."""
+def _parquet_rows(path: Path, choose: Chooser) -> Iterator[Row]:
+    """Rows of a parquet file, read in batches."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -309,14 +343,13 @@ def _parquet_cells(path: Path, column: str | None) -> Iterator[str | None]:
         try:
             table = pq.ParquetFile(seekable)
             names = table.schema_arrow.names
-            name = names[_choose_column(path, names, column)]
-            kind = table.schema_arrow.field(name).type
-            kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-            if str(kind) not in {"string", "large_string", "string_view"}:
-                problem = f"has {kind} in column {name!r}, not text"
-                raise TextError(path, problem, "Name another with --column.")
-            for batch in table.iter_batches(256, columns=[name]):
-                yield from batch.column(0).to_pylist()
+            chosen = [names[place] for place in choose(path, names)]
+            number = 0
+            for batch in table.iter_batches(256, columns=list(dict.fromkeys(chosen))):
+                columns = [batch.column(name).to_pylist() for name in chosen]
+                for row in zip(*columns, strict=True):
+                    number += 1
+                    yield f"row {number}", list(row)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             detail = str(error).split(". ")[0].split("\n")[0].rstrip(".")
             problem = f"is damaged or not parquet ({detail})"

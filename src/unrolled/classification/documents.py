@@ -1,0 +1,85 @@
+"""Texts as token ids, and batches of texts of about the same length."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..text.tokenizers import BOUNDARY_ID, Tokenizer
+
+MAX_BATCH_TOKENS = 1 << 15
+"""Tokens of a batch, padding included, unless one text alone has more."""
+POOL = 50
+"""Batches of texts that are sorted by length together: little padding, yet random batches."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Encoded texts, one after the other, each between two boundaries."""
+
+    ids: NDArray[np.int32]  # (N tokens,)
+    starts: NDArray[np.int64]  # (D + 1,)
+    padded_to: int | None = None
+    """Every text is given this length, boundaries added behind it: see `post_padding_unmasked`."""
+
+    @classmethod
+    def encode(
+        cls,
+        texts: Sequence[str],
+        tokenizer: Tokenizer,
+        max_tokens: int | None = None,
+        padded: bool = False,
+    ) -> "Documents":
+        """Encodes texts; of a longer one only the last `max_tokens` tokens are kept."""
+        boundary = np.array([BOUNDARY_ID], np.int32)
+        rows = (np.concatenate([boundary, ids, boundary]) for ids in tokenizer.encode_many(texts))
+        kept = [ids if max_tokens is None else ids[-max_tokens:] for ids in rows]
+        starts = np.cumsum([0, *map(len, kept)])
+        return cls(np.concatenate([*kept, boundary[:0]]), starts, max_tokens if padded else None)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, `(D,)`."""
+        return np.diff(self.starts)
+
+    def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Tokens `(B, T)`, padded at the end, and lengths `(B,)`."""
+        lengths = self.lengths[rows]
+        longest = self.padded_to or int(lengths.max())
+        steps = np.arange(longest)
+        inside = steps < lengths[:, None]
+        places = np.where(inside, self.starts[rows, None] + steps, 0)
+        tokens = np.where(inside, self.ids[places], BOUNDARY_ID)
+        lengths = np.full(len(rows), longest) if self.padded_to else lengths
+        return torch.from_numpy(tokens.astype(np.int64)), torch.from_numpy(lengths)
+
+    def in_order(self, batch_size: int) -> Iterator[NDArray[np.int64]]:
+        """All texts by length, for reading without gradients."""
+        yield from self._cut(np.argsort(self.lengths, kind="stable"), batch_size)
+
+    def shuffled(self, batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+        """The batches of an epoch, a function of seed and epoch alone."""
+        rng = np.random.default_rng((seed, epoch))
+        order = rng.permutation(len(self))
+        batches: list[NDArray[np.int64]] = []
+        for start in range(0, len(order), POOL * batch_size):
+            pool = order[start : start + POOL * batch_size]
+            pool = pool[np.argsort(self.lengths[pool], kind="stable")]
+            batches += self._cut(pool, batch_size)
+        return [batches[index] for index in rng.permutation(len(batches))]
+
+    def _cut(self, rows: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
+        """Cuts rows of rising length."""
+        lengths, start = self.lengths, 0
+        while start < len(rows):
+            stop = min(start + batch_size, len(rows))
+            while stop > start + 1 and (stop - start) * lengths[rows[stop - 1]] > MAX_BATCH_TOKENS:
+                stop -= 1
+            yield rows[start:stop]
+            start = stop

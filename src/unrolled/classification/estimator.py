@@ -1,0 +1,174 @@
+"""The classifier as a scikit-learn estimator."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ..config import Budget, Pooling, Precision, RecurrentKind, TokenizerKind
+from ..errors import ConfigError, LabelError
+from ..text.labelled import LabelledTexts, split_labelled
+from .files import load_classifier, save_classifier
+from .pretrained import Pretrained
+from .training import VOCAB_SIZE, ClassifierRequest, Labelled, train_classifier
+
+MODEL_SETTINGS = (
+    "embedding_size",
+    "hidden_sizes",
+    "bidirectional",
+    "pooling",
+    "dropout",
+    "word_dropout",
+)
+TRAIN_SETTINGS = ("learning_rate", "batch_size", "max_tokens", "precision", "threads")
+
+
+class TextClassifier(ClassifierMixin, BaseEstimator):
+    """Learns the classes of texts: a linear model, a recurrent one, and their best mixture.
+
+    Works wherever scikit-learn takes a classifier. X is a list, array or series of N strings, y are
+    N labels: strings, whole numbers or truth values. What is None follows from the text, or from
+    the language model.
+
+    Args:
+        kind: Recurrent layer, "rnn", "gru" or "lstm"; "linear": none.
+        language_model: Run folder of `unrolled train` that the recurrent model begins from.
+        budget: How long the recurrent model is trained: "5epochs", "10m".
+        hidden_sizes: Width of each recurrent layer, from the words up.
+        tokenizer, vocab_size: What the recurrent model reads, and how many different ones.
+        max_tokens: Only the last so many tokens of a text are read.
+        valid_fraction: Part of the texts that chooses settings, weights and temperature.
+        random_state: Seed of everything random.
+
+    Attributes:
+        classes_: The labels, sorted, `(K,)`.
+        classifier_: The fitted `Classifier`.
+
+    Raises:
+        LabelError: the texts or labels cannot be learned from; it is a ValueError.
+        ConfigError: a setting is out of its range.
+    """
+
+    def __init__(  # noqa: PLR0913  scikit-learn wants every setting by name
+        self,
+        kind: RecurrentKind | str = "gru",
+        *,
+        language_model: str | os.PathLike[str] | None = None,
+        budget: str = "5epochs",
+        hidden_sizes: tuple[int, ...] | None = None,
+        embedding_size: int | None = None,
+        bidirectional: bool | None = None,
+        pooling: Pooling | None = None,
+        dropout: float | None = None,
+        word_dropout: float | None = None,
+        tokenizer: TokenizerKind = "word",
+        vocab_size: int = VOCAB_SIZE,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        max_tokens: int | None = None,
+        valid_fraction: float = 0.1,
+        precision: Precision | None = None,
+        threads: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.kind = kind
+        self.language_model = language_model
+        self.budget = budget
+        self.hidden_sizes = hidden_sizes
+        self.embedding_size = embedding_size
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dropout = dropout
+        self.word_dropout = word_dropout
+        self.tokenizer = tokenizer
+        self.vocab_size = vocab_size
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_tokens = max_tokens
+        self.valid_fraction = valid_fraction
+        self.precision = precision
+        self.threads = threads
+        self.random_state = random_state
+
+    def fit(self, X: Iterable[str], y: Iterable[Any]) -> Self:
+        """Trains on N texts and labels."""
+        texts, labels = _texts(X), np.asarray(y)
+        if labels.ndim != 1 or len(labels) != len(texts):
+            problem = f"has the shape {labels.shape}, but there are {len(texts):,} texts"
+            raise LabelError("y", problem, "Give one label for each text.")
+        request = self._request()
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise LabelError("y", "has one class only", "Give texts of two classes or more.")
+        data = LabelledTexts(texts, [str(number) for number in numbers], None)
+        train, valid = (
+            Labelled(part.texts, np.array(part.labels, np.int64))
+            for part in split_labelled(data, self.valid_fraction, self.random_state)
+        )
+        trained = train_classifier(train, valid, self.classes_.tolist(), request)
+        self.classifier_ = trained.classifier
+        return self
+
+    def _request(self) -> ClassifierRequest:
+        if self.kind not in ("linear", "rnn", "gru", "lstm"):
+            choices = "one of linear, rnn, gru, lstm"
+            raise ConfigError("kind", choices, self.kind, "Choose one of these.")
+        values = self.get_params()
+        train = {name: values[name] for name in TRAIN_SETTINGS}
+        return ClassifierRequest(
+            kind=None if self.kind == "linear" else self.kind,
+            tokenizer=self.tokenizer,
+            vocab_size=self.vocab_size,
+            model_settings={name: values[name] for name in MODEL_SETTINGS},
+            train_settings=train | {"budget": Budget.parse(self.budget), "seed": self.random_state},
+            pretrained=Pretrained.open(Path(self.language_model)) if self.language_model else None,
+        )
+
+    def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:
+        """Calibrated probabilities of the classes, `(N, K)`."""
+        check_is_fitted(self)
+        return np.exp(self.classifier_.log_probs(_texts(X)))
+
+    def predict(self, X: Iterable[str]) -> NDArray[Any]:
+        """The most likely class of each text, `(N,)`."""
+        return self.classes_[self.predict_proba(X).argmax(1)]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the fitted classifier to one file."""
+        check_is_fitted(self)
+        save_classifier(self.classifier_, Path(path))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Opens what `save` or `unrolled classify train` wrote, fitted.
+
+        Raises:
+            CheckpointError: it is missing, damaged, or something else.
+        """
+        estimator = cls()
+        estimator.classifier_ = load_classifier(Path(path))
+        estimator.classes_ = np.array(estimator.classifier_.classes)
+        return estimator
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # pyrefly: ignore[missing-attribute]  old stubs
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        return tags
+
+
+def _texts(X: Iterable[str]) -> list[str]:
+    if isinstance(X, str | bytes):
+        raise LabelError("X", "is one string", "Give a list of texts.")
+    texts = list(X)
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            problem = f"has {type(text).__name__} at place {place}, not a text"
+            raise LabelError("X", problem, "Give strings.")
+    return texts

@@ -1,0 +1,119 @@
+"""What a classifier is worth on labelled texts: all figures of the table and the report."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from .classifier import Classifier
+from .metrics import (
+    Labels,
+    LogProbs,
+    accuracy,
+    calibration_error,
+    confusion,
+    log_loss,
+    macro_f1,
+    reliability,
+    wilson_interval,
+)
+from .mixture import mix
+
+NUM_MISTAKES = 20
+NUM_LENGTHS = 6
+"""Groups of texts by length, of about the same number."""
+
+
+def evaluate_classifier(
+    classifier: Classifier, texts: Sequence[str], labels: Labels
+) -> dict[str, Any]:
+    """Figures of each model and of the mixture on N texts with classes `(N,)`, as JSON values."""
+    began = time.monotonic()
+    members, rates = {}, {}
+    for name, log_probs in classifier.each_member(texts):
+        members[name] = log_probs
+        rates[classifier.name_of(name)] = len(texts) / max(time.monotonic() - began, 1e-9)
+        began = time.monotonic()
+    return figures(classifier, members, texts, labels) | {"texts_per_second": rates}
+
+
+def figures(
+    classifier: Classifier, members: dict[str, LogProbs], texts: Sequence[str], labels: Labels
+) -> dict[str, Any]:
+    """The same from log-probabilities that are known already."""
+    each = {
+        classifier.name_of(name): mix([log_probs], np.array([classifier.alone[name]]))
+        for name, log_probs in members.items()
+    }
+    weights = np.array([classifier.weights[name] for name in members])
+    chosen = mix(list(members.values()), weights)
+    if len(members) > 1:
+        each["mixture"] = chosen
+    table = confusion(chosen, labels)
+    return {
+        "num_texts": len(texts),
+        "models": {name: summary(log_probs, labels) for name, log_probs in each.items()},
+        "chosen": summary(chosen, labels),
+        "confusion": table.tolist(),
+        "reliability": [asdict(row) for row in reliability(chosen, labels)],
+        "by_length": by_length(each, texts, labels),
+        "mistakes": mistakes(classifier, chosen, texts, labels),
+    }
+
+
+def summary(log_probs: LogProbs, labels: Labels) -> dict[str, float]:
+    """Accuracy with its 95 % interval, macro-F1, loss in nats and calibration error."""
+    right = int((log_probs.argmax(1) == labels).sum())
+    low, high = wilson_interval(right, len(labels))
+    return {
+        "accuracy": accuracy(log_probs, labels),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "macro_f1": macro_f1(confusion(log_probs, labels)),
+        "log_loss": log_loss(log_probs, labels),
+        "calibration_error": calibration_error(reliability(log_probs, labels)),
+    }
+
+
+def by_length(
+    each: dict[str, LogProbs], texts: Sequence[str], labels: Labels
+) -> list[dict[str, Any]]:
+    """Accuracy of each model on texts of about the same number of characters."""
+    lengths = np.array([len(text) for text in texts])
+    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, NUM_LENGTHS + 1)).astype(int))
+    place = np.clip(np.searchsorted(edges, lengths, side="right") - 1, 0, max(len(edges) - 2, 0))
+    rows = []
+    for number in np.unique(place):
+        inside = place == number
+        rows.append(
+            {
+                "low": int(lengths[inside].min()),
+                "high": int(lengths[inside].max()),
+                "count": int(inside.sum()),
+                "accuracy": {
+                    name: accuracy(log_probs[inside], labels[inside])
+                    for name, log_probs in each.items()
+                },
+            }
+        )
+    return rows
+
+
+def mistakes(
+    classifier: Classifier, log_probs: LogProbs, texts: Sequence[str], labels: Labels
+) -> list[dict[str, Any]]:
+    """The wrong answers that the classifier was surest of."""
+    predicted = log_probs.argmax(1)
+    wrong = np.flatnonzero(predicted != labels)
+    surest = wrong[np.argsort(-log_probs.max(1)[wrong], kind="stable")][:NUM_MISTAKES]
+    return [
+        {
+            "text": texts[index],
+            "label": str(classifier.classes[labels[index]]),
+            "predicted": str(classifier.classes[predicted[index]]),
+            "probability": float(np.exp(log_probs[index].max())),
+        }
+        for index in surest.tolist()
+    ]

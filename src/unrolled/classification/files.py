@@ -1,0 +1,92 @@
+"""A classifier in one file: safetensors with the settings as JSON in its header."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..atomic import write_atomically
+from ..config import classifier_config_from_dict, classifier_train_config_from_dict
+from ..errors import CheckpointError, ConfigError
+from ..models.classifier import RecurrentClassifier
+from ..text.tokenizers import tokenizer_from_dict
+from .classifier import Classifier, RecurrentMember
+from .linear import LinearModel
+
+FILE, FORMAT = "classifier.safetensors", "unrolled classifier 1"
+REMEDY = "Restore it, or train again."
+
+
+def save_classifier(classifier: Classifier, path: Path) -> None:
+    """Writes a classifier, whole or not at all."""
+    linear = classifier.linear
+    parts = ("columns", "ratios", "weights", "bias")
+    tensors = {f"linear.{name}": torch.from_numpy(getattr(linear, name)) for name in parts}
+    values: dict[str, Any] = {
+        "classes": classifier.classes,
+        "linear": {"unit": linear.unit, "penalty": linear.penalty},
+        "weights": classifier.weights,
+        "alone": classifier.alone,
+        "info": classifier.info,
+    }
+    if classifier.recurrent is not None:
+        member = classifier.recurrent
+        state = member.model.state_dict()
+        tensors |= {f"recurrent.{name}": value.contiguous() for name, value in state.items()}
+        values["recurrent"] = {
+            "model": asdict(member.model.config),
+            "train": asdict(member.config),
+            "tokenizer": member.tokenizer.to_dict(),
+        }
+    header = {"format": FORMAT, "values": json.dumps(values, ensure_ascii=False)}
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, header))
+
+
+def load_classifier(path: str | Path) -> Classifier:
+    """Opens a classifier: the file, or the folder that `unrolled classify train` wrote.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or something else.
+    """
+    path = Path(path)
+    path = path / FILE if path.is_dir() else path
+    if not path.is_file():
+        remedy = "Make one with: unrolled classify train"
+        raise CheckpointError(path, "does not exist", remedy)
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if header.get("format") != FORMAT:
+            raise CheckpointError(path, "is not a classifier", "Name one, or train one.")
+        return _build(json.loads(header["values"]), tensors)
+    except (SafetensorError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise CheckpointError(path, f"is damaged ({reason})", REMEDY) from None
+
+
+def _build(values: dict[str, Any], tensors: dict[str, Tensor]) -> Classifier:
+    names = ("columns", "ratios", "weights", "bias")
+    parts: dict[str, Any] = {name: tensors[f"linear.{name}"].numpy() for name in names}
+    linear = LinearModel(**values["linear"], **parts)
+    member = None
+    if "recurrent" in values:
+        settings = values["recurrent"]
+        model = RecurrentClassifier(classifier_config_from_dict(settings["model"]))
+        state = {
+            name.removeprefix("recurrent."): value
+            for name, value in tensors.items()
+            if name.startswith("recurrent.")
+        }
+        model.load_state_dict(state)
+        tokenizer = tokenizer_from_dict(settings["tokenizer"])
+        config = classifier_train_config_from_dict(settings["train"])
+        member = RecurrentMember(model.eval().requires_grad_(False), tokenizer, config)
+    return Classifier(
+        values["classes"], linear, member, values["weights"], values["alone"], values["info"]
+    )

@@ -1,0 +1,206 @@
+"""Trains a recurrent classifier: update, look at held-out texts, keep the best."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .. import kernels
+from ..config import ClassifierTrainConfig
+from ..fit import Interrupted, autocast, clone_weights, copy_weights
+from ..machine import num_cores
+from ..models.classifier import RecurrentClassifier
+from .documents import Documents
+from .metrics import Labels, LogProbs, accuracy, log_loss
+from .mixture import fit_weights, mix
+
+Listener = Callable[[dict[str, Any]], None]
+
+WARMUP = 0.1
+LOOKS = 10
+"""At the held-out texts, evenly over the budget."""
+DIVERGED = "Diverged; the best weights before it are kept. Lower --learning-rate."
+SCORED_TEXTS = 256
+"""Texts read side by side where no gradient is needed."""
+
+
+@dataclass
+class Progress:
+    """Where a training stands."""
+
+    epoch: int = 0
+    position: int = 0
+    steps: int = 0
+    texts: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    next_look: float = 1 / LOOKS
+    best_loss: float = math.inf
+    losses: list[float] = field(default_factory=list)
+    """Of the batches since the last look."""
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass
+class Fitting:
+    """One classifier in training."""
+
+    model: RecurrentClassifier
+    train: Documents
+    labels: Labels
+    valid: Documents
+    valid_labels: Labels
+    config: ClassifierTrainConfig
+    progress: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        self.groups = self.model.parameter_groups()
+        self.optimizer = _optimizer(self.groups, self.config)
+        self.best = clone_weights(self.model)
+        self._began = time.monotonic()
+
+    @property
+    def fraction(self) -> float:
+        """Part of the budget that is used up."""
+        budget, progress = self.config.budget, self.progress
+        if budget.unit == "seconds":
+            return progress.seconds / budget.amount
+        if budget.unit == "tokens":
+            return progress.tokens / budget.amount
+        return progress.texts / (budget.amount * len(self.train))
+
+    def run(self, listener: Listener, stop: Callable[[], bool]) -> None:
+        """Trains until the budget is used up; the model then has the best weights.
+
+        Raises:
+            Interrupted: `stop` said so.
+        """
+        while self.fraction < 1:
+            batches = self.train.shuffled(
+                self.config.batch_size, self.config.seed, self.progress.epoch
+            )
+            for rows in batches[self.progress.position :]:
+                self.update(rows)
+                if stop():
+                    raise Interrupted
+                if not math.isfinite(self.progress.losses[-1]):
+                    listener({"kind": "valid", "text": DIVERGED})
+                    return self.finish()
+                if self.fraction >= min(self.progress.next_look, 1):
+                    self.look()
+                    listener({"kind": "valid", "text": _heard(self.progress.curve[-1])})
+                if self.fraction >= 1:
+                    break
+            else:
+                self.progress.epoch, self.progress.position = self.progress.epoch + 1, 0
+        return self.finish()
+
+    def finish(self) -> None:
+        """Goes back to the best weights: the model is ready for use."""
+        self.model.load_state_dict(self.best)
+        self.model.eval()
+
+    def update(self, rows: np.ndarray) -> None:
+        """One optimizer step on the texts `rows (B,)`."""
+        self._unfreeze()
+        rate = self.config.learning_rate * _schedule(self.fraction)
+        for depth, group in enumerate(self.optimizer.param_groups):
+            group["lr"] = rate / self.config.layer_decay**depth
+        self.model.train()
+        tokens, lengths = self.train.batch(rows)
+        with autocast(self.config.precision):
+            log_probs = self.model(tokens, lengths)
+        loss = nn.functional.nll_loss(log_probs, torch.from_numpy(self.labels[rows]))
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        progress = self.progress
+        progress.steps, progress.position = progress.steps + 1, progress.position + 1
+        progress.texts, progress.tokens = (
+            progress.texts + len(rows),
+            progress.tokens + int(lengths.sum()),
+        )
+        progress.losses.append(loss.item())
+        self._tick()
+
+    def _unfreeze(self) -> None:
+        """Lets one more group learn after each `unfreeze_fraction` of the budget.
+
+        Source: Howard & Ruder 2018 (gradual unfreezing).
+        """
+        step = self.config.unfreeze_fraction
+        for depth, group in enumerate(self.groups):
+            for parameter in group:
+                parameter.requires_grad_(self.fraction >= depth * step)
+
+    def look(self) -> None:
+        """Measures the loss of held-out texts and remembers the best weights.
+
+        The loss is that after calibration: weights that are right more often, but too sure of
+        themselves, are the better ones.
+        """
+        found = read(self.model, self.valid, self.config)
+        calibrated = mix([found], fit_weights([found], self.valid_labels))
+        loss = log_loss(calibrated, self.valid_labels)
+        progress = self.progress
+        if loss < progress.best_loss:
+            progress.best_loss = loss
+            copy_weights(self.model.state_dict(), self.best)
+        self._tick()
+        point = {"seconds": progress.seconds, "epoch": progress.texts / len(self.train)}
+        point |= {"train_loss": float(np.mean(progress.losses)), "valid_loss": loss}
+        progress.curve.append(point | {"valid_accuracy": accuracy(found, self.valid_labels)})
+        progress.losses.clear()
+        progress.next_look = (math.floor(self.fraction * LOOKS + 1e-9) + 1) / LOOKS
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.progress.seconds, self._began = self.progress.seconds + now - self._began, now
+
+
+def decide(config: ClassifierTrainConfig) -> ClassifierTrainConfig:
+    """Settles precision and threads on this machine."""
+    fast = kernels.bfloat16_works() or kernels.has_amx()
+    auto = "bfloat16" if fast else "float32"
+    precision = auto if config.precision == "auto" else config.precision
+    return replace(config, precision=precision, threads=config.threads or num_cores())
+
+
+@torch.inference_mode()
+def read(
+    model: RecurrentClassifier, documents: Documents, config: ClassifierTrainConfig
+) -> LogProbs:
+    """Log-probabilities of each text, `(D, K)`."""
+    model.eval()
+    found = np.zeros((len(documents), model.config.num_classes))
+    for rows in documents.in_order(SCORED_TEXTS):
+        with autocast(config.precision):
+            found[rows] = model(*documents.batch(rows)).double().numpy()
+    return found
+
+
+def _heard(point: dict[str, float]) -> str:
+    return (
+        f"{point['seconds']:5.0f} s, {point['epoch']:.1f} epochs: "
+        f"loss {point['train_loss']:.3f}, held out {point['valid_loss']:.3f}, "
+        f"{100 * point['valid_accuracy']:.2f} % right"
+    )
+
+
+def _schedule(fraction: float) -> float:
+    return max(0.0, min(fraction / WARMUP + 0.01, (1 - fraction) / (1 - WARMUP)))
+
+
+def _optimizer(
+    groups: list[list[nn.Parameter]], config: ClassifierTrainConfig
+) -> torch.optim.Optimizer:
+    settings = [{"params": group} for group in groups]
+    return torch.optim.AdamW(
+        settings, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )

@@ -1,0 +1,351 @@
+"""Labelled files → a folder with classifier, figures and report."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import training
+from ..atomic import write_atomically
+from ..checkpoint import CONFIG, load_config
+from ..config import Budget, DataConfig, RecurrentKind, TokenizerKind
+from ..errors import CheckpointError, ConfigError, LabelError
+from ..machine import machine, versions
+from ..report.classification import html
+from ..report.classification_result import Explained
+from ..text.files import find_files, read_pieces
+from ..text.labelled import (
+    LabelledTexts,
+    count_shared,
+    read_labelled,
+    read_splits,
+    split_labelled,
+    without_shared,
+)
+from .classifier import Classifier, plain
+from .evaluation import evaluate_classifier, figures
+from .explanation import explain
+from .files import FILE, load_classifier, save_classifier
+from .fitting import Listener
+from .pretrained import Pretrained
+from .shown import shown
+from .training import VOCAB_SIZE, ClassifierRequest, Labelled, Trained, train_classifier
+
+TYPICAL_TEXTS, NUM_TYPICAL = 4000, 20
+"""Texts whose n-grams are looked at, and how many of each class are shown."""
+NUM_EXPLAINED, MIN_EXPLAINED, MAX_EXPLAINED = 6, 20, 700
+"""Examples of the report, by their number of characters."""
+RESULTS, REPORT, LANGUAGE_MODEL = "results.json", "report.html", "language-model"
+PRETRAINING_TEXT = "pretraining.jsonl"
+ARTICLE_MODEL = {
+    "embedding_size": 128,
+    "hidden_sizes": (64, 32),
+    "bidirectional": False,
+    "pooling": "last",
+    "dropout": 0.0,
+    "word_dropout": 0.0,
+    "hidden_dropout": 0.0,
+}
+ARTICLE_TRAINING = {
+    "learning_rate": 1e-3,
+    "batch_size": 64,
+    "max_tokens": 500,
+    "weight_decay": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class ClassifyRequest:
+    """What `unrolled classify train` was asked for."""
+
+    data: tuple[str, ...]
+    text: str | None = None
+    label: str | None = None
+    group: str | None = None
+    split: str | None = None
+    valid: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    valid_fraction: float = 0.1
+    kind: RecurrentKind | Literal["linear"] = "gru"
+    preset: Literal["article"] | None = None
+    post_padding_unmasked: bool = False
+    budget: str | None = None
+    language_model: Path | None = None
+    unlabelled: tuple[str, ...] = ()
+    pretrain_budget: str = "30m"
+    tokenizer: TokenizerKind | None = None
+    vocab_size: int | None = None
+    seed: int = 0
+    model_settings: dict[str, Any] = field(default_factory=dict)
+    train_settings: dict[str, Any] = field(default_factory=dict)
+
+
+def run(
+    out: Path, request: ClassifyRequest, listener: Listener, stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """Trains, measures and writes; returns the content of results.json.
+
+    The test texts are read once, at the end.
+
+    Raises:
+        UnrolledError: the request cannot be carried out.
+        Interrupted: `stop` said so.
+    """
+    if (out / FILE).exists() or (out.exists() and not out.is_dir()):
+        raise CheckpointError(out, "already holds a classifier", "Choose another --out.")
+    _check(request)
+    parts, notes, sizes = _read(request)
+    classes = sorted(set(parts["train"].labels))
+    for name, part in parts.items():
+        check_labels(classes, part, name)
+    for note in [sizes, *notes]:
+        listener({"kind": "start", "text": note})
+    pretrained = _pretrained(out, request, parts, listener, stop)
+    numbered = {name: _numbered(part, classes) for name, part in parts.items()}
+    trained = train_classifier(
+        numbered["train"], numbered["valid"], classes, _request(request, pretrained), listener, stop
+    )
+    split = "test" if "test" in parts else "valid"
+    found = _measure(trained, numbered[split], split)
+    results = _results(request, parts, trained, found, split, notes)
+    results["title"] = ", ".join(Path(name).name for name in request.data)
+    results["class_ngrams"] = _typical(trained.classifier, numbered["train"].texts)
+    results["explained"] = _explained(trained.classifier, numbered[split].texts)
+    save_classifier(replace(trained.classifier, info=_summary(results)), out / FILE)
+    results["file_bytes"] = (out / FILE).stat().st_size
+    text = json.dumps(results, indent=1, ensure_ascii=False)
+    _write(out / RESULTS, text + "\n")
+    _write(out / REPORT, html(shown(results)))
+    return results
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
+
+
+def _typical(classifier: Classifier, texts: Sequence[str]) -> dict[str, Any]:
+    found = classifier.linear.typical([plain(text) for text in texts[:TYPICAL_TEXTS]], NUM_TYPICAL)
+    return {
+        str(name): [{"text": text, "weight": weight} for text, weight in rows]
+        for name, rows in zip(classifier.classes, found, strict=True)
+    }
+
+
+def _explained(classifier: Classifier, texts: Sequence[str]) -> list[Explained]:
+    short = [text for text in texts if MIN_EXPLAINED <= len(text) <= MAX_EXPLAINED]
+    return [explain(classifier, text).to_dict() for text in short[:NUM_EXPLAINED]]
+
+
+def _summary(results: dict[str, Any]) -> dict[str, Any]:
+    """What the file of the classifier itself says of how it was made: no texts."""
+    kept = ("title", "split", "num_texts_of", "models", "chosen", "reason", "seconds", "request")
+    return {name: results[name] for name in (*kept, "machine", "versions")}
+
+
+def _check(request: ClassifyRequest) -> None:
+    if (
+        request.post_padding_unmasked
+        and request.preset is None
+        and ("max_tokens" not in request.train_settings)
+    ):
+        remedy = "Add --preset article or --max-tokens 500."
+        raise ConfigError("max_tokens", "given for padding", "nothing", remedy)
+    if request.language_model is not None and request.unlabelled:
+        remedy = "Leave one of them out."
+        raise ConfigError("unlabelled", "left out with --language-model", "both", remedy)
+    if request.kind == "linear" and (request.language_model or request.unlabelled):
+        raise ConfigError("kind", "recurrent for a language model", "linear", "Write --kind lstm.")
+    Budget.parse(request.budget or "5epochs")
+    Budget.parse(request.pretrain_budget)
+
+
+def _read(request: ClassifyRequest) -> tuple[dict[str, LabelledTexts], list[str], str]:
+    """The parts, without texts that stand in two of them, what was left out, and their sizes."""
+    columns = request.text, request.label, request.group
+    if request.split is not None:
+        parts = read_splits(list(request.data), *columns, request.split)
+        if "train" not in parts:
+            problem = "marks no row as train"
+            raise LabelError(f"column {request.split!r}", problem, "Name another with --split.")
+    else:
+        parts = {"train": read_labelled(list(request.data), *columns)}
+    for name in ("valid", "test"):
+        if files := getattr(request, name):
+            parts[name] = read_labelled(list(files), *columns)
+    notes = []
+    if "valid" not in parts:
+        parts["train"], parts["valid"] = split_labelled(
+            parts["train"], request.valid_fraction, request.seed
+        )
+    for name in ("valid", "test"):
+        if name in parts and (shared := count_shared(parts["train"].texts, parts[name].texts)):
+            parts["train"] = without_shared(parts["train"], parts[name].texts)
+            notes.append(f"{shared:,} training texts also stand in the {name} part: left out.")
+    if "test" in parts and (shared := count_shared(parts["valid"].texts, parts["test"].texts)):
+        parts["valid"] = without_shared(parts["valid"], parts["test"].texts)
+        notes.append(f"{shared:,} validation texts also stand in the test part: left out.")
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
+    return parts, notes, f"Texts: {sizes}."
+
+
+def check_labels(classes: list[str], part: LabelledTexts, name: str) -> None:
+    """Raises LabelError unless there are two classes, and each of the part's is among them."""
+    if len(classes) < 2:
+        problem = f"have one class only, {classes[0]!r}"
+        raise LabelError("the training texts", problem, "Give texts of two classes or more.")
+    unknown = [label for label in part.labels if label not in set(classes)]
+    if unknown:
+        problem = f"have the label {unknown[0]!r}, which no training text has"
+        raise LabelError(f"the {name} texts", problem, "Mend the label, or add training texts.")
+
+
+def _numbered(part: LabelledTexts, classes: list[str]) -> Labelled:
+    number = {label: place for place, label in enumerate(classes)}
+    return Labelled(part.texts, np.array([number[label] for label in part.labels], np.int64))
+
+
+def _request(request: ClassifyRequest, pretrained: Pretrained | None) -> ClassifierRequest:
+    article = request.preset == "article"
+    budget = Budget.parse(request.budget or ("10epochs" if article else "5epochs"))
+    settings = dict(ARTICLE_TRAINING) if article else {}
+    settings |= {"budget": budget, "seed": request.seed, **request.train_settings}
+    if request.post_padding_unmasked:
+        settings["post_padding_unmasked"] = True
+    kind = "lstm" if article else request.kind
+    return ClassifierRequest(
+        kind=None if kind == "linear" else kind,
+        tokenizer=request.tokenizer or "word",
+        vocab_size=request.vocab_size or (10_000 if article else VOCAB_SIZE),
+        model_settings=(ARTICLE_MODEL if article else {}) | request.model_settings,
+        train_settings=settings,
+        pretrained=pretrained,
+    )
+
+
+def _pretrained(
+    out: Path,
+    request: ClassifyRequest,
+    parts: dict[str, LabelledTexts],
+    listener: Listener,
+    stop: Callable[[], bool],
+) -> Pretrained | None:
+    """The language model to begin from: a given one, or one of all texts but the test's."""
+    if request.language_model is not None:
+        return Pretrained.open(request.language_model)
+    if not request.unlabelled or request.kind == "linear":
+        return None
+    folder = out / LANGUAGE_MODEL
+    if (folder / CONFIG).exists():
+        if "results" not in load_config(folder):
+            training.resume(folder, listener, stop)
+        return Pretrained.open(folder)
+    number = _write_pretraining_text(out, request, parts)
+    listener({"kind": "start", "text": f"Language model of {number:,} texts."})
+    data = DataConfig(
+        texts=(str(out / PRETRAINING_TEXT),),
+        tokenizer=request.tokenizer or "word",
+        vocab_size=request.vocab_size or VOCAB_SIZE,
+        test_fraction=0,
+    )
+    budget = Budget.parse(request.pretrain_budget)
+    wanted = training.TrainRequest(request.kind, data, budget=budget, seed=request.seed)
+    training.train(folder, wanted, listener, stop)
+    (out / PRETRAINING_TEXT).unlink()
+    return Pretrained.open(folder)
+
+
+def _write_pretraining_text(
+    out: Path, request: ClassifyRequest, parts: dict[str, LabelledTexts]
+) -> int:
+    """Writes each text once, none of the test part among them; returns how many."""
+    texts = dict.fromkeys(plain(text) for text in parts["train"].texts + parts["valid"].texts)
+    texts |= dict.fromkeys(plain(text) for text in _unlabelled(request))
+    for text in parts["test"].texts if "test" in parts else ():
+        texts.pop(plain(text), None)
+    out.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
+    path = out / PRETRAINING_TEXT
+    write_atomically(path, lambda temporary: temporary.write_text(lines, "utf-8"))
+    return len(texts)
+
+
+def _unlabelled(request: ClassifyRequest) -> list[str]:
+    texts, begun = [], ""
+    for piece in read_pieces(find_files(request.unlabelled), request.text):
+        begun += piece.text
+        if piece.ends_document:
+            texts.append(begun)
+            begun = ""
+    return texts
+
+
+def _measure(trained: Trained, part: Labelled, split: str) -> dict[str, Any]:
+    """On test texts by reading them; on validation texts by what is known of unseen ones."""
+    if split == "test":
+        return evaluate_classifier(trained.classifier, part.texts, part.labels)
+    return figures(trained.classifier, trained.valid, part.texts, part.labels)
+
+
+def _results(
+    request: ClassifyRequest,
+    parts: dict[str, LabelledTexts],
+    trained: Trained,
+    found: dict[str, Any],
+    split: str,
+    notes: list[str],
+) -> dict[str, Any]:
+    classifier = trained.classifier
+    return {
+        "classes": classifier.classes,
+        "split": split,
+        "num_texts_of": {name: len(part) for name, part in parts.items()},
+        "weights": classifier.weights,
+        "seconds": {classifier.name_of(name): value for name, value in trained.seconds.items()},
+        "curve": trained.curve,
+        "reason": reason(classifier),
+        "notes": notes,
+        **found,
+        "request": {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(request).items()
+        },
+        "machine": machine(),
+        "versions": versions(),
+    }
+
+
+def evaluate_files(
+    path: Path, data: list[str], text: str | None, label: str | None
+) -> dict[str, Any]:
+    """Figures of a saved classifier on labelled files.
+
+    Raises:
+        UnrolledError: a file cannot be read, or has a label that the classifier does not know.
+    """
+    classifier = load_classifier(path)
+    part = read_labelled(data, text, label)
+    classes = [str(name) for name in classifier.classes]
+    check_labels(classes, part, "given")
+    numbered = _numbered(part, classes)
+    found = evaluate_classifier(classifier, numbered.texts, numbered.labels)
+    return found | {"split": ", ".join(data), "classes": classes, "reason": reason(classifier)}
+
+
+def reason(classifier: Classifier) -> str:
+    """Which model won, in words."""
+    if classifier.recurrent is None:
+        return "Only the linear model was trained."
+    name = classifier.recurrent.model.config.kind
+    linear, recurrent = classifier.weights["linear"], classifier.weights["recurrent"]
+    if not linear:
+        return f"The {name} alone: beside it the linear model does not help on held-out texts."
+    if not recurrent:
+        return f"The linear model alone: beside it the {name} does not help on held-out texts."
+    share = recurrent / (linear + recurrent)
+    return (
+        f"The mixture, {share:.0%} {name} and {1 - share:.0%} linear: together they are better on "
+        "held-out texts than each by itself."
+    )

@@ -1,0 +1,182 @@
+"""Labelled texts → classifier: the linear baseline, the recurrent model, their mixture."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..config import ClassifierConfig, ClassifierTrainConfig, RecurrentKind, TokenizerKind
+from ..errors import ConfigError
+from ..models.classifier import RecurrentClassifier
+from ..presets import override
+from ..text.tokenizers import Tokenizer
+from ..text.vocabulary import train_tokenizer
+from .classifier import Classifier, RecurrentMember, plain
+from .documents import Documents
+from .fitting import Fitting, Listener, decide, read
+from .linear import fit_linear
+from .metrics import Labels, LogProbs
+from .mixture import fit_weights
+from .pretrained import Pretrained
+
+VOCAB_SIZE = 30_000
+
+
+@dataclass(frozen=True)
+class ClassifierRequest:
+    """Which classifier to train: what the user chose, the rest by default."""
+
+    kind: RecurrentKind | None = "gru"
+    """Of the recurrent model; None: the linear one alone."""
+    tokenizer: TokenizerKind = "word"
+    vocab_size: int = VOCAB_SIZE
+    model_settings: dict[str, Any] = field(default_factory=dict)
+    """Fields of ClassifierConfig."""
+    train_settings: dict[str, Any] = field(default_factory=dict)
+    """Fields of ClassifierTrainConfig."""
+    pretrained: Pretrained | None = None
+    """A language model that the recurrent one begins from."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Texts and the numbers of their classes, `(N,)`."""
+
+    texts: Sequence[str]
+    labels: Labels
+
+
+@dataclass
+class Trained:
+    """A classifier and what was seen on the way."""
+
+    classifier: Classifier
+    valid: dict[str, LogProbs]
+    """Of each model, on the held-out texts, by models that have not seen them."""
+    seconds: dict[str, float]
+    curve: list[dict[str, float]]
+
+
+def train_classifier(
+    train: Labelled,
+    valid: Labelled,
+    classes: list[Any],
+    request: ClassifierRequest,
+    listener: Listener = lambda record: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Trained:
+    """Trains the linear model, the recurrent one, and mixes them.
+
+    The linear model is fitted again to all texts once its penalty is chosen; the recurrent one has
+    seen the training texts only.
+
+    Raises:
+        ConfigError: a setting is out of its range.
+        Interrupted: `stop` said so.
+    """
+    began = time.monotonic()
+    train = Labelled([plain(text) for text in train.texts], train.labels)
+    valid = Labelled([plain(text) for text in valid.texts], valid.labels)
+    texts, labels = [*train.texts, *valid.texts], np.concatenate([train.labels, valid.labels])
+    linear, found = fit_linear(texts, labels, len(classes), len(valid.texts))
+    valid_log_probs, seconds = {"linear": found}, {"linear": time.monotonic() - began}
+    listener({"kind": "start", "text": _heard("linear", found, valid.labels, seconds["linear"])})
+    recurrent, curve = None, []
+    if request.kind is not None:
+        began = time.monotonic()
+        recurrent, curve, valid_log_probs["recurrent"] = _train_recurrent(
+            train, valid, len(classes), request, listener, stop
+        )
+        seconds["recurrent"] = time.monotonic() - began
+    members = list(valid_log_probs.values())
+    weights = fit_weights(members, valid.labels)
+    alone = [fit_weights([member], valid.labels)[0] for member in members]
+    classifier = Classifier(
+        classes,
+        linear,
+        recurrent,
+        dict(zip(valid_log_probs, map(float, weights), strict=True)),
+        dict(zip(valid_log_probs, map(float, alone), strict=True)),
+    )
+    return Trained(classifier, valid_log_probs, seconds, curve)
+
+
+def _heard(name: str, found: LogProbs, labels: Labels, seconds: float) -> str:
+    right = 100 * (found.argmax(1) == labels).mean()
+    return (
+        f"{name}: {right:.1f} % of {len(labels):,} held-out texts are right, after {seconds:.0f} s."
+    )
+
+
+def _train_recurrent(
+    train: Labelled,
+    valid: Labelled,
+    num_classes: int,
+    request: ClassifierRequest,
+    listener: Listener,
+    stop: Callable[[], bool],
+) -> tuple[RecurrentMember, list[dict[str, float]], LogProbs]:
+    config = decide(_train_config(request))
+    tokenizer = _tokenizer(train.texts, request)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = _model(tokenizer.vocab_size, num_classes, request)
+        member = RecurrentMember(model, tokenizer, config)
+        documents, held_out = member.documents(train.texts), member.documents(valid.texts)
+        listener({"kind": "start", "text": _announce(member, documents)})
+        before = torch.get_num_threads()
+        torch.set_num_threads(config.threads)
+        try:
+            fitting = Fitting(model, documents, train.labels, held_out, valid.labels, config)
+            fitting.run(listener, stop)
+            found = read(model, held_out, config)
+        finally:
+            torch.set_num_threads(before)
+    model.requires_grad_(False)
+    return member, fitting.progress.curve, found
+
+
+def _train_config(request: ClassifierRequest) -> ClassifierTrainConfig:
+    config = ClassifierTrainConfig()
+    if request.pretrained is not None:
+        config = replace(config, learning_rate=1e-3, layer_decay=2.6, unfreeze_fraction=0.1)
+    return override(config, **request.train_settings)
+
+
+def _tokenizer(texts: Sequence[str], request: ClassifierRequest) -> Tokenizer:
+    if request.pretrained is not None:
+        return request.pretrained.tokenizer
+    num_bytes = sum(len(text.encode()) for text in texts)
+    vocab_size = None if request.tokenizer in ("byte", "char") else request.vocab_size
+    return train_tokenizer(request.tokenizer, lambda: texts, num_bytes, vocab_size)
+
+
+def _model(vocab_size: int, num_classes: int, request: ClassifierRequest) -> RecurrentClassifier:
+    assert request.kind is not None
+    config = ClassifierConfig(vocab_size, num_classes, request.kind)
+    if request.pretrained is None:
+        return RecurrentClassifier(override(config, **request.model_settings))
+    config = replace(config, **request.pretrained.settings)
+    config = override(config, **request.model_settings)
+    for name, value in request.pretrained.settings.items():
+        if getattr(config, name) != value:
+            remedy = f"Leave --{name.replace('_', '-')} out."
+            rule = f"{value}, as in the language model"
+            raise ConfigError(name, rule, getattr(config, name), remedy)
+    model = RecurrentClassifier(config)
+    request.pretrained.load_into(model)
+    return model
+
+
+def _announce(member: RecurrentMember, documents: Documents) -> str:
+    config, model = member.config, member.model
+    number = sum(parameter.numel() for parameter in model.parameters())
+    return (
+        f"{model.config.kind}: {number:,} parameters, {config.precision}, "
+        f"{config.threads} threads, "
+        f"{len(documents):,} texts of {documents.lengths.mean():,.0f} tokens on average, "
+        f"for {config.budget}."
+    )

@@ -1,0 +1,303 @@
+"""`unrolled classify`: train, evaluate and use text classifiers."""
+
+import sys
+from dataclasses import dataclass
+from json import dumps
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from ..config import Pooling, RecurrentKind, TokenizerKind
+from .options import Files, given, required
+from .sentences import name_of, read_sentences
+
+classify = App(name="classify", help="Train and use text classifiers: sentiment, topics.")
+
+
+LabelledFiles = Annotated[
+    list[str],
+    Parameter(
+        name="DATA",
+        negative=(),
+        show_default=False,
+        help="csv, tsv, jsonl or parquet with labels, or a folder with one folder per class.",
+    ),
+]
+
+
+@Parameter(name="*", group="Data")
+@dataclass(frozen=True)
+class LabelOptions:
+    """Where text and label stand."""
+
+    text: str | None = None
+    """Column with the text, by name or position; default: "text"."""
+    label: str | None = None
+    """Column with the label, by name or position; default: "label"."""
+
+
+@Parameter(name="*", group="Data")
+@dataclass(frozen=True)
+class SplitOptions(LabelOptions):
+    """How labelled texts are divided."""
+
+    group: str | None = None
+    """Column whose equal values stay together, such as the film that is reviewed."""
+    split: str | None = None
+    """Column that says train, valid or test."""
+    valid: Files = ()
+    """Files to choose settings by; default: a part of the training texts."""
+    test: Files = ()
+    """Files to measure on, once, at the end."""
+    valid_fraction: float = 0.1
+    """Part of the training texts to choose settings by."""
+
+
+@Parameter(name="*", group="Model")
+@dataclass(frozen=True)
+class ClassifierOptions:
+    """Of the recurrent model."""
+
+    embedding_size: int | None = None
+    """Width of a word's vector."""
+    hidden_sizes: tuple[int, ...] | None = None
+    """Width of each recurrent layer, from the words up."""
+    bidirectional: bool | None = None
+    """Whether other layers read each text from its end too."""
+    pooling: Pooling | None = None
+    """What is made of a text's states: the last, the greatest, the mean, or all three."""
+    dropout: float | None = None
+    """On the pooled vector."""
+    word_dropout: float | None = None
+    """Share of the words that are left out while training."""
+    hidden_dropout: float | None = None
+    """Between recurrent layers."""
+    weight_dropout: float | None = None
+    """On the weights from one time step to the next."""
+
+
+@Parameter(name="*", group="Training")
+@dataclass(frozen=True)
+class ClassifierTrainOptions:
+    """Of the recurrent model."""
+
+    learning_rate: float | None = None
+    """Peak of the schedule: up, then down to zero at the end of the budget."""
+    batch_size: int | None = None
+    """Texts read side by side."""
+    max_tokens: int | None = None
+    """Only the last so many tokens of a text are read."""
+    weight_decay: float | None = None
+    """Of AdamW."""
+    clip_norm: float | None = None
+    """Largest norm of the gradient."""
+    layer_decay: float | None = None
+    """Each layer nearer to the words learns at a rate this much smaller."""
+    unfreeze_fraction: float | None = None
+    """Part of the budget after which one more layer, from the output down, begins to learn."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Of matrix products; default: the faster one here."""
+    threads: int | None = None
+    """Default: all."""
+
+
+@classify.command
+def train(  # noqa: PLR0913  a parameter is a flag
+    data: LabelledFiles = [],  # noqa: B006  cyclopts reads the default, nothing changes it
+    /,
+    *,
+    out: Path,
+    kind: RecurrentKind | Literal["linear"] = "gru",
+    preset: Literal["article"] | None = None,
+    post_padding_unmasked: Annotated[bool, Parameter(negative=())] = False,
+    budget: str | None = None,
+    language_model: Path | None = None,
+    unlabelled: Files = (),
+    pretrain_budget: str = "30m",
+    tokenizer: TokenizerKind | None = None,
+    vocab_size: int | None = None,
+    seed: int = 0,
+    splits: SplitOptions = SplitOptions(),  # noqa: B008
+    model_options: ClassifierOptions = ClassifierOptions(),  # noqa: B008
+    train_options: ClassifierTrainOptions = ClassifierTrainOptions(),  # noqa: B008
+) -> int:
+    """Train a classifier: a linear and a recurrent model, and their best mixture.
+
+    Example: unrolled classify train reviews.csv --text review --label stars --out runs/reviews
+
+    Parameters
+    ----------
+    out
+        Folder to write: classifier.safetensors, report.html, results.json.
+    kind
+        Recurrent layers beside the linear model; linear: none.
+    preset
+        article: embedding 10,000 x 128, LSTM 64, LSTM 32, sigmoid, 500 tokens, 10 epochs.
+    post_padding_unmasked
+        Read zeros after the end of each text as if they were text, as that article's program does.
+    budget
+        Of the recurrent model: passes (5epochs) or wall-clock time (10m). Default: 5epochs.
+    language_model
+        Run folder of a language model that the recurrent model begins from.
+    unlabelled
+        More text of the same sort: a language model of it and of the training texts comes first.
+    pretrain_budget
+        How long that is trained.
+    tokenizer
+        What the recurrent model reads. Default: word, which is a character in Chinese.
+    vocab_size
+        Most words to know. Default: 30,000.
+    seed
+        Of initialization, dropout, the order of batches and the held-out part.
+    """
+    from ..classification import run
+    from ..fit import Interrupted
+    from ..interrupt import stop_on_interrupt
+    from .progress import Progress
+    from .tables import print_classification
+
+    request = run.ClassifyRequest(
+        data=tuple(required(data, "DATA")),
+        kind=kind,
+        preset=preset,
+        post_padding_unmasked=post_padding_unmasked,
+        budget=budget,
+        language_model=language_model,
+        unlabelled=unlabelled,
+        pretrain_budget=pretrain_budget,
+        tokenizer=tokenizer,
+        vocab_size=vocab_size,
+        seed=seed,
+        **vars(splits),
+        model_settings=given(model_options),
+        train_settings=given(train_options),
+    )
+    try:
+        with Progress() as progress, stop_on_interrupt() as stop:
+            results = run.run(out, request, progress, stop)
+    except Interrupted:
+        print("Stopped before the classifier was complete.", file=sys.stderr)
+        return 130
+    print_classification(results, out)
+    return 0
+
+
+@classify.command
+def predict(
+    classifier: Path,
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
+    /,
+    *,
+    text: str | None = None,
+    format: Literal["tsv", "jsonl"] = "tsv",
+    abstain_below: float = 0.0,
+) -> int:
+    """Tell the class of texts, with its probability.
+
+    Example: echo "A wonderful film." | unrolled classify predict runs/reviews
+
+    Parameters
+    ----------
+    classifier
+        Folder of `unrolled classify train`, or the file classifier.safetensors in it.
+    file
+        One text per line, or per row of a table; - reads standard input. Blank lines are left out.
+    text
+        Column of a table with the text, by name or position.
+    format
+        tsv: class, probability, text; jsonl: one object per text with all probabilities.
+    abstain_below
+        Give no class where its probability is lower than this.
+    """
+    from ..classification.files import load_classifier
+    from ..classification.prediction import to_jsonl, to_tsv
+    from ..errors import ConfigError
+
+    if not 0 <= abstain_below <= 1:
+        raise ConfigError("abstain_below", "from 0 to 1", abstain_below, "Write for example 0.8.")
+    opened = load_classifier(classifier)
+    texts = read_sentences(required([file])[0], text)
+    write = {"tsv": to_tsv, "jsonl": to_jsonl}[format]
+    sys.stdout.writelines(write(opened, texts, abstain_below))
+    return 0
+
+
+@classify.command
+def evaluate(
+    classifier: Path,
+    data: LabelledFiles = [],  # noqa: B006  cyclopts reads the default, nothing changes it
+    /,
+    *,
+    columns: LabelOptions = LabelOptions(),  # noqa: B008
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Measure a classifier on labelled texts that it has not seen.
+
+    Example: unrolled classify evaluate runs/reviews new-reviews.csv --text review --label stars
+
+    Parameters
+    ----------
+    classifier
+        Folder of `unrolled classify train`, or the file classifier.safetensors in it.
+    json
+        Print all figures as one JSON object.
+    """
+    from ..classification.run import evaluate_files
+    from .tables import print_classification
+
+    results = evaluate_files(classifier, required(data, "DATA"), columns.text, columns.label)
+    if json:
+        print(dumps(results, ensure_ascii=False))
+    else:
+        print_classification(results, classifier)
+    return 0
+
+
+@classify.command
+def explain(
+    classifier: Path,
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
+    /,
+    *,
+    text: str | None = None,
+    method: Literal["occlusion", "gradient"] = "occlusion",
+    out: Path | None = None,
+) -> int:
+    """Show which words made the classifier decide.
+
+    Example: echo "A wonderful film." | unrolled classify explain runs/reviews
+
+    Parameters
+    ----------
+    classifier
+        Folder of `unrolled classify train`, or the file classifier.safetensors in it.
+    file
+        One text per line, or per row of a table; - reads standard input.
+    text
+        Column of a table with the text, by name or position.
+    method
+        occlusion: leave each word out; gradient: gradient times input of the recurrent model.
+    out
+        HTML page to write; default: colours in the terminal.
+    """
+    from ..classification.explanation import explain as explain_text
+    from ..classification.files import load_classifier
+    from .tables import print_explanation
+
+    opened = load_classifier(classifier)
+    explained = (
+        explain_text(opened, sentence, method)
+        for sentence in read_sentences(required([file])[0], text)
+    )
+    if out is None:
+        for explanation in explained:
+            print_explanation(explanation.to_dict())
+        return 0
+    from ..atomic import write_atomically
+    from ..report.classification import explained_page
+
+    page = explained_page(name_of(file), [explanation.to_dict() for explanation in explained])
+    write_atomically(out, lambda path: path.write_text(page, "utf-8"))
+    print(f"Wrote {out}.")
+    return 0

@@ -1,0 +1,142 @@
+"""Recurrent text classifiers: embedding, recurrent layers, pooling, one linear layer."""
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..config import ClassifierConfig, RecurrentKind
+from ..errors import ConfigError
+from ..nn.dropout import locked_dropout
+from ..nn.elman import Elman
+from ..nn.gru import GRU
+from ..nn.lstm import LSTM
+from ..nn.pooling import NUM_POOLED, Pooled
+from ..nn.stack import Layer
+
+LAYERS: dict[RecurrentKind, type[Layer]] = {"rnn": Elman, "gru": GRU, "lstm": LSTM}
+PIECE = 1024
+"""Time steps computed at a time; between pieces the state is carried, but no gradient."""
+GRADIENT_TOKENS = 1 << 15
+"""Tokens of a batch, counted from the end, that gradients are remembered for."""
+STD = 0.1
+
+
+class Encoder(nn.Module):
+    """Reads texts in one direction: `tokens (B, T)` of `lengths (B,)` to one vector each."""
+
+    def __init__(self, config: ClassifierConfig, backward: bool) -> None:
+        super().__init__()
+        self.kind, self.backward, self.pooling = config.kind, backward, config.pooling
+        self.hidden_dropout = config.hidden_dropout
+        widths = (config.embedding_size, *config.hidden_sizes)
+        self.widths = config.hidden_sizes
+        self.layers = nn.ModuleList(
+            _layer(config, input_size, hidden_size)
+            for input_size, hidden_size in zip(widths[:-1], widths[1:], strict=True)
+        )
+
+    def forward(self, tokens: Tensor, lengths: Tensor, embedding: "WordDropEmbedding") -> Tensor:
+        """Returns `(B, H)`, or `(B, 3H)` where everything is pooled."""
+        if self.backward:
+            tokens = reverse(tokens, lengths)
+        batch_size, num_steps = tokens.shape
+        num_states = LAYERS[self.kind].num_states
+        states = [[torch.zeros(batch_size, width)] * num_states for width in self.widths]
+        pooled = Pooled.start(batch_size, self.widths[-1])
+        remembered = GRADIENT_TOKENS // batch_size
+        for start in range(0, num_steps, PIECE):
+            piece = tokens[:, start : start + PIECE]
+            far = start + PIECE <= num_steps - remembered
+            with torch.no_grad() if far else nullcontext():
+                y = embedding(piece).transpose(0, 1)
+                for number, layer in enumerate(self.layers):
+                    if number:
+                        y = locked_dropout(y, self.hidden_dropout, self.training)
+                    y, *state = layer(y, *states[number])
+                    states[number] = [part.detach() for part in state]
+                pooled = pooled.add(y, lengths - start)
+        return pooled.vector(self.pooling, lengths)
+
+
+class WordDropEmbedding(nn.Module):
+    """An embedding that leaves out single words while training: they are embedded as zero."""
+
+    def __init__(self, config: ClassifierConfig) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(config.vocab_size, config.embedding_size))
+        nn.init.normal_(self.weight, 0, STD)
+        self.word_dropout, self.scale = config.word_dropout, config.embedding_scale
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Embeds `tokens (B, T)` as `(B, T, E)`."""
+        x = F.embedding(tokens, self.weight) * self.scale
+        if not self.training or not self.word_dropout:
+            return x
+        return x * torch.empty(*tokens.shape, 1).bernoulli_(1 - self.word_dropout)
+
+
+class RecurrentClassifier(nn.Module):
+    """Log-probabilities of K classes for `tokens (B, T)` of `lengths (B,)`.
+
+    What stands after a row's length changes nothing. Two directions share their embedding only.
+
+    Raises:
+        ConfigError: a setting is out of its range.
+    """
+
+    def __init__(self, config: ClassifierConfig) -> None:
+        super().__init__()
+        _check(config)
+        self.config = config
+        directions = (False, True) if config.bidirectional else (False,)
+        self.embedding = WordDropEmbedding(config)
+        self.encoders = nn.ModuleList(Encoder(config, backward) for backward in directions)
+        width = len(directions) * NUM_POOLED[config.pooling] * config.hidden_sizes[-1]
+        # Two classes are one question.
+        self.head = nn.Linear(width, config.num_classes if config.num_classes > 2 else 1)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Returns log-probabilities `(B, K)`, float32."""
+        vectors = [encoder(tokens, lengths, self.embedding) for encoder in self.encoders]
+        x = F.dropout(torch.cat(vectors, 1), self.config.dropout, self.training)
+        with torch.autocast("cpu", enabled=False):
+            scores = self.head(x)
+        if scores.shape[1] == 1:
+            return torch.cat([F.logsigmoid(-scores), F.logsigmoid(scores)], 1)
+        return scores.log_softmax(1)
+
+    def parameter_groups(self) -> list[list[nn.Parameter]]:
+        """Parameters from the output to the input: head, recurrent layers from the top, words."""
+        groups = [list(self.head.parameters())]
+        depth = len(self.config.hidden_sizes)
+        for level in reversed(range(depth)):
+            name = f"layers.{level}"
+            layers = [encoder.get_submodule(name) for encoder in self.encoders]
+            groups.append([value for layer in layers for value in layer.parameters()])
+        return [*groups, list(self.embedding.parameters())]
+
+
+def _layer(config: ClassifierConfig, input_size: int, hidden_size: int) -> Layer:
+    sizes = input_size, hidden_size
+    if config.kind == "rnn":
+        return Elman(*sizes, config.nonlinearity, config.weight_dropout)
+    return LAYERS[config.kind](*sizes, weight_dropout=config.weight_dropout)
+
+
+def reverse(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """Each row of `tokens (B, T)` from its end to its beginning; padding stays where it is."""
+    steps = torch.arange(tokens.shape[1])
+    last = lengths[:, None] - 1
+    return tokens.gather(1, torch.where(steps <= last, last - steps, steps))
+
+
+def _check(config: ClassifierConfig) -> None:
+    if not config.hidden_sizes or min(config.hidden_sizes) < 1:
+        raise ConfigError("hidden_sizes", "one or more widths", config.hidden_sizes, "Write 128.")
+    if config.embedding_size < 1:
+        raise ConfigError("embedding_size", "at least 1", config.embedding_size, "Write 128.")
+    for name in ("dropout", "word_dropout", "hidden_dropout", "weight_dropout"):
+        if not 0 <= (value := getattr(config, name)) < 1:
+            raise ConfigError(name, "at least 0 and below 1", value, "Use for example 0.3.")

@@ -1,0 +1,87 @@
+"""The table of models on the page of a classifier."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+from .classification_result import ClassifierFigures
+from .parts import bar, columns, duration, marked, number, percent, scaled, section, table
+
+MODELS = """Accuracy is the part of the texts that are put in their right class, and on other texts
+of the same sort it would lie in its 95 % interval; macro-F1 counts rare classes as much as frequent
+ones, the loss in nats punishes wrong probabilities, and the calibration error says how far promised
+and kept probabilities lie apart."""
+
+Figure: TypeAlias = Literal[
+    "accuracy",
+    "macro_f1",
+    "log_loss",
+    "calibration_error",
+    "weight_in_mixture",
+    "num_parameters",
+    "train_seconds",
+    "texts_per_second",
+]
+
+
+class Column(NamedTuple):
+    """One figure of every model; None: no model is best in it."""
+
+    key: Figure
+    heading: str
+    write: Callable[[float | None], str]
+    best: Callable[[Iterable[float]], float] | None
+
+
+COLUMNS = (
+    Column("accuracy", "accuracy", percent, max),
+    Column("macro_f1", "macro-F1", percent, max),
+    Column("log_loss", "loss, nats", number, min),
+    Column("calibration_error", "calibration error", percent, min),
+    Column(
+        "weight_in_mixture", "weight in the mixture", lambda weight: number(weight, ".2f"), None
+    ),
+    Column("num_parameters", "parameters", scaled, min),
+    Column("train_seconds", "training", duration, min),
+    Column("texts_per_second", "texts/s", scaled, max),
+)
+
+
+def models_table(models: Sequence[ClassifierFigures]) -> str:
+    """Models in the order given, the best of each column bold; empty columns are left out."""
+    shown = [c for c in COLUMNS if any(model[c.key] is not None for model in models)]
+    best = {c.key: _best(c, models) for c in shown}
+    body = "".join(_row(model, rank, shown, best) for rank, model in enumerate(models))
+    head = columns(["model", *(column.heading for column in shown)], "accuracy")
+    return section("Models", MODELS, table(head, body))
+
+
+def _best(column: Column, models: Sequence[ClassifierFigures]) -> float | None:
+    values = [value for model in models if (value := model[column.key]) is not None]
+    return column.best(values) if column.best and len(values) > 1 else None
+
+
+def _row(
+    model: ClassifierFigures,
+    rank: int,
+    shown: Sequence[Column],
+    best: dict[Figure, float | None],
+) -> str:
+    tag = " <small>chosen</small>" if model["chosen"] else ""
+    cells = "".join(_cell(model, column, best[column.key], rank) for column in shown)
+    return f"<tr><th scope=row>{marked(model['name'], rank)}{tag}</th>{cells}</tr>"
+
+
+def _cell(model: ClassifierFigures, column: Column, best: float | None, rank: int) -> str:
+    value = model[column.key]
+    text = column.write(value)
+    text = f"<b>{text}</b>" if value is not None and value == best else text
+    if column.key != "accuracy":
+        return f"<td>{text}</td>"
+    return f"<td class=bits>{text}{_interval(model)}{bar(value, 1, rank)}</td>"
+
+
+def _interval(model: ClassifierFigures) -> str:
+    low, high = model["accuracy_low"], model["accuracy_high"]
+    if low is None or high is None:
+        return ""
+    return f" <small>{100 * low:.1f} to {100 * high:.1f}</small>"

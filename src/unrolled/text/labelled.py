@@ -1,0 +1,251 @@
+"""Texts with labels: from tables, or from folders with one folder per class."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, LabelError, MissingExtra, TextError
+from .files import TABLES, choose_column, file_format, find_files, is_text, read_pieces, read_rows
+
+UNLABELLED = "unsup"
+"""The folder of unlabelled texts in the layout of the Large Movie Review Dataset."""
+SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(
+    ("valid", "validation", "val", "dev"), "valid"
+)
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """N texts, the label of each, and maybe a group whose texts belong together."""
+
+    texts: list[str]
+    labels: list[str]
+    groups: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def select(self, places: Iterable[int]) -> "LabelledTexts":
+        """The texts at some places, in that order."""
+        places = list(places)
+        groups = self.groups and [self.groups[place] for place in places]
+        texts, labels = (
+            [column[place] for place in places] for column in (self.texts, self.labels)
+        )
+        return LabelledTexts(texts, labels, groups)
+
+
+def read_labelled(
+    paths: Sequence[str],
+    text: str | None = None,
+    label: str | None = None,
+    group: str | None = None,
+) -> LabelledTexts:
+    """Reads labelled texts.
+
+    Args:
+        paths: Tables (csv, tsv, jsonl, ndjson, parquet, each also as .gz or .zst), or folders in
+            which each folder is a class and each file in it a text.
+        text, label, group: Columns by name or position from 0; by default those called "text" and
+            "label". Labels may be strings, whole numbers or truth values.
+
+    Raises:
+        TextError: a file cannot be read, lacks a column, or has rows without text or label.
+        LabelError: a folder or file has no labels.
+    """
+    rows = [row for path in paths for row in _rows(Path(path), text, label, group)]
+    texts, labels, groups = zip(*rows, strict=True)
+    return LabelledTexts(list(texts), list(labels), list(groups) if group is not None else None)
+
+
+def read_splits(
+    paths: Sequence[str], text: str | None, label: str | None, group: str | None, split: str
+) -> dict[str, LabelledTexts]:
+    """Reads tables whose column `split` says train, valid (or validation, val, dev) or test.
+
+    Raises:
+        TextError, LabelError: as `read_labelled`, or the column says something else.
+    """
+    parts: dict[str, list[tuple[str, str, str]]] = {}
+    for path in paths:
+        for *row, part in _table_rows(Path(path), text, label, group, split):
+            parts.setdefault(_split(path, part), []).append((row[0], row[1], row[2]))
+    found = {}
+    for name in sorted(parts, key=["train", "valid", "test"].index):
+        texts, labels, groups = (list(column) for column in zip(*parts[name], strict=True))
+        found[name] = LabelledTexts(texts, labels, groups if group is not None else None)
+    return found
+
+
+def _split(path: object, name: str) -> str:
+    if name.lower() not in SPLITS:
+        problem = f"has {name!r} in the column of splits"
+        raise TextError(path, problem, "Write train, valid or test.")
+    return SPLITS[name.lower()]
+
+
+def _rows(
+    path: Path, text: str | None, label: str | None, group: str | None
+) -> Iterator[tuple[str, str, str]]:
+    if path.is_dir():
+        yield from _folder_rows(path)
+    else:
+        for row in _table_rows(path, text, label, group, None):
+            yield row[0], row[1], row[2]
+
+
+def _folder_rows(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """One class per folder; files beside the folders are passed over."""
+    classes = sorted(path for path in folder.iterdir() if path.is_dir())
+    classes = [path for path in classes if path.name[0] != "." and path.name != UNLABELLED]
+    if {"train", "test"} <= {path.name for path in classes}:
+        remedy = f"Give {folder / 'train'} --test {folder / 'test'}."
+        raise LabelError(str(folder), "has the folders train and test", remedy)
+    if len(classes) < 2:
+        remedy = "Make one folder for each class, or give a table."
+        raise LabelError(str(folder), "has no folder for each of two classes or more", remedy)
+    for path in classes:
+        begun = ""
+        for piece in read_pieces(find_files([str(path)])):
+            begun += piece.text
+            if piece.ends_document:
+                yield begun, path.name, ""
+                begun = ""
+
+
+def _table_rows(
+    path: Path, text: str | None, label: str | None, group: str | None, split: str | None
+) -> Iterator[tuple[str, str, str, str]]:
+    """Text, label, group and split of each row; what was not asked for is empty."""
+    find_files([str(path)])
+    if file_format(path) not in TABLES:
+        remedy = "Give csv, tsv, jsonl or parquet, or a folder with one folder per class."
+        raise LabelError(str(path), "is no table, so that it has no labels", remedy)
+    more = [column for column in (group, split) if column is not None]
+
+    def choose(path: Path, names: Sequence[str]) -> list[int]:
+        found = [_choose(path, names, text, "text"), _choose(path, names, label, "label")]
+        if found[0] == found[1]:
+            problem = f"has one column {names[found[0]]!r} for text and label"
+            raise TextError(path, problem, "Name two with --text and --label.")
+        return found + [choose_column(path, names, column) for column in more]
+
+    faults: dict[str, list[str]] = {"text": [], "label": []}
+    empty = True
+    for where, (value, name, *others) in read_rows(path, choose):
+        empty = False
+        others = [_label(other) or "" for other in others]
+        found = _label(name)
+        if not is_text(value) or not value.strip():
+            faults["text"].append(where)
+        elif found is None:
+            faults["label"].append(where)
+        else:
+            groups = others.pop(0) if group is not None else ""
+            yield value, found, groups, others[0] if others else ""
+    if empty:
+        raise TextError(path, "has no rows", "Give a table with texts and labels.")
+    for what, places in faults.items():
+        if places:
+            more_rows = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
+            problem = f"has no {what} in {places[0]}{more_rows}"
+            raise TextError(path, problem, "Remove these rows, or name another column.")
+
+
+def _choose(path: Path, names: Sequence[str], column: str | None, usual: str) -> int:
+    if column is not None:
+        return choose_column(path, names, column)
+    if usual in names:
+        return list(names).index(usual)
+    remedy = f"Choose one of: {', '.join(names)}. (--{usual})"
+    raise TextError(path, f"has no column called {usual!r}", remedy)
+
+
+def _label(value: object) -> str | None:
+    """A label as a string; None where there is none."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else None
+    if isinstance(value, int):
+        return str(value)
+    return value.strip() or None if is_text(value) and isinstance(value, str) else None
+
+
+def normalized(text: str) -> str:
+    """A text by which equal ones are found: white space does not count."""
+    return " ".join(text.split())
+
+
+def count_shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many texts of one list also stand in the other."""
+    known = {normalized(text) for text in other}
+    return sum(normalized(text) in known for text in one)
+
+
+def without_shared(data: LabelledTexts, other: Sequence[str]) -> LabelledTexts:
+    """Leaves out texts that also stand in another list."""
+    known = {normalized(text) for text in other}
+    return data.select(
+        place for place, text in enumerate(data.texts) if normalized(text) not in known
+    )
+
+
+def split_labelled(
+    data: LabelledTexts, fraction: float, seed: int
+) -> tuple[LabelledTexts, LabelledTexts]:
+    """Divides texts for training and validation, each class in about the same proportion.
+
+    Equal texts and texts of a group stay on one side.
+
+    Raises:
+        ConfigError: the fraction leaves nothing on one side.
+        LabelError: a class has fewer than two texts.
+    """
+    try:
+        from sklearn.model_selection import StratifiedGroupKFold
+    except ImportError:
+        raise MissingExtra("Classification", "classify") from None
+    if not 0 < fraction <= 0.5:
+        rule = "above 0 and at most 0.5"
+        raise ConfigError("valid_fraction", rule, fraction, "Write for example 0.1.")
+    for label, number in Counter(data.labels).items():
+        if number < 2:
+            problem = f"has {number} text only"
+            remedy = "Give more texts of it, or leave the class out."
+            raise LabelError(f"the class {label!r}", problem, remedy)
+    joined = _joined(data)
+    folds = min(max(2, round(1 / fraction)), len(set(joined.tolist())))
+    if folds < 2:
+        problem = "are all of one group, or all equal"
+        raise LabelError("the texts", problem, "Give more texts, or another --group.")
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    train, valid = next(splitter.split(joined, data.labels, joined))
+    missing = set(data.labels) - {data.labels[place] for place in train}
+    if missing:
+        problem = "has texts of one group only, or equal ones, so that none is left for training"
+        raise LabelError(f"the class {min(missing)!r}", problem, "Give more texts of it.")
+    return data.select(train.tolist()), data.select(valid.tolist())
+
+
+def _joined(data: LabelledTexts) -> NDArray[np.int64]:
+    """A number for each text, the same for equal texts and within a group, `(N,)`."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    number = len(data)
+    keys = [normalized(text) for text in data.texts]
+    columns = [keys] if data.groups is None else [keys, data.groups]
+    places, nodes, first = [], [], number
+    for column in columns:
+        _, inverse = np.unique(np.array(column, object), return_inverse=True)
+        places.append(np.arange(number))
+        nodes.append(inverse + first)
+        first += int(inverse.max()) + 1
+    edges = np.concatenate(places), np.concatenate(nodes)
+    graph = coo_matrix((np.ones(len(edges[0])), edges), (first, first))
+    return connected_components(graph, directed=False)[1][:number].astype(np.int64)

@@ -1,0 +1,101 @@
+"""TextClassifier keeps scikit-learn's promises."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import check_estimator
+
+from unrolled import TextClassifier
+from unrolled.errors import ConfigError, LabelError
+
+
+def quick(**settings) -> TextClassifier:
+    values = {"hidden_sizes": (8,), "embedding_size": 8, "budget": "1epoch", "threads": 1}
+    return TextClassifier(**(values | settings))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+def test_scikit_learn_finds_nothing_wrong():
+    check_estimator(TextClassifier(kind="linear"))
+
+
+def test_labels_of_any_type_come_back(reviews):
+    texts, names = reviews
+    for labels in (names, np.array(names), [len(name) for name in names], np.array(names) == "bad"):
+        fitted = TextClassifier(kind="linear").fit(texts[:200], labels[:200])
+        assert (fitted.classes_ == np.unique(labels[:200])).all()
+        predicted = fitted.predict(texts[200:])
+        assert predicted.dtype == fitted.classes_.dtype
+        assert fitted.score(texts[200:], labels[200:]) == np.mean(predicted == labels[200:]) > 0.7
+        probabilities = fitted.predict_proba(texts[200:])
+        np.testing.assert_allclose(probabilities.sum(1), 1)
+        assert (fitted.classes_[probabilities.argmax(1)] == predicted).all()
+
+
+def test_it_is_cloned_and_its_settings_are_set():
+    estimator = TextClassifier("lstm", budget="2epochs", random_state=5)
+    again = clone(estimator)
+    assert again.get_params() == estimator.get_params()
+    assert again.set_params(kind="rnn").kind == "rnn" and estimator.kind == "lstm"
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
+def test_it_is_pickled_and_saved(kind, reviews, tmp_path):
+    texts, names = reviews
+    fitted = quick(kind=kind).fit(texts[:80], names[:80])
+    expected = fitted.predict_proba(texts[80:100])
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(fitted)).predict_proba(texts[80:100]), expected
+    )
+    fitted.save(tmp_path / "a.safetensors")
+    loaded = TextClassifier.load(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(loaded.predict_proba(texts[80:100]), expected)
+    assert (loaded.predict(texts[80:100]) == fitted.predict(texts[80:100])).all()
+
+
+def test_it_works_inside_scikit_learn(reviews):
+    texts, names = reviews
+    scores = cross_val_score(TextClassifier(kind="linear"), texts, names, cv=3)
+    assert scores.min() > 0.7
+    upper = FunctionTransformer(lambda X: [text.upper() for text in X])
+    pipeline = Pipeline([("upper", upper), ("classes", quick())])
+    grid = {"classes__word_dropout": [0.0, 0.2]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(np.array(texts[:100], object), names[:100])
+    assert search.best_params_["classes__word_dropout"] in (0.0, 0.2)
+    assert set(search.predict(texts[:5])) <= {"good", "bad"}
+
+
+CASES = [
+    ("one text", ["a"], LabelError, "X is one string. Give a list of texts."),
+    (["a", 7], ["x", "y"], LabelError, "X has int at place 1, not a text. Give strings."),
+    (["a", None], ["x", "y"], LabelError, "X has NoneType at place 1, not a text. Give strings."),
+    (["a", "b"], ["x"], LabelError, "y has the shape (1,), but there are 2 texts."),
+    (
+        ["a", "b"],
+        ["x", "x"],
+        LabelError,
+        "y has one class only. Give texts of two classes or more.",
+    ),
+    ([], [], LabelError, "y has one class only"),
+]
+
+
+@pytest.mark.parametrize(("texts", "labels", "kind", "said"), CASES)
+def test_what_is_wrong_with_the_data(texts, labels, kind, said):
+    with pytest.raises(kind) as caught:
+        TextClassifier(kind="linear").fit(texts, labels)
+    assert str(caught.value).startswith(said)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_what_is_wrong_with_the_settings(reviews):
+    texts, names = reviews
+    with pytest.raises(ConfigError, match="kind must be one of linear, rnn, gru, lstm, got xlstm"):
+        TextClassifier("xlstm").fit(texts, names)
+    with pytest.raises(ConfigError, match="hidden_sizes must be"):
+        quick(hidden_sizes=(0,)).fit(texts, names)

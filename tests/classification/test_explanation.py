@@ -1,0 +1,72 @@
+"""Explanations: parts that add up to the text, and the word that decides found."""
+
+import numpy as np
+import pytest
+
+from unrolled.classification import explanation as module
+from unrolled.classification.explanation import explain
+from unrolled.errors import ConfigError
+
+
+@pytest.mark.parametrize("method", ["occlusion", "gradient"])
+@pytest.mark.parametrize("text", ["The film is dull.", "  很好, a  tired\nplot ", "", " "])
+def test_the_parts_add_up_to_the_text(trained, method, text):
+    found = explain(trained[0].classifier, text, method)
+    assert "".join(found.parts) == text or not found.parts
+    assert len(found.weights) == len(found.parts)
+    assert found.predicted in ("good", "bad") and 0.5 <= found.probability <= 1
+
+
+@pytest.mark.parametrize("method", ["occlusion", "gradient"])
+def test_the_word_that_decides_is_found(trained, method):
+    for text, word in (("What a tedious film!", "tedious"), ("The music is charming.", "charming")):
+        found = explain(trained[0].classifier, text, method)
+        strongest = found.parts[int(np.argmax(found.weights))]
+        assert strongest.strip(" .!") == word
+
+
+def test_occlusion_is_what_the_log_odds_lose(trained):
+    classifier = trained[0].classifier
+    found = explain(classifier, "The cast is warm.")
+    place = found.parts.index("warm")
+    odds = [
+        np.subtract(*classifier.log_probs([text])[0][::-1])
+        for text in ("The cast is warm.", "The cast is .")
+    ]
+    sign = 1 if found.predicted == "good" else -1
+    assert found.weights[place] == pytest.approx(sign * (odds[0] - odds[1]), abs=0.02)
+
+
+def test_gradient_times_input_is_the_slope_of_the_words_length(trained):
+    classifier = trained[0].classifier
+    member = classifier.recurrent
+    found = explain(classifier, "The cast is warm.", "gradient")
+    predicted = classifier.classes.index(found.predicted)
+    token = int(member.tokenizer.encode("warm")[0])
+    weight = member.model.embedding.weight
+    original = weight[token].clone()
+    odds = []
+    for scale in (0.9, 1.1):
+        weight[token] = original * scale
+        log_probs = member.log_probs(["The cast is warm."])[0]
+        odds.append(log_probs[predicted] - log_probs[1 - predicted])
+    weight[token] = original
+    slope = (odds[1] - odds[0]) / 0.2
+    assert found.weights[found.parts.index("warm")] == pytest.approx(slope, rel=0.1, abs=0.05)
+
+
+def test_long_texts_are_explained_in_pieces(trained, monkeypatch):
+    monkeypatch.setattr(module, "MAX_WORDS", 4)
+    found = explain(trained[0].classifier, "a b c d e f g h i j")
+    assert found.parts == ["a b c ", "d e f ", "g h i ", "j"]
+
+
+def test_a_linear_classifier_has_no_gradient(trained):
+    from dataclasses import replace
+
+    classifier = trained[0].classifier
+    weights = {"linear": 1.0}
+    linear = replace(classifier, recurrent=None, weights=weights, alone=weights)
+    assert len(explain(linear, "a cold film").parts) == 3
+    with pytest.raises(ConfigError, match="method must be occlusion for a linear model"):
+        explain(linear, "a cold film", "gradient")

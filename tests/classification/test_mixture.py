@@ -1,0 +1,57 @@
+"""Mixing and calibrating: weights that a search finds too, zero for what does not help."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from unrolled.classification.metrics import log_loss
+from unrolled.classification.mixture import fit_weights, mix
+
+
+def make(seed: int, sharpness: float, number: int = 4000):
+    """Log-probabilities that would be calibrated if divided by `sharpness`, and labels."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(number, 3)) * 2
+    true = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    labels = np.array([rng.choice(3, p=np.exp(row)) for row in true])
+    found = scores * sharpness
+    return found - np.logaddexp.reduce(found, axis=1, keepdims=True), labels
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
+def test_one_model_is_calibrated_by_its_temperature(sharpness):
+    log_probs, labels = make(0, sharpness)
+    weight = fit_weights([log_probs], labels)[0]
+    assert weight == pytest.approx(1 / sharpness, rel=0.08)
+    search = minimize(lambda w: log_loss(mix([log_probs], w), labels), [0.7], method="Nelder-Mead")
+    assert weight == pytest.approx(search.x[0], rel=1e-3)
+
+
+def test_a_mixture_is_normalized_and_better_than_its_members():
+    first, labels = make(1, 1.0)
+    rng = np.random.default_rng(2)
+    noisy = [first + rng.normal(size=first.shape) * 1.5 for _ in range(2)]
+    noisy = [part - np.logaddexp.reduce(part, axis=1, keepdims=True) for part in noisy]
+    weights = fit_weights(noisy, labels)
+    mixed = mix(noisy, weights)
+    np.testing.assert_allclose(np.exp(mixed).sum(1), 1)
+    alone = [log_loss(mix([part], fit_weights([part], labels)), labels) for part in noisy]
+    assert log_loss(mixed, labels) < min(alone) - 0.05
+    search = minimize(lambda w: log_loss(mix(noisy, w), labels), [0.5, 0.5], method="Nelder-Mead")
+    np.testing.assert_allclose(weights, search.x, rtol=0.01)
+
+
+def test_a_model_that_knows_nothing_gets_no_weight():
+    good, labels = make(3, 1.0)
+    rng = np.random.default_rng(4)
+    noise = rng.normal(size=good.shape)
+    noise -= np.logaddexp.reduce(noise, axis=1, keepdims=True)
+    weights = fit_weights([noise, good], labels)
+    assert weights[0] == 0
+    assert weights[1] == pytest.approx(fit_weights([good], labels)[0])
+
+
+def test_models_that_are_always_right_stay_finite():
+    log_probs = np.log(np.array([[0.9, 0.1], [0.1, 0.9]]))
+    weights = fit_weights([log_probs], np.array([0, 1]))
+    assert np.isfinite(weights).all() and weights[0] > 1

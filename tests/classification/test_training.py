@@ -1,0 +1,198 @@
+"""Training a classifier: it learns what a bag of words cannot, and the same from the same seed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled import training as language
+from unrolled.classification.classifier import plain
+from unrolled.classification.documents import Documents
+from unrolled.classification.evaluation import evaluate_classifier
+from unrolled.classification.fitting import Fitting, decide
+from unrolled.classification.metrics import accuracy, log_loss
+from unrolled.classification.pretrained import Pretrained
+from unrolled.classification.training import ClassifierRequest, Labelled, train_classifier
+from unrolled.config import Budget, ClassifierConfig, ClassifierTrainConfig, DataConfig
+from unrolled.errors import CheckpointError, ConfigError
+from unrolled.fit import Interrupted
+from unrolled.models.classifier import RecurrentClassifier
+from unrolled.text.tokenizers import ByteTokenizer
+
+
+def test_the_recurrent_model_learns_what_turns_words_around(trained):
+    result, valid = trained
+    linear, recurrent = (accuracy(found, valid.labels) for found in result.valid.values())
+    assert recurrent > linear + 0.04
+    assert recurrent > 0.85
+    assert result.classifier.weights["recurrent"] > 0
+
+
+def test_the_mixture_is_the_better_for_both(trained):
+    result, valid = trained
+    mixed = result.classifier.log_probs(valid.texts)
+    np.testing.assert_allclose(np.exp(mixed).sum(1), 1)
+    alone = log_loss(result.valid["linear"], valid.labels)
+    assert log_loss(mixed, valid.labels) < alone
+
+
+def test_the_best_weights_of_the_curve_are_kept(trained):
+    result, _ = trained
+    assert len(result.curve) == 10
+    assert result.curve[-1]["epoch"] == pytest.approx(20, abs=0.1)
+    assert result.curve[-1]["train_loss"] < 0.5 * result.curve[0]["train_loss"]
+
+
+def test_predictions_do_not_depend_on_their_company(trained):
+    classifier = trained[0].classifier
+    texts = ["The plot is not dull at all.", "What a cold film!", "x " * 300, ""]
+    together = classifier.log_probs(texts)
+    for place, text in enumerate(texts):
+        np.testing.assert_allclose(classifier.log_probs([text])[0], together[place], atol=0.02)
+    assert classifier.log_probs([]).shape == (0, 2)
+    streamed = [probabilities for _, probabilities in classifier.stream(iter(texts))]
+    np.testing.assert_allclose(np.array(streamed), np.exp(together))
+
+
+def test_line_breaks_of_web_pages_are_line_ends():
+    assert plain("a.<br /><br />B<BR>c") == "a.\nB\nc"
+
+
+def test_the_same_seed_gives_the_same_classifier_whatever_was_drawn_before(reviews):
+    texts, names = reviews
+    labels = np.array([int(name == "good") for name in names])
+    train, valid = Labelled(texts[:60], labels[:60]), Labelled(texts[60:100], labels[60:100])
+    settings = {"budget": Budget(1, "epochs"), "threads": 1}
+    model = {"hidden_sizes": (8,), "embedding_size": 8}
+    request = ClassifierRequest("lstm", model_settings=model, train_settings=settings)
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        found.append(train_classifier(train, valid, ["bad", "good"], request).valid["recurrent"])
+        assert torch.equal(before, torch.get_rng_state())
+    np.testing.assert_array_equal(*found)
+    other = replace(request, train_settings=settings | {"seed": 3})
+    third = train_classifier(train, valid, ["bad", "good"], other).valid["recurrent"]
+    assert not np.array_equal(third, found[0])
+
+
+def make_fitting(**settings) -> Fitting:
+    texts = ["aab", "abb", "ba", "bbb"] * 8
+    labels = np.array([0, 1, 0, 1] * 8)
+    documents = Documents.encode(texts, ByteTokenizer())
+    torch.manual_seed(0)
+    config = ClassifierConfig(257, 2, embedding_size=4, hidden_sizes=(4, 4))
+    values = {"threads": 1, "batch_size": 8, "precision": "float32"} | settings
+    train_config = decide(ClassifierTrainConfig(**values))
+    model = RecurrentClassifier(config)
+    return Fitting(model, documents, labels, documents, labels, train_config)
+
+
+def test_layers_thaw_from_the_output_down():
+    fitting = make_fitting(unfreeze_fraction=0.25, budget=Budget(4, "epochs"), learning_rate=0.1)
+    before = [[value.clone() for value in group] for group in fitting.groups]
+    moved = []
+    for rows in fitting.train.shuffled(8, 0, 0) * 4:
+        fitting.update(rows)
+        pairs = zip(before, fitting.groups, strict=True)
+        moved.append(
+            [any(not torch.equal(a, b) for a, b in zip(*pair, strict=True)) for pair in pairs]
+        )
+    assert moved[3] == [True, False, False, False]
+    assert moved[7] == [True, True, False, False]
+    assert moved[11] == [True, True, True, False]
+    assert moved[15] == [True] * 4
+
+
+def test_layers_near_the_words_learn_more_slowly():
+    fitting = make_fitting(layer_decay=2.0, weight_decay=0.0)
+    before = [group[0].clone() for group in fitting.groups]
+    fitting.update(np.arange(8))
+    steps = [
+        float((group[0] - old).detach().abs().max())
+        for group, old in zip(fitting.groups, before, strict=True)
+    ]
+    # Adam's first step is as long as the rate, in every coordinate with a gradient.
+    assert steps[0] / steps[1] == pytest.approx(2, rel=0.02)
+    assert steps[0] / steps[3] == pytest.approx(8, rel=0.02)
+
+
+def test_it_stops_when_told():
+    with pytest.raises(Interrupted):
+        make_fitting().run(lambda record: None, lambda: True)
+
+
+def test_figures_of_the_test_texts(trained):
+    result, valid = trained
+    found = evaluate_classifier(result.classifier, valid.texts, valid.labels)
+    assert list(found["models"]) == ["linear", "gru", "mixture"]
+    assert found["chosen"] == found["models"]["mixture"]
+    assert np.array(found["confusion"]).sum() == len(valid.texts) == found["num_texts"]
+    right = np.trace(found["confusion"]) / len(valid.texts)
+    assert found["chosen"]["accuracy"] == pytest.approx(right)
+    assert sum(row["count"] for row in found["by_length"]) == len(valid.texts)
+    surest = [row["probability"] for row in found["mistakes"]]
+    assert surest == sorted(surest, reverse=True)
+    assert all(row["label"] != row["predicted"] for row in found["mistakes"])
+
+
+@pytest.fixture(scope="module")
+def language_model(tmp_path_factory, reviews):
+    folder = tmp_path_factory.mktemp("language")
+    (folder / "text.jsonl").write_text(
+        "\n".join(f'{{"text": "{text}"}}' for text in reviews[0]), "utf-8"
+    )
+    data = DataConfig(texts=(str(folder / "text.jsonl"),), tokenizer="word", test_fraction=0)
+    request = language.TrainRequest(
+        "lstm",
+        data,
+        budget=Budget(1, "epochs"),
+        model_settings={"hidden_size": 16, "embedding_size": 12, "num_layers": 2},
+        train_settings={"threads": 1, "batch_size": 8, "sequence_length": 16},
+    )
+    language.train(folder / "run", request, lambda record: None)
+    return folder / "run"
+
+
+def test_a_language_model_is_taken_over(language_model):
+    pretrained = Pretrained.open(language_model)
+    assert pretrained.settings["hidden_sizes"] == (16, 16)
+    assert pretrained.settings["embedding_size"] == 12
+    config = ClassifierConfig(pretrained.tokenizer.vocab_size, 2, **pretrained.settings)
+    model = RecurrentClassifier(config).eval()
+    pretrained.load_into(model)
+    tokens = torch.tensor([[0, 5, 7, 3]])
+    from unrolled.checkpoint import load
+
+    source = load(language_model).model
+    expected, _ = source.stack(source.embedding(tokens), source.initial_state(1))
+    y = model.embedding(tokens).transpose(0, 1)
+    for layer in model.encoders[0].layers:
+        zeros = torch.zeros(1, 16)
+        y, *_ = layer(y, zeros, zeros)
+    torch.testing.assert_close(y.transpose(0, 1), expected)
+
+
+def test_a_classifier_begins_from_a_language_model(language_model, reviews):
+    texts, names = reviews
+    labels = np.array([int(name == "good") for name in names])
+    train, valid = Labelled(texts[:300], labels[:300]), Labelled(texts[300:], labels[300:])
+    request = ClassifierRequest(
+        "lstm",
+        pretrained=Pretrained.open(language_model),
+        train_settings={"budget": Budget(2, "epochs"), "threads": 1},
+    )
+    result = train_classifier(train, valid, ["bad", "good"], request)
+    member = result.classifier.recurrent
+    assert member.tokenizer.fingerprint == request.pretrained.tokenizer.fingerprint
+    assert member.config.layer_decay == 2.6 and not member.model.config.bidirectional
+    wrong = replace(request, model_settings={"hidden_sizes": (8,)})
+    with pytest.raises(ConfigError, match=r"hidden_sizes must be \(16, 16\), as in the language"):
+        train_classifier(train, valid, ["bad", "good"], wrong)
+
+
+def test_what_is_no_language_model(tmp_path, language_model):
+    with pytest.raises(CheckpointError, match="is not a run folder"):
+        Pretrained.open(tmp_path)

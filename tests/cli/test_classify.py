@@ -1,0 +1,170 @@
+"""`unrolled classify`: from a table to a file that predicts, measures and explains."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from unrolled.classification.files import load_classifier
+from unrolled.cli import main
+
+REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
+COLUMNS = ["--text", "review", "--label", "opinion"]
+QUICK = ["--hidden-sizes", "16", "--embedding-size", "16", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A trained classifier."""
+    out = tmp_path_factory.mktemp("classify") / "reviews"
+    arguments = ["classify", "train", str(REVIEWS), *COLUMNS, *QUICK, "--budget", "20epochs"]
+    assert main([*arguments, "--learning-rate", "0.01", "--out", str(out)]) == 0
+    return out
+
+
+def test_training_writes_file_figures_and_report(folder):
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "classifier.safetensors",
+        "report.html",
+        "results.json",
+    ]
+    results = json.loads((folder / "results.json").read_text("utf-8"))
+    assert results["num_texts_of"] == {"train": 360, "valid": 40}
+    assert results["classes"] == ["bad", "good"]
+    assert results["chosen"]["accuracy"] > 0.7
+    assert results["request"]["seed"] == 0
+    assert "reviews.csv" in (folder / "report.html").read_text("utf-8")
+
+
+def test_predicting_lines_and_tables(folder, capsys, monkeypatch, tmp_path):
+    lines = b"What a tedious film!\n\nThe music is charming.\tTruly\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines), "utf-8"))
+    assert main(["classify", "predict", str(folder)]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head == "class\tprobability\ttext"
+    assert [row.split("\t")[0] for row in rows] == ["bad", "good"]
+    assert rows[1].endswith(r"The music is charming.\tTruly")
+    path = tmp_path / "a.csv"
+    path.write_text("id,words\n1,What a tedious film!\n")
+    file = str(folder / "classifier.safetensors")
+    arguments = ["classify", "predict", file, str(path), "--text", "words", "--format", "jsonl"]
+    assert main(arguments) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["class"] == "bad" and row["text"] == "What a tedious film!"
+    assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_abstaining(folder, capsys, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("What a tedious film!\nzzz\n")
+    arguments = ["classify", "predict", str(folder), str(path), "--abstain-below"]
+    assert main([*arguments, "1"]) == 0
+    assert [row[0] for row in capsys.readouterr().out.splitlines()[1:]] == ["?", "?"]
+    assert main([*arguments, "0"]) == 0
+    assert "?" not in [row[0] for row in capsys.readouterr().out.splitlines()[1:]]
+    assert main([*arguments, "2"]) == 1
+    assert "abstain_below must be from 0 to 1, got 2" in capsys.readouterr().err
+
+
+def test_evaluating(folder, capsys):
+    assert main(["classify", "evaluate", str(folder), str(REVIEWS), *COLUMNS, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["num_texts"] == 400 and found["chosen"]["accuracy"] > 0.85
+    assert main(["classify", "evaluate", str(folder), str(REVIEWS), *COLUMNS]) == 0
+    assert "400 texts, 2 classes" in capsys.readouterr().out
+
+
+def test_explaining(folder, capsys, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("What a <tedious> film!\n")
+    assert main(["classify", "explain", str(folder), str(path)]) == 0
+    assert "What a <tedious> film!" in capsys.readouterr().out
+    page = tmp_path / "a.html"
+    assert main(["classify", "explain", str(folder), str(path), "--out", str(page)]) == 0
+    assert re.search(r"&lt;.*tedious.*&gt;", page.read_text("utf-8"))
+
+
+def test_linear_alone_with_a_test_file_and_a_split_column(tmp_path):
+    with REVIEWS.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    path, test = tmp_path / "all.csv", tmp_path / "test.csv"
+    for target, chosen in ((path, rows), (test, rows[:50])):
+        with target.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["review", "opinion", "part"])
+            for place, row in enumerate(chosen):
+                part = "valid" if place % 5 == 0 else "train"
+                writer.writerow([row["review"], row["opinion"], part])
+    out = tmp_path / "linear"
+    arguments = ["classify", "train", str(path), *COLUMNS, "--kind", "linear", "--out", str(out)]
+    assert main([*arguments, "--split", "part", "--test", str(test)]) == 0
+    results = json.loads((out / "results.json").read_text("utf-8"))
+    assert results["split"] == "test" and results["num_texts"] == 50
+    shared = len({row["review"] for row in rows[:50]})
+    assert results["num_texts_of"]["train"] + results["num_texts_of"]["valid"] <= 400 - shared
+    assert "also stand in the test part: left out" in " ".join(results["notes"])
+    assert list(results["models"]) == ["linear"]
+
+
+def test_a_language_model_of_unlabelled_texts_comes_first(tmp_path):
+    out = tmp_path / "out"
+    more = tmp_path / "more.txt"
+    more.write_text("The plot is warm.\n" * 30)
+    arguments = ["classify", "train", str(REVIEWS), *COLUMNS, "--kind", "lstm", "--out", str(out)]
+    arguments += ["--unlabelled", str(more), "--pretrain-budget", "2ktokens", "--budget", "1epoch"]
+    assert main([*arguments, "--threads", "1"]) == 0
+    assert (out / "language-model" / "model.safetensors").exists()
+    assert not (out / "pretraining.jsonl").exists()
+    results = json.loads((out / "results.json").read_text("utf-8"))
+    assert "lstm" in results["models"]
+
+
+def test_the_program_of_the_article(tmp_path):
+    out = tmp_path / "article"
+    arguments = ["classify", "train", str(REVIEWS), *COLUMNS, "--preset", "article", "--max-tokens"]
+    arguments += ["40", "--budget", "1epoch", "--threads", "1", "--post-padding-unmasked"]
+    assert main([*arguments, "--out", str(out)]) == 0
+    member = load_classifier(out).recurrent
+    config = member.model.config
+    assert (config.kind, config.embedding_size, config.hidden_sizes) == ("lstm", 128, (64, 32))
+    assert (config.pooling, config.bidirectional, config.dropout) == ("last", False, 0)
+    assert member.config.post_padding_unmasked and member.config.max_tokens == 40
+
+
+CASES = [
+    (["nowhere.csv"], "nowhere.csv does not exist."),
+    ([], "DATA must be given"),
+    (["{reviews}", "--kind", "linear", "--language-model", "x"], "kind must be recurrent for a"),
+    (["{reviews}", "--budget", "soon"], "budget must be a time, tokens or epochs above zero"),
+    (["{reviews}", "--post-padding-unmasked"], "max_tokens must be given for padding"),
+    (["{reviews}", "--valid-fraction", "0.9"], "valid_fraction must be above 0 and at most 0.5"),
+    (["{reviews}", "--word-dropout", "1"], "word_dropout must be at least 0 and below 1"),
+    (["{reviews}", "--language-model", "{folder}"], "is not a run folder"),
+    (["{reviews}", "--test", "{other}"], "the test texts have the label 'so-so', which no"),
+    (["{one}"], "the training texts have one class only, 'good'."),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), CASES)
+def test_what_is_wrong_is_said_in_one_sentence(arguments, said, tmp_path, folder, capsys):
+    (tmp_path / "other.csv").write_text("review,opinion\nwell,so-so\n")
+    (tmp_path / "one.csv").write_text("review,opinion\na,good\nb,good\nc,good\nd,good\n")
+    places = {"reviews": REVIEWS, "folder": folder}
+    places |= {name: tmp_path / f"{name}.csv" for name in ("other", "one")}
+    given = [argument.format(**places) for argument in arguments]
+    out = tmp_path / "out"
+    assert main(["classify", "train", *given, *COLUMNS, "--out", str(out)]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.strip().splitlines()[-1].startswith("error: ")
+    assert not (out / "classifier.safetensors").exists()
+
+
+def test_a_classifier_is_not_overwritten(folder, capsys):
+    before = (folder / "classifier.safetensors").read_bytes()
+    assert main(["classify", "train", str(REVIEWS), *COLUMNS, "--out", str(folder)]) == 1
+    assert "already holds a classifier. Choose another --out." in capsys.readouterr().err
+    assert (folder / "classifier.safetensors").read_bytes() == before

@@ -1,0 +1,132 @@
+"""The recurrent classifier: padding, pieces and directions change only what they should."""
+
+import pytest
+import torch
+
+from unrolled.config import ClassifierConfig
+from unrolled.errors import ConfigError
+from unrolled.models import classifier
+from unrolled.models.classifier import RecurrentClassifier, reverse
+from unrolled.nn.pooling import Pooled
+
+KINDS = ("rnn", "gru", "lstm")
+
+
+def make(**settings) -> RecurrentClassifier:
+    torch.manual_seed(0)
+    values = {"embedding_size": 5, "hidden_sizes": (6, 4)} | settings
+    return RecurrentClassifier(ClassifierConfig(11, values.pop("num_classes", 3), **values))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pooling", ["last", "max", "mean", "all"])
+def test_padding_changes_nothing(kind, pooling):
+    model = make(kind=kind, pooling=pooling).eval()
+    tokens = torch.randint(1, 11, (3, 9))
+    lengths = torch.tensor([9, 4, 1])
+    together = model(tokens, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        alone = model(tokens[row : row + 1, :length], lengths[row : row + 1])
+        torch.testing.assert_close(together[row : row + 1], alone)
+    torch.testing.assert_close(together.exp().sum(1), torch.ones(3))
+
+
+def test_padding_gets_no_gradient():
+    model = make().eval()
+    tokens = torch.tensor([[1, 2, 3, 4], [5, 6, 9, 9]])  # 9 stands behind the end only
+    model(tokens, torch.tensor([4, 2])).sum().backward()
+    norms = model.embedding.weight.grad.norm(dim=1)
+    assert (norms[[1, 2, 3, 4, 5, 6]] > 0).all()
+    assert norms[9] == 0
+
+
+def test_without_masks_padding_counts():
+    model = make(pooling="last", bidirectional=False).eval()
+    tokens = torch.tensor([[1, 2, 0, 0, 0]])
+    masked, unmasked = (model(tokens, torch.tensor([length])) for length in (2, 5))
+    assert (masked - unmasked).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pieces_with_carried_state_give_the_same(kind, monkeypatch):
+    model = make(kind=kind).eval()
+    tokens, lengths = torch.randint(1, 11, (4, 23)), torch.tensor([23, 8, 7, 15])
+    whole = model(tokens, lengths)
+    monkeypatch.setattr(classifier, "PIECE", 8)
+    torch.testing.assert_close(model(tokens, lengths), whole)
+
+
+def test_gradients_reach_back_over_pieces_until_memory_is_short(monkeypatch):
+    monkeypatch.setattr(classifier, "PIECE", 4)
+    monkeypatch.setattr(classifier, "GRADIENT_TOKENS", 8)
+    model = make(bidirectional=False, pooling="mean").eval()
+    tokens = torch.tensor([[1] * 4 + [2] * 4 + [3] * 4])
+    model(tokens, torch.tensor([12])).sum().backward()
+    norms = model.embedding.weight.grad.norm(dim=1)
+    assert norms[1] == 0
+    assert norms[2] > 0 and norms[3] > 0
+
+
+def test_reversing_keeps_padding_in_its_place():
+    tokens = torch.tensor([[1, 2, 3, 0, 0], [1, 2, 3, 4, 5]])
+    expected = torch.tensor([[3, 2, 1, 0, 0], [5, 4, 3, 2, 1]])
+    assert torch.equal(reverse(tokens, torch.tensor([3, 5])), expected)
+
+
+def test_the_second_direction_reads_from_the_end():
+    model = make(pooling="last", hidden_sizes=(4,)).eval()
+    forward, backward = model.encoders
+    backward.load_state_dict(forward.state_dict())
+    tokens, lengths = torch.tensor([[1, 2, 3, 0]]), torch.tensor([3])
+    found = backward(tokens, lengths, model.embedding)
+    expected = forward(torch.tensor([[3, 2, 1]]), lengths, model.embedding)
+    torch.testing.assert_close(found, expected)
+
+
+def test_pooling_by_hand():
+    y = torch.arange(24.0).view(4, 2, 3)  # (T, B, H)
+    lengths = torch.tensor([3, 1])
+    pooled = Pooled.start(2, 3).add(y[:2], lengths).add(y[2:], lengths - 2)
+    assert torch.equal(pooled.vector("last", lengths), torch.stack([y[2, 0], y[0, 1]]))
+    assert torch.equal(pooled.vector("max", lengths), torch.stack([y[2, 0], y[0, 1]]))
+    expected = torch.stack([y[:3, 0].mean(0), y[0, 1]])
+    torch.testing.assert_close(pooled.vector("mean", lengths), expected)
+    assert pooled.vector("all", lengths).shape == (2, 9)
+
+
+def test_word_dropout_leaves_out_words_while_training_only():
+    model = make(word_dropout=0.5)
+    tokens = torch.ones(20, 30, dtype=torch.long)
+    dropped = (model.embedding(tokens).abs().sum(2) == 0).float().mean()
+    assert 0.4 < dropped < 0.6
+    assert (model.eval().embedding(tokens).abs().sum(2) > 0).all()
+
+
+def test_two_classes_are_one_question():
+    model = make(num_classes=2).eval()
+    assert model.head.weight.shape[0] == 1
+    log_probs = model(torch.tensor([[1, 2]]), torch.tensor([2]))
+    torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(1))
+
+
+def test_parameter_groups_go_from_the_output_to_the_words():
+    model = make(kind="gru")
+    groups = model.parameter_groups()
+    assert sum(len(group) for group in groups) == len(list(model.parameters()))
+    assert groups[0][0] is model.head.weight
+    assert {p.shape for p in groups[1]} >= {(12, 6), (12, 4)}  # the upper layer, 6 -> 4
+    assert groups[-1][0] is model.embedding.weight
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"hidden_sizes": ()}, "hidden_sizes must be one or more widths"),
+        ({"embedding_size": 0}, "embedding_size must be at least 1, got 0"),
+        ({"word_dropout": 1.0}, "word_dropout must be at least 0 and below 1, got 1.0"),
+    ],
+)
+def test_wrong_settings(settings, said):
+    with pytest.raises(ConfigError) as caught:
+        make(**settings)
+    assert str(caught.value).startswith(said)
