@@ -80,6 +80,15 @@ class Classifier:
         found = [self._member(name).log_probs(texts) for name in used]
         return mix(found, np.array([self.weights[name] for name in used]))
 
+    def num_parameters(self) -> dict[str, int]:
+        """Fitted numbers of each model, by its name in tables."""
+        numbers = {"linear": self.linear.weights.size + self.linear.bias.size}
+        if self.recurrent is not None:
+            model = self.recurrent.model
+            numbers[model.config.kind] = sum(value.numel() for value in model.parameters())
+            numbers["mixture"] = sum(numbers.values())
+        return numbers
+
     def name_of(self, member: str) -> str:
         """What a member is called in tables: "linear", or the kind of recurrent layer."""
         if member == "linear" or self.recurrent is None:

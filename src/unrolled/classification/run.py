@@ -113,7 +113,7 @@ def run(
     results = _results(request, parts, trained, found, split, notes)
     results["title"] = ", ".join(Path(name).name for name in request.data)
     results["class_ngrams"] = _typical(trained.classifier, numbered["train"].texts)
-    results["explained"] = _explained(trained.classifier, numbered[split].texts)
+    results["explained"] = _explained(trained.classifier, numbered[split])
     save_classifier(replace(trained.classifier, info=_summary(results)), out / FILE)
     results["file_bytes"] = (out / FILE).stat().st_size
     text = json.dumps(results, indent=1, ensure_ascii=False)
@@ -134,9 +134,16 @@ def _typical(classifier: Classifier, texts: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _explained(classifier: Classifier, texts: Sequence[str]) -> list[Explained]:
-    short = [text for text in texts if MIN_EXPLAINED <= len(text) <= MAX_EXPLAINED]
-    return [explain(classifier, text).to_dict() for text in short[:NUM_EXPLAINED]]
+def _explained(classifier: Classifier, part: Labelled) -> list[Explained]:
+    short = [
+        (text, str(classifier.classes[label]))
+        for text, label in zip(part.texts, part.labels, strict=True)
+        if MIN_EXPLAINED <= len(text) <= MAX_EXPLAINED
+    ]
+    return [
+        {**explain(classifier, text).to_dict(), "label": label}
+        for text, label in short[:NUM_EXPLAINED]
+    ]
 
 
 def _summary(results: dict[str, Any]) -> dict[str, Any]:
@@ -303,6 +310,7 @@ def _results(
         "split": split,
         "num_texts_of": {name: len(part) for name, part in parts.items()},
         "weights": classifier.weights,
+        "num_parameters": classifier.num_parameters(),
         "seconds": {classifier.name_of(name): value for name, value in trained.seconds.items()},
         "curve": trained.curve,
         "reason": reason(classifier),
