@@ -1,6 +1,7 @@
 """Training a classifier: it learns what a bag of words cannot, and the same from the same seed."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_the_same_seed_gives_the_same_classifier_whatever_was_drawn_before(revie
     assert not np.array_equal(third, found[0])
 
 
-def make_fitting(**settings) -> Fitting:
+def make_fitting(folder: Path | None = None, **settings) -> Fitting:
     texts = ["aab", "abb", "ba", "bbb"] * 8
     labels = np.array([0, 1, 0, 1] * 8)
     documents = Documents.encode(texts, ByteTokenizer())
@@ -87,7 +88,7 @@ def make_fitting(**settings) -> Fitting:
     values = {"threads": 1, "batch_size": 8, "precision": "float32"} | settings
     train_config = decide(ClassifierTrainConfig(**values))
     model = RecurrentClassifier(config)
-    return Fitting(model, documents, labels, documents, labels, train_config)
+    return Fitting(model, documents, labels, documents, labels, train_config, folder)
 
 
 def test_layers_thaw_from_the_output_down():
@@ -196,3 +197,32 @@ def test_a_classifier_begins_from_a_language_model(language_model, reviews):
 def test_what_is_no_language_model(tmp_path, language_model):
     with pytest.raises(CheckpointError, match="is not a run folder"):
         Pretrained.open(tmp_path)
+
+
+def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path):
+    whole = make_fitting(budget=Budget(3, "epochs"))
+    whole.run(lambda record: None, lambda: False)
+    steps = iter(range(100))
+    first = make_fitting(budget=Budget(3, "epochs"), folder=tmp_path)
+    with pytest.raises(Interrupted):
+        first.run(lambda record: None, lambda: next(steps) == 6)
+    second = make_fitting(budget=Budget(3, "epochs"), folder=tmp_path)
+    torch.manual_seed(99)
+    assert second.restore()
+    assert second.progress.steps == 7
+    second.run(lambda record: None, lambda: False)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, second.model.state_dict()[name]), name
+    losses = [[row["valid_loss"] for row in fitting.progress.curve] for fitting in (whole, second)]
+    assert losses[0] == losses[1]
+    with pytest.raises(CheckpointError, match="was begun with other texts or settings"):
+        make_fitting(budget=Budget(4, "epochs"), folder=tmp_path).restore()
+    assert not make_fitting().restore()
+
+
+def test_what_diverges_keeps_the_best_weights():
+    fitting = make_fitting(budget=Budget(50, "epochs"), learning_rate=1e30, clip_norm=1e30)
+    heard = []
+    fitting.run(heard.append, lambda: False)
+    assert heard[-1]["text"].startswith("Diverged; the best weights before it are kept.")
+    assert all(value.isfinite().all() for value in fitting.model.state_dict().values())

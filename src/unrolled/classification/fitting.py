@@ -1,17 +1,21 @@
 """Trains a recurrent classifier: update, look at held-out texts, keep the best."""
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .. import kernels
+from ..checkpoint import TRAIN_STATE, load_train_state, save_train_state
 from ..config import ClassifierTrainConfig
+from ..errors import CheckpointError
 from ..fit import Interrupted, autocast, clone_weights, copy_weights
 from ..machine import num_cores
 from ..models.classifier import RecurrentClassifier
@@ -25,6 +29,8 @@ WARMUP = 0.1
 LOOKS = 10
 """At the held-out texts, evenly over the budget."""
 DIVERGED = "Diverged; the best weights before it are kept. Lower --learning-rate."
+CHECKPOINT_SECONDS = 60
+"""At most so much work is lost when the process is killed."""
 SCORED_TEXTS = 256
 """Texts read side by side where no gradient is needed."""
 
@@ -56,13 +62,15 @@ class Fitting:
     valid: Documents
     valid_labels: Labels
     config: ClassifierTrainConfig
+    folder: Path | None = None
+    """Where checkpoints are written; None: nowhere."""
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
         self.groups = self.model.parameter_groups()
         self.optimizer = _optimizer(self.groups, self.config)
         self.best = clone_weights(self.model)
-        self._began = time.monotonic()
+        self._began = self._saved = time.monotonic()
 
     @property
     def fraction(self) -> float:
@@ -87,7 +95,10 @@ class Fitting:
             for rows in batches[self.progress.position :]:
                 self.update(rows)
                 if stop():
+                    self.save()
                     raise Interrupted
+                if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                    self.save()
                 if not math.isfinite(self.progress.losses[-1]):
                     listener({"kind": "valid", "text": DIVERGED})
                     return self.finish()
@@ -128,6 +139,53 @@ class Fitting:
         )
         progress.losses.append(loss.item())
         self._tick()
+
+    def save(self) -> None:
+        """Writes a checkpoint from which training goes on to the same weights."""
+        self._saved = time.monotonic()
+        if self.folder is None:
+            return
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        tensors["rng"] = torch.get_rng_state()
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        save_train_state(self.folder, tensors, vars(self.progress) | {"of": self._signature()})
+
+    def restore(self) -> bool:
+        """Goes back to the last checkpoint; tells whether there is one.
+
+        Raises:
+            CheckpointError: it is damaged, or belongs to other texts or settings.
+        """
+        if self.folder is None or not (self.folder / TRAIN_STATE).exists():
+            return False
+        tensors, values = load_train_state(self.folder)
+        if values.pop("of", None) != self._signature():
+            remedy = "Repeat the command that began it, or choose another --out."
+            raise CheckpointError(self.folder, "was begun with other texts or settings", remedy)
+        self.progress = Progress(**values)
+        parts: dict[str, dict[str, Tensor]] = {"optimizer": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = tensor
+        self.model.load_state_dict(parts["model"])
+        self.best = parts["best"]
+        torch.set_rng_state(tensors["rng"])
+        state = self.optimizer.state_dict()
+        for name, tensor in parts["optimizer"].items():
+            index, _, key = name.partition(".")
+            state["state"].setdefault(int(index), {})[key] = tensor
+        self.optimizer.load_state_dict(state)
+        self._began = time.monotonic()
+        return True
+
+    def _signature(self) -> str:
+        """What a checkpoint has to fit: settings and texts."""
+        digest = hashlib.sha256(repr((self.config, self.model.config)).encode())
+        for part in (self.train.ids, self.train.starts, self.labels, self.valid.ids):
+            digest.update(part.tobytes())
+        return digest.hexdigest()
 
     def _unfreeze(self) -> None:
         """Lets one more group learn after each `unfreeze_fraction` of the budget.

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import training
 from ..atomic import write_atomically
-from ..checkpoint import CONFIG, load_config
+from ..checkpoint import CONFIG, load_config, remove_train_state
 from ..config import Budget, DataConfig, RecurrentKind, TokenizerKind
 from ..errors import CheckpointError, ConfigError, LabelError
 from ..machine import machine, versions
@@ -106,7 +106,13 @@ def run(
     pretrained = _pretrained(out, request, parts, listener, stop)
     numbered = {name: _numbered(part, classes) for name, part in parts.items()}
     trained = train_classifier(
-        numbered["train"], numbered["valid"], classes, _request(request, pretrained), listener, stop
+        numbered["train"],
+        numbered["valid"],
+        classes,
+        _request(request, pretrained),
+        listener,
+        stop,
+        out,
     )
     split = "test" if "test" in parts else "valid"
     found = _measure(trained, numbered[split], split)
@@ -115,6 +121,7 @@ def run(
     results["class_ngrams"] = _typical(trained.classifier, numbered["train"].texts)
     results["explained"] = _explained(trained.classifier, numbered[split])
     save_classifier(replace(trained.classifier, info=_summary(results)), out / FILE)
+    remove_train_state(out)
     results["file_bytes"] = (out / FILE).stat().st_size
     text = json.dumps(results, indent=1, ensure_ascii=False)
     _write(out / RESULTS, text + "\n")

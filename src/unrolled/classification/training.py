@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,11 +68,13 @@ def train_classifier(
     request: ClassifierRequest,
     listener: Listener = lambda record: None,
     stop: Callable[[], bool] = lambda: False,
+    folder: Path | None = None,
 ) -> Trained:
     """Trains the linear model, the recurrent one, and mixes them.
 
     The linear model is fitted again to all texts once its penalty is chosen; the recurrent one has
-    seen the training texts only.
+    seen the training texts only. With a folder, its training leaves checkpoints there, and goes on
+    from the one that it finds.
 
     Raises:
         ConfigError: a setting is out of its range.
@@ -88,7 +91,7 @@ def train_classifier(
     if request.kind is not None:
         began = time.monotonic()
         recurrent, curve, valid_log_probs["recurrent"] = _train_recurrent(
-            train, valid, len(classes), request, listener, stop
+            train, valid, len(classes), request, listener, stop, folder
         )
         seconds["recurrent"] = time.monotonic() - began
     members = list(valid_log_probs.values())
@@ -118,6 +121,7 @@ def _train_recurrent(
     request: ClassifierRequest,
     listener: Listener,
     stop: Callable[[], bool],
+    folder: Path | None,
 ) -> tuple[RecurrentMember, list[dict[str, float]], LogProbs]:
     config = decide(_train_config(request))
     tokenizer = _tokenizer(train.texts, request)
@@ -130,7 +134,12 @@ def _train_recurrent(
         before = torch.get_num_threads()
         torch.set_num_threads(config.threads)
         try:
-            fitting = Fitting(model, documents, train.labels, held_out, valid.labels, config)
+            fitting = Fitting(
+                model, documents, train.labels, held_out, valid.labels, config, folder
+            )
+            if fitting.restore():
+                going_on = f"Going on at {fitting.fraction:.0%} of the budget."
+                listener({"kind": "start", "text": going_on})
             fitting.run(listener, stop)
             found = read(model, held_out, config)
         finally:

@@ -177,7 +177,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
         with Progress() as progress, stop_on_interrupt() as stop:
             results = run.run(out, request, progress, stop)
     except Interrupted:
-        print("Stopped before the classifier was complete.", file=sys.stderr)
+        print("Stopped and saved. The same command goes on with it.", file=sys.stderr)
         return 130
     print_classification(results, out)
     return 0
