@@ -138,6 +138,7 @@ CASES = [
     (["nowhere.csv"], "nowhere.csv does not exist."),
     ([], "DATA must be given"),
     (["{reviews}", "--kind", "linear", "--language-model", "x"], "kind must be recurrent for a"),
+    (["{reviews}", "--language-model", "x", "--vocab-size", "9"], "vocab_size must be that of the"),
     (["{reviews}", "--budget", "soon"], "budget must be a time, tokens or epochs above zero"),
     (["{reviews}", "--post-padding-unmasked"], "max_tokens must be given for padding"),
     (["{reviews}", "--valid-fraction", "0.9"], "valid_fraction must be above 0 and at most 0.5"),

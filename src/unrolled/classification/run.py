@@ -170,6 +170,10 @@ def _check(request: ClassifyRequest) -> None:
     if request.language_model is not None and request.unlabelled:
         remedy = "Leave one of them out."
         raise ConfigError("unlabelled", "left out with --language-model", "both", remedy)
+    for name in ("tokenizer", "vocab_size"):
+        if request.language_model is not None and (value := getattr(request, name)) is not None:
+            remedy = f"Leave --{name.replace('_', '-')} out."
+            raise ConfigError(name, "that of the language model", value, remedy)
     if request.kind == "linear" and (request.language_model or request.unlabelled):
         raise ConfigError("kind", "recurrent for a language model", "linear", "Write --kind lstm.")
     Budget.parse(request.budget or "5epochs")
