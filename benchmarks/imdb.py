@@ -26,8 +26,8 @@ LANGUAGE_MODEL = """
 """
 MODELS = {
     "linear": "--kind linear",
-    "scratch": "--kind gru --budget 10m",
-    "pretrained": "--kind lstm --budget 4epochs",
+    "scratch": "--kind gru --budget 10m --word-dropout 0.3 --dropout 0.5",
+    "pretrained": "--budget 4epochs",
 }
 
 

@@ -104,6 +104,7 @@ def train(
         labels[parts[1]],
         fitting.decide(train_config),
     )
+    run.progress.next_look = 1 / arguments.epochs
     run.run(lambda record: None, lambda: False)
     return {
         "right": [round(100 * row["valid_accuracy"], 1) for row in run.progress.curve],

@@ -38,6 +38,7 @@ TYPICAL_TEXTS, NUM_TYPICAL = 4000, 20
 """Texts whose n-grams are looked at, and how many of each class are shown."""
 NUM_EXPLAINED, MIN_EXPLAINED, MAX_EXPLAINED = 6, 20, 700
 """Examples of the report, by their number of characters."""
+DEFAULT_KIND: RecurrentKind = "gru"
 RESULTS, REPORT, LANGUAGE_MODEL = "results.json", "report.html", "language-model"
 PRETRAINING_TEXT = "pretraining.jsonl"
 ARTICLE_MODEL = {
@@ -69,7 +70,8 @@ class ClassifyRequest:
     valid: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     valid_fraction: float = 0.1
-    kind: RecurrentKind | Literal["linear"] = "gru"
+    kind: RecurrentKind | Literal["linear"] | None = None
+    """None: that of the language model, else GRU."""
     preset: Literal["article"] | None = None
     post_padding_unmasked: bool = False
     budget: str | None = None
@@ -232,7 +234,10 @@ def _request(request: ClassifyRequest, pretrained: Pretrained | None) -> Classif
     settings |= {"budget": budget, "seed": request.seed, **request.train_settings}
     if request.post_padding_unmasked:
         settings["post_padding_unmasked"] = True
-    kind = "lstm" if article else request.kind
+    own = pretrained.settings["kind"] if pretrained is not None else DEFAULT_KIND
+    kind = "lstm" if article else request.kind or own
+    if pretrained is not None and kind != own:
+        raise ConfigError("kind", f"{own}, as in the language model", kind, "Leave --kind out.")
     return ClassifierRequest(
         kind=None if kind == "linear" else kind,
         tokenizer=request.tokenizer or "word",
@@ -269,7 +274,8 @@ def _pretrained(
         test_fraction=0,
     )
     budget = Budget.parse(request.pretrain_budget)
-    wanted = training.TrainRequest(request.kind, data, budget=budget, seed=request.seed)
+    kind = request.kind or DEFAULT_KIND
+    wanted = training.TrainRequest(kind, data, budget=budget, seed=request.seed)
     training.train(folder, wanted, listener, stop)
     (out / PRETRAINING_TEXT).unlink()
     return Pretrained.open(folder)

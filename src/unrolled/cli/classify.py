@@ -61,7 +61,9 @@ class ClassifierOptions:
 
     embedding_size: int | None = None
     """Width of a word's vector."""
-    hidden_sizes: tuple[int, ...] | None = None
+    hidden_sizes: Annotated[
+        tuple[int, ...] | None, Parameter(negative=(), consume_multiple=True)
+    ] = None
     """Width of each recurrent layer, from the words up."""
     bidirectional: bool | None = None
     """Whether other layers read each text from its end too."""
@@ -108,7 +110,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     /,
     *,
     out: Path,
-    kind: RecurrentKind | Literal["linear"] = "gru",
+    kind: RecurrentKind | Literal["linear"] | None = None,
     preset: Literal["article"] | None = None,
     post_padding_unmasked: Annotated[bool, Parameter(negative=())] = False,
     budget: str | None = None,
@@ -131,7 +133,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
     out
         Folder to write: classifier.safetensors, report.html, results.json.
     kind
-        Recurrent layers beside the linear model; linear: none.
+        Recurrent layers beside the linear model; linear: none. Default: gru, or as the language
+        model.
     preset
         article: embedding 10,000 x 128, LSTM 64, LSTM 32, sigmoid, 500 tokens, 10 epochs.
     post_padding_unmasked
