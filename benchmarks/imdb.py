@@ -26,7 +26,7 @@ LANGUAGE_MODEL = """
 """
 MODELS = {
     "linear": "--kind linear",
-    "scratch": "--kind gru --budget 10m --word-dropout 0.3 --dropout 0.5",
+    "scratch": "--kind gru --budget 3epochs --word-dropout 0.3 --dropout 0.5",
     "pretrained": "--budget 4epochs",
 }
 

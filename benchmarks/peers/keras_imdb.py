@@ -22,7 +22,7 @@ THREADS = 2
 def main() -> None:
     """Embedding, two LSTM layers and a sigmoid on zeros behind the text, without a mask."""
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
     keras.utils.set_random_seed(0)
     data = np.load(sys.argv[1])
     model = keras.Sequential(
