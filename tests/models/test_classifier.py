@@ -7,7 +7,7 @@ from unrolled.config import ClassifierConfig
 from unrolled.errors import ConfigError
 from unrolled.models import classifier
 from unrolled.models.classifier import RecurrentClassifier, reverse
-from unrolled.nn.pooling import Pooled
+from unrolled.nn.pooling import Pool
 
 KINDS = ("rnn", "gru", "lstm")
 
@@ -86,12 +86,17 @@ def test_the_second_direction_reads_from_the_end():
 def test_pooling_by_hand():
     y = torch.arange(24.0).view(4, 2, 3)  # (T, B, H)
     lengths = torch.tensor([3, 1])
-    pooled = Pooled.start(2, 3).add(y[:2], lengths).add(y[2:], lengths - 2)
-    assert torch.equal(pooled.vector("last", lengths), torch.stack([y[2, 0], y[0, 1]]))
-    assert torch.equal(pooled.vector("max", lengths), torch.stack([y[2, 0], y[0, 1]]))
-    expected = torch.stack([y[:3, 0].mean(0), y[0, 1]])
-    torch.testing.assert_close(pooled.vector("mean", lengths), expected)
-    assert pooled.vector("all", lengths).shape == (2, 9)
+    y[1, 0] += 100  # the greatest is not the last
+    last = torch.stack([y[2, 0], y[0, 1]])
+    greatest = torch.stack([y[1, 0], y[0, 1]])
+    mean = torch.stack([y[:3, 0].mean(0), y[0, 1]])
+    expected = {"last": last, "max": greatest, "mean": mean}
+    expected["all"] = torch.cat([last, greatest, mean], 1)
+    for kind, vector in expected.items():
+        pool = Pool(kind, lengths)
+        pool.add(y[:2])
+        pool.add(y[2:])
+        torch.testing.assert_close(pool.vector(), vector)
 
 
 def test_word_dropout_leaves_out_words_while_training_only():

@@ -12,7 +12,7 @@ from ..nn.dropout import locked_dropout
 from ..nn.elman import Elman
 from ..nn.gru import GRU
 from ..nn.lstm import LSTM
-from ..nn.pooling import NUM_POOLED, Pooled
+from ..nn.pooling import PARTS, Pool
 from ..nn.stack import Layer
 
 LAYERS: dict[RecurrentKind, type[Layer]] = {"rnn": Elman, "gru": GRU, "lstm": LSTM}
@@ -44,7 +44,7 @@ class Encoder(nn.Module):
         batch_size, num_steps = tokens.shape
         num_states = LAYERS[self.kind].num_states
         states = [[torch.zeros(batch_size, width)] * num_states for width in self.widths]
-        pooled = Pooled.start(batch_size, self.widths[-1])
+        pool = Pool(self.pooling, lengths)
         remembered = GRADIENT_TOKENS // batch_size
         for start in range(0, num_steps, PIECE):
             piece = tokens[:, start : start + PIECE]
@@ -56,8 +56,8 @@ class Encoder(nn.Module):
                         y = locked_dropout(y, self.hidden_dropout, self.training)
                     y, *state = layer(y, *states[number])
                     states[number] = [part.detach() for part in state]
-                pooled = pooled.add(y, lengths - start)
-        return pooled.vector(self.pooling, lengths)
+                pool.add(y)
+        return pool.vector()
 
 
 class WordDropEmbedding(nn.Module):
@@ -93,7 +93,7 @@ class RecurrentClassifier(nn.Module):
         directions = (False, True) if config.bidirectional else (False,)
         self.embedding = WordDropEmbedding(config)
         self.encoders = nn.ModuleList(Encoder(config, backward) for backward in directions)
-        width = len(directions) * NUM_POOLED[config.pooling] * config.hidden_sizes[-1]
+        width = len(directions) * len(PARTS[config.pooling]) * config.hidden_sizes[-1]
         # Two classes are one question.
         self.head = nn.Linear(width, config.num_classes if config.num_classes > 2 else 1)
 

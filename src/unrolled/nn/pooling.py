@@ -1,58 +1,56 @@
 """One vector for a text of any length: the last, the greatest and the mean of its states."""
 
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ..config import Pooling
 
-NUM_POOLED: dict[Pooling, int] = {"last": 1, "max": 1, "mean": 1, "all": 3}
+PARTS: dict[Pooling, tuple[str, ...]] = {
+    "last": ("last",),
+    "max": ("max",),
+    "mean": ("mean",),
+    "all": ("last", "max", "mean"),
+}
 
 
-@dataclass(frozen=True)
-class Pooled:
-    """What was pooled of the first steps: texts are read in pieces, in constant memory.
+class Pool:
+    """Gathers states `(T, B, H)` that come in pieces: texts are read in constant memory.
 
-    Steps at or after a row's length do not count.
+    Steps at or after a row's length do not count. Source of all three together: Howard & Ruder 2018
+    (ULMFiT).
     """
 
-    last: Tensor  # (B, H)
-    greatest: Tensor  # (B, H)
-    total: Tensor  # (B, H)
+    def __init__(self, kind: Pooling, lengths: Tensor) -> None:
+        """Takes the lengths of the rows, `(B,)`, each 1 or more."""
+        self.kind, self.lengths = kind, lengths
+        self.read = 0
+        self.last: Tensor | None = None
+        self.greatest: Tensor | None = None
+        self.total: Tensor | None = None
 
-    @classmethod
-    def start(cls, batch_size: int, hidden_size: int) -> Self:
-        """Before the first step."""
-        zeros = torch.zeros(batch_size, hidden_size)
-        return cls(zeros, torch.full_like(zeros, -torch.inf), zeros)
-
-    def add(self, y: Tensor, steps_left: Tensor) -> "Pooled":
-        """Adds the next piece.
-
-        Args:
-            y: States, `(P, B, H)`.
-            steps_left: How many of the piece's steps are still inside each row, `(B,)`; it may be
-                more than P, or negative.
-        """
+    def add(self, y: Tensor) -> None:
+        """Adds the states of the next piece, `(P, B, H)`."""
         y = y.float()
-        steps = torch.arange(len(y))[:, None]
-        outside = (steps >= steps_left)[:, :, None]
-        ends = (steps_left >= 1) & (steps_left <= len(y))
-        end = (steps_left - 1).clamp(0, len(y) - 1)
-        last = y[end, torch.arange(y.shape[1])]
-        return Pooled(
-            torch.where(ends[:, None], last, self.last),
-            torch.maximum(self.greatest, y.masked_fill(outside, -torch.inf).amax(0)),
-            self.total + y.masked_fill(outside, 0).sum(0),
-        )
+        left = self.lengths - self.read  # steps inside each row from here on, or none
+        outside = (torch.arange(len(y))[:, None] >= left)[:, :, None]
+        parts = PARTS[self.kind]
+        if "last" in parts:
+            ends = ((left >= 1) & (left <= len(y)))[:, None]
+            last = y[(left - 1).clamp(0, len(y) - 1), torch.arange(y.shape[1])]
+            self.last = last if self.last is None else torch.where(ends, last, self.last)
+        if "max" in parts:
+            greatest = y.masked_fill(outside, -torch.inf).amax(0)
+            before = self.greatest
+            self.greatest = greatest if before is None else torch.maximum(before, greatest)
+        if "mean" in parts:
+            total = y.masked_fill(outside, 0).sum(0)
+            self.total = total if self.total is None else self.total + total
+        self.read += len(y)
 
-    def vector(self, kind: Pooling, lengths: Tensor) -> Tensor:
-        """The vector of each row, `(B, H)`, or `(B, 3H)` for all: last, greatest, mean.
-
-        Source of all three together: Howard & Ruder 2018 (ULMFiT).
-        """
-        mean = self.total / lengths[:, None]
-        parts = {"last": self.last, "max": self.greatest, "mean": mean}
-        return torch.cat(list(parts.values()), 1) if kind == "all" else parts[kind]
+    def vector(self) -> Tensor:
+        """The vector of each row, `(B, H)`, or `(B, 3H)` for all: last, greatest, mean."""
+        mean = None if self.total is None else self.total / self.lengths[:, None]
+        found: Sequence[Tensor | None] = (self.last, self.greatest, mean)
+        return torch.cat([part for part in found if part is not None], 1)
