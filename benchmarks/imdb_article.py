@@ -4,10 +4,10 @@
     python benchmarks/imdb.py prepare --work runs/imdb
     python benchmarks/imdb_article.py --work runs/imdb [--epochs 10]
 
-Keras trains on all 25,000 reviews: the 10,000 most frequent words, 500 of them, zeros behind
-shorter reviews, no mask. unrolled trains its preset, lengths respected, on the same reviews but a
-tenth, which it holds out. The two take turns: half of Keras's epochs, unrolled, the other half.
-Each has 2 threads.
+Keras trains on all 24,877 reviews that `prepare` leaves, those whose text is not in the test file:
+the 10,000 most frequent words, the last 500 of a review, zeros behind shorter ones, no mask.
+unrolled trains its preset, lengths respected, on the same reviews but a tenth, which it holds out.
+The two take turns: half of Keras's epochs, unrolled, the other half. Each has 2 threads.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main() -> None:
         row = ask(keras)
         seconds.append(row["seconds"])
         print(json.dumps({"keras epoch": epoch} | row), flush=True)
-        if epoch == arguments.epochs // 2:
+        if epoch == max(1, arguments.epochs // 2):
             own = unrolled(arguments.work)
     keras.stdin.close()
     print(
@@ -65,10 +65,12 @@ def main() -> None:
 
 
 def ask(keras: subprocess.Popen) -> dict[str, float]:
-    """Lets Keras train an epoch."""
+    """Lets Keras train an epoch; ends the benchmark if Keras ended."""
     keras.stdin.write("go\n")
     keras.stdin.flush()
-    return json.loads(keras.stdout.readline())
+    if line := keras.stdout.readline():
+        return json.loads(line)
+    sys.exit("error: Keras ended; the reason is above.")
 
 
 def prepare(work: Path, path: Path) -> None:

@@ -40,8 +40,8 @@ def main() -> None:
         history = model.fit(data["train_tokens"], data["train_labels"], 64, 1, verbose=0).history
         seconds = time.perf_counter() - began
         _, accuracy = model.evaluate(data["test_tokens"], data["test_labels"], 256, verbose=0)
-        row = {"seconds": seconds, "train": history["accuracy"][0], "test": accuracy}
-        print(json.dumps(row), flush=True)
+        row = {"seconds": seconds, "loss": history["loss"][0], "train": history["accuracy"][0]}
+        print(json.dumps(row | {"test": accuracy, "threads": THREADS}), flush=True)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,10 @@ CASES = [
     (["{reviews}", "--valid-fraction", "0.9"], "valid_fraction must be above 0 and at most 0.5"),
     (["{reviews}", "--word-dropout", "1"], "word_dropout must be at least 0 and below 1"),
     (["{reviews}", "--language-model", "{folder}"], "is not a run folder"),
-    (["{reviews}", "--test", "{other}"], "the test texts have the label 'so-so', which no"),
+    (
+        ["{reviews}", "--test", "{other}"],
+        "the test texts have the label 'so-so' (1 of them), which no training text has. ",
+    ),
     (["{one}"], "the training texts have one class only, 'good'."),
 ]
 

@@ -1,8 +1,11 @@
 """Labelled texts: tables and folders, what is wrong with them, and how they are divided."""
 
 import csv
+import gzip
 import json
+import warnings
 from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,11 +70,41 @@ def test_folders_are_classes(tmp_path):
         read_labelled([str(tmp_path)])
 
 
+def test_the_only_column_left_is_the_text(tmp_path):
+    rows = [["film", "label", "review"], ["7", "x", "one"], ["8", "y", "two"]]
+    path = write_csv(tmp_path / "a.csv", [row[1:] for row in rows])
+    assert read_labelled([path]) == LabelledTexts(["one", "two"], ["x", "y"])
+    path = write_csv(tmp_path / "b.csv", rows)
+    assert read_labelled([path], group="film").texts == ["one", "two"]
+    assert read_labelled([path], label="0", group="label").texts == ["one", "two"]
+    (tmp_path / "c.csv").write_text("text,label\nx,one\n")
+    assert read_labelled([str(tmp_path / "c.csv")], "label", "text").texts == ["one"]
+
+
+def test_several_files_of_any_encoding_one_after_the_other(tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(f"text,label\n{CHINESE},差\n".encode()))
+    write_csv(tmp_path / "b.csv", [["label", "text"], ["好", "房间大，\n很好"]], "utf-16")
+    found = read_labelled([str(tmp_path / "b.csv"), str(tmp_path / "a.csv.gz")])
+    assert found == LabelledTexts(["房间大，\n很好", CHINESE], ["好", "差"])
+
+
+def test_groups_may_have_any_type_and_may_be_missing(tmp_path):
+    days = [date(2026, 1, 2), date(2026, 1, 3), None]
+    table = {"text": ["a", "b", "c"], "label": [0, 1, 0], "day": days, "film": [7.0, None, 2.5]}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    path = str(tmp_path / "a.parquet")
+    assert read_labelled([path], group="day").groups == ["2026-01-02", "2026-01-03", ""]
+    assert read_labelled([path], group="film").groups == ["7", "", "2.5"]
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "label": "x", "film": NaN}')
+    assert read_labelled([str(tmp_path / "a.jsonl")], group="film").groups == [""]
+
+
+REMOVE = "Remove these rows, or name another column."
 CASES = [
-    ("text,label\na,x\n ,y\nb,x\n,z\n", "has no text in line 3 and 1 more. Remove these rows"),
-    ("text,label\na,x\nb,\n", "has no label in line 3. Remove these rows"),
+    ("text,label\na,x\n ,y\nb,x\n,z\n", f"has no text in line 3 and 1 more. {REMOVE}"),
+    ("text,label\na,x\nb,\n", f"has no label in line 3. {REMOVE}"),
     ("text,stars\na,x\n", "has no column called 'label'. Choose one of: text, stars. (--label)"),
-    ("a,label\na,x\n", "has no column called 'text'. Choose one of: a, label. (--text)"),
+    ("a,b,label\na,b,x\n", "has no column called 'text'. Choose one of: a, b, label. (--text)"),
     ("text,label\n", "has no rows. Give a table with texts and labels."),
 ]
 
@@ -81,7 +114,35 @@ def test_what_is_wrong_with_a_table(tmp_path, content, said):
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(TextError) as caught:
         read_labelled([str(tmp_path / "a.csv")])
-    assert str(caught.value).startswith(f"{tmp_path / 'a.csv'} {said}")
+    assert str(caught.value) == f"{tmp_path / 'a.csv'} {said}"
+
+
+@pytest.mark.parametrize(
+    ("label", "fault"),
+    [
+        ("null", "no label"),
+        ("NaN", "no label"),
+        ('" "', "no label"),
+        ("2.5", "a label that is neither a string nor a whole number"),
+        ("[1]", "a label that is neither a string nor a whole number"),
+    ],
+)
+def test_what_is_no_label(tmp_path, label, fault):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a", "label": 1}\n' + f'{{"text": "b", "label": {label}}}\n' * 3)
+    with pytest.raises(TextError) as caught:
+        read_labelled([str(path)])
+    assert str(caught.value) == f"{path} has {fault} in line 2 and 2 more. {REMOVE}"
+
+
+def test_blank_files_of_a_class_are_named(tmp_path):
+    for name, text in (("pos/1.txt", "good"), ("pos/2.txt", "\n "), ("neg/1.txt", " ")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(TextError) as caught:
+        read_labelled([str(tmp_path)])
+    said = f"has no text in {Path('neg/1.txt')} and 1 more. Remove such files."
+    assert str(caught.value) == f"{tmp_path} {said}"
 
 
 def test_what_has_no_labels(tmp_path):
@@ -144,6 +205,42 @@ def test_groups_stay_together_and_join_through_equal_texts():
         assert len({"1", "5"} & set(train.groups)) != 1
 
 
+def test_texts_without_a_group_are_no_group():
+    texts = [f"t{place}" for place in range(100)]
+    groups = [""] * 80 + [str(place // 2) for place in range(20)]
+    train, valid = split_labelled(LabelledTexts(texts, ["x", "y"] * 50, groups), 0.2, 0)
+    assert len(valid) == pytest.approx(20, abs=2)
+    assert train.groups and valid.groups
+    assert set(train.groups) & set(valid.groups) == {""}
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.05, 0.15, 0.3, 1 / 3, 0.4, 0.45, 0.5])
+def test_a_split_takes_the_share_that_was_asked_for(fraction):
+    data = LabelledTexts([f"t{place}" for place in range(600)], ["x", "x", "y"] * 200)
+    _, valid = split_labelled(data, fraction, 0)
+    assert len(valid) == pytest.approx(600 * fraction, abs=2)
+    assert Counter(valid.labels)["y"] == pytest.approx(200 * fraction, abs=2)
+
+
+def test_few_texts_and_rare_classes_are_split_without_a_warning():
+    few = LabelledTexts([f"t{place}" for place in range(12)], ["x", "y"] * 6)
+    rare = LabelledTexts([f"t{place}" for place in range(100)], ["x"] * 97 + ["y"] * 3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for data, most in ((few, 2), (rare, 11)):
+            train, valid = split_labelled(data, 0.1, 0)
+            assert set(train.labels) == {"x", "y"} and 1 <= len(valid) <= most
+    assert not caught
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_of_one_group_stays_in_training(seed):
+    groups = [str(place % 10) for place in range(90)] + ["g"] * 10
+    data = LabelledTexts([f"t{place}" for place in range(100)], ["x"] * 90 + ["y"] * 10, groups)
+    train, valid = split_labelled(data, 0.1, seed)
+    assert Counter(train.labels)["y"] == 10 and set(valid.labels) == {"x"}
+
+
 def refusal(data: LabelledTexts, fraction: float = 0.2) -> UnrolledError:
     with pytest.raises((LabelError, ConfigError)) as caught:
         split_labelled(data, fraction, 0)
@@ -155,5 +252,11 @@ def test_what_cannot_be_split():
     assert str(said).startswith("the class 'y' has 1 text only. Give more texts of it")
     said = refusal(LabelledTexts(["a", "b", "c", "d"], ["x", "x", "y", "y"], ["g"] * 4))
     assert str(said).startswith("the texts are all of one group")
+    groups = ["g", "g", "h", "h"]
+    said = refusal(LabelledTexts(["a", "b", "c", "d"], ["x", "x", "y", "y"], groups))
+    assert str(said) == (
+        "the class 'x' has texts of one group only, or equal ones, so that none is left for "
+        "training. Give more texts of it."
+    )
     said = refusal(make(60), 0.9)
     assert str(said).startswith("valid_fraction must be above 0 and at most 0.5, got 0.9")

@@ -216,9 +216,10 @@ def check_labels(classes: list[str], part: LabelledTexts, name: str) -> None:
     if len(classes) < 2:
         problem = f"have one class only, {classes[0]!r}"
         raise LabelError("the training texts", problem, "Give texts of two classes or more.")
-    unknown = [label for label in part.labels if label not in set(classes)]
-    if unknown:
-        problem = f"have the label {unknown[0]!r}, which no training text has"
+    unknown = next((label for label in part.labels if label not in classes), None)
+    if unknown is not None:
+        number = part.labels.count(unknown)
+        problem = f"have the label {unknown!r} ({number:,} of them), which no training text has"
         raise LabelError(f"the {name} texts", problem, "Mend the label, or add training texts.")
 
 

@@ -1,8 +1,10 @@
 """Texts with labels: from tables, or from folders with one folder per class."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, LabelError, MissingExtra, TextError
 from .files import TABLES, choose_column, file_format, find_files, is_text, read_pieces, read_rows
 
+MAX_FOLDS = 20
+"""Folds that a fraction is made of, unless it is smaller than one of them."""
 UNLABELLED = "unsup"
 """The folder of unlabelled texts in the layout of the Large Movie Review Dataset."""
 SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(
@@ -20,7 +24,10 @@ SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """N texts, the label of each, and maybe a group whose texts belong together."""
+    """N texts, the label of each, and maybe a group whose texts belong together.
+
+    A text whose group is empty belongs to none.
+    """
 
     texts: list[str]
     labels: list[str]
@@ -51,10 +58,12 @@ def read_labelled(
         paths: Tables (csv, tsv, jsonl, ndjson, parquet, each also as .gz or .zst), or folders in
             which each folder is a class and each file in it a text.
         text, label, group: Columns by name or position from 0; by default those called "text" and
-            "label". Labels may be strings, whole numbers or truth values.
+            "label", and for the text the only one left if none is called so. Labels may be
+            strings, whole numbers or truth values.
 
     Raises:
-        TextError: a file cannot be read, lacks a column, or has rows without text or label.
+        TextError: a file cannot be read, lacks a column, has no text in it, or has rows without
+            text or label.
         LabelError: a folder or file has no labels.
     """
     rows = [row for path in paths for row in _rows(Path(path), text, label, group)]
@@ -108,13 +117,19 @@ def _folder_rows(folder: Path) -> Iterator[tuple[str, str, str]]:
     if len(classes) < 2:
         remedy = "Make one folder for each class, or give a table."
         raise LabelError(str(folder), "has no folder for each of two classes or more", remedy)
+    blank = []
     for path in classes:
         begun = ""
         for piece in read_pieces(find_files([str(path)])):
             begun += piece.text
             if piece.ends_document:
-                yield begun, path.name, ""
+                if begun.strip():
+                    yield begun, path.name, ""
+                else:
+                    blank.append(str(Path(piece.source).relative_to(folder)))
                 begun = ""
+    if blank:
+        raise TextError(folder, f"has no text in {_count(blank)}", "Remove such files.")
 
 
 def _table_rows(
@@ -128,22 +143,31 @@ def _table_rows(
     more = [column for column in (group, split) if column is not None]
 
     def choose(path: Path, names: Sequence[str]) -> list[int]:
-        found = [_choose(path, names, text, "text"), _choose(path, names, label, "label")]
-        if found[0] == found[1]:
-            problem = f"has one column {names[found[0]]!r} for text and label"
+        others = [_choose(path, names, label, "label")]
+        others += [choose_column(path, names, column) for column in more]
+        left = [name for place, name in enumerate(names) if place not in others]
+        only = left[0] if len(left) == 1 and "text" not in names else None
+        place = _choose(path, names, only if text is None else text, "text")
+        if place == others[0]:
+            problem = f"has one column {names[place]!r} for text and label"
             raise TextError(path, problem, "Name two with --text and --label.")
-        return found + [choose_column(path, names, column) for column in more]
+        return [place, *others]
 
-    faults: dict[str, list[str]] = {"text": [], "label": []}
+    faults: dict[str, list[str]] = {
+        "no text": [],
+        "no label": [],
+        "a label that is neither a string nor a whole number": [],
+    }
+    no_text, no_label, odd_label = faults.values()
     empty = True
     for where, (value, name, *others) in read_rows(path, choose):
         empty = False
-        others = [_label(other) or "" for other in others]
+        others = [_name(other) for other in others]
         found = _label(name)
         if not is_text(value) or not value.strip():
-            faults["text"].append(where)
+            no_text.append(where)
         elif found is None:
-            faults["label"].append(where)
+            (odd_label if _name(name) else no_label).append(where)
         else:
             groups = others.pop(0) if group is not None else ""
             yield value, found, groups, others[0] if others else ""
@@ -151,9 +175,13 @@ def _table_rows(
         raise TextError(path, "has no rows", "Give a table with texts and labels.")
     for what, places in faults.items():
         if places:
-            more_rows = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
-            problem = f"has no {what} in {places[0]}{more_rows}"
+            problem = f"has {what} in {_count(places)}"
             raise TextError(path, problem, "Remove these rows, or name another column.")
+
+
+def _count(places: Sequence[str]) -> str:
+    """The first place, and how many more there are."""
+    return places[0] + (f" and {len(places) - 1:,} more" if len(places) > 1 else "")
 
 
 def _choose(path: Path, names: Sequence[str], column: str | None, usual: str) -> int:
@@ -174,6 +202,13 @@ def _label(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     return value.strip() or None if is_text(value) and isinstance(value, str) else None
+
+
+def _name(value: object) -> str:
+    """A group or part as a string, of any type; empty where there is none."""
+    if value is None or value != value:  # not a number: how missing numbers are often written
+        return ""
+    return _label(value) or str(value).strip()
 
 
 def normalized(text: str) -> str:
@@ -200,11 +235,19 @@ def split_labelled(
 ) -> tuple[LabelledTexts, LabelledTexts]:
     """Divides texts for training and validation, each class in about the same proportion.
 
-    Equal texts and texts of a group stay on one side.
+    Equal texts and texts of a group stay on one side. Every class keeps texts in training; a rare
+    one may have none for validation.
+
+    Args:
+        data: N texts.
+        fraction: Share of the N texts for validation, nearly: the largest class and the number of
+            groups bound how fine it can be.
+        seed: Another seed gives another division.
 
     Raises:
         ConfigError: the fraction leaves nothing on one side.
-        LabelError: a class has fewer than two texts.
+        LabelError: a class has fewer than two texts, or groups cannot be divided.
+        MissingExtra: scikit-learn is absent.
     """
     try:
         from sklearn.model_selection import StratifiedGroupKFold
@@ -219,17 +262,35 @@ def split_labelled(
             remedy = "Give more texts of it, or leave the class out."
             raise LabelError(f"the class {label!r}", problem, remedy)
     joined = _joined(data)
-    folds = min(max(2, round(1 / fraction)), len(set(joined.tolist())))
-    if folds < 2:
+    most = min(max(Counter(data.labels).values(), default=0), len(set(joined.tolist())))
+    if most < 2:
         problem = "are all of one group, or all equal"
         raise LabelError("the texts", problem, "Give more texts, or another --group.")
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    train, valid = next(splitter.split(joined, data.labels, joined))
-    missing = set(data.labels) - {data.labels[place] for place in train}
-    if missing:
-        problem = "has texts of one group only, or equal ones, so that none is left for training"
-        raise LabelError(f"the class {min(missing)!r}", problem, "Give more texts of it.")
-    return data.select(train.tolist()), data.select(valid.tolist())
+    most = min(most, max(MAX_FOLDS, round(1 / fraction)))
+    share = max(Fraction(fraction).limit_denominator(most), Fraction(1, most))
+    splitter = StratifiedGroupKFold(share.denominator, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A class with fewer texts than there are folds is in some of them only.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        folds = [fold for _, fold in splitter.split(joined, data.labels, joined)]
+    train, valid = _with_all_classes(data.labels, folds, share.numerator)
+    return data.select(train), data.select(valid)
+
+
+def _with_all_classes(
+    labels: Sequence[str], folds: list[NDArray[np.int64]], number: int
+) -> tuple[list[int], list[int]]:
+    """Makes validation of the first folds in a row that leave each class in training."""
+    lost: set[str] = set()
+    for first in range(len(folds)):
+        valid = set(np.concatenate((folds + folds)[first : first + number]).tolist())
+        train = [place for place in range(len(labels)) if place not in valid]
+        missing = set(labels) - {labels[place] for place in train}
+        if valid and not missing:
+            return train, sorted(valid)
+        lost |= missing
+    problem = "has texts of one group only, or equal ones, so that none is left for training"
+    raise LabelError(f"the class {min(lost)!r}", problem, "Give more texts of it.")
 
 
 def _joined(data: LabelledTexts) -> NDArray[np.int64]:
@@ -239,7 +300,10 @@ def _joined(data: LabelledTexts) -> NDArray[np.int64]:
 
     number = len(data)
     keys = [normalized(text) for text in data.texts]
-    columns = [keys] if data.groups is None else [keys, data.groups]
+    columns = [keys]
+    if data.groups is not None:
+        # A text without a group is joined to equal ones only.
+        columns.append([group or f"\0{place}" for place, group in enumerate(data.groups)])
     places, nodes, first = [], [], number
     for column in columns:
         _, inverse = np.unique(np.array(column, object), return_inverse=True)
