@@ -12,7 +12,11 @@ from ..config import Pooling, RecurrentKind, TokenizerKind
 from .options import Files, given, required
 from .sentences import name_of, read_sentences
 
-classify = App(name="classify", help="Train and use text classifiers: sentiment, topics.")
+classify = App(
+    name="classify",
+    help="Train and use text classifiers: sentiment, topics.\n\n"
+    "Example: unrolled classify train reviews.csv --text review --label stars --out runs/a",
+)
 
 
 LabelledFiles = Annotated[
