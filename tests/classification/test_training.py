@@ -226,3 +226,12 @@ def test_what_diverges_keeps_the_best_weights():
     fitting.run(heard.append, lambda: False)
     assert heard[-1]["text"].startswith("Diverged; the best weights before it are kept.")
     assert all(value.isfinite().all() for value in fitting.model.state_dict().values())
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path):
+    fitting = make_fitting(folder=tmp_path)
+    fitting.best.pop(next(iter(fitting.best)))
+    fitting.progress.__dict__["unknown"] = 1
+    fitting.save()
+    with pytest.raises(CheckpointError, match="does not fit this training. Remove it to begin"):
+        make_fitting(folder=tmp_path).restore()

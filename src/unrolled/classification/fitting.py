@@ -164,6 +164,15 @@ class Fitting:
         if values.pop("of", None) != self._signature():
             remedy = "Repeat the command that began it, or choose another --out."
             raise CheckpointError(self.folder, "was begun with other texts or settings", remedy)
+        try:
+            self._restore(tensors, values)
+        except (KeyError, RuntimeError, TypeError, ValueError):
+            path = self.folder / TRAIN_STATE
+            problem = "does not fit this training"
+            raise CheckpointError(path, problem, "Remove it to begin anew.") from None
+        return True
+
+    def _restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         self.progress = Progress(**values)
         parts: dict[str, dict[str, Tensor]] = {"optimizer": {}}
         for name, tensor in tensors.items():
@@ -178,7 +187,6 @@ class Fitting:
             state["state"].setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict(state)
         self._began = time.monotonic()
-        return True
 
     def _signature(self) -> str:
         """What a checkpoint has to fit: settings and texts."""
