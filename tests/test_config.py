@@ -76,7 +76,7 @@ def test_unknown_kind_of_model():
     with pytest.raises(ConfigError) as caught:
         model_config_from_dict({"kind": "mamba"})
     assert str(caught.value) == (
-        "model must be one of gru, lstm, ngram, rnn, transformer, got mamba. "
+        "model must be one of gru, lstm, mingru, ngram, rnn, transformer, got mamba. "
         "Retrain, or mend config.json."
     )
 

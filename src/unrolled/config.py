@@ -12,7 +12,10 @@ TokenizerKind: TypeAlias = Literal["auto", "byte", "char", "word", "bpe"]
 DocumentKind: TypeAlias = Literal["file", "line"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 Size: TypeAlias = Literal["small", "medium", "large"]
-RecurrentKind: TypeAlias = Literal["rnn", "gru", "lstm"]
+RecurrentKind: TypeAlias = Literal["rnn", "gru", "lstm", "mingru"]
+RecurrentInit: TypeAlias = Literal["orthogonal", "identity"]
+GateInit: TypeAlias = Literal["constant", "uniform", "chrono"]
+Connections: TypeAlias = Literal["none", "residual", "sum"]
 Pooling: TypeAlias = Literal["last", "max", "mean", "all"]
 
 
@@ -117,6 +120,27 @@ class RecurrentConfig:
     """Share of the word types whose embedding is zeroed in a step."""
     weight_dropout: float = 0.0
     """Dropout of the recurrent weights, one mask for all time steps."""
+    state_dropout: float = 0.0
+    """Locked dropout on the state that a step reads (Gal & Ghahramani 2016)."""
+    zoneout: float = 0.0
+    """Probability that a unit keeps its state for a step (Krueger et al. 2017)."""
+    layer_norm: bool = False
+    """Whether what a cell adds up is normalized (Ba et al. 2016)."""
+    recurrent_init: RecurrentInit = "orthogonal"
+    """What the recurrent matrix starts as; identity with relu is Le et al. 2015."""
+    forget_bias: float | None = None
+    """Where the gate that keeps the state starts; None: 1 for LSTM, 0 for GRU and minGRU."""
+    gate_init: GateInit = "constant"
+    """How that bias is spread over the units: constant; uniform, so that what is kept is uniform in
+    0 to 1 (Gu et al. 2020); chrono, time scales up to `max_timescale` (Tallec & Ollivier 2018)."""
+    max_timescale: int = 100
+    """Longest time scale of the chrono initialization, in tokens."""
+    connections: Connections = "none"
+    """Whether each layer adds what it read (residual), or the softmax reads the sum of all layers."""
+    attention: int = 0
+    """Past states that one attention head looks back over; 0: no such head (Merity 2019)."""
+    lookahead: float = 0.0
+    """Weight of an auxiliary loss: a second projection predicts the token after the next."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +233,12 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip_norm: float = 0.5
     """Largest gradient norm; the norm before clipping is in the log."""
+    clip_value: float = 0.0
+    """Largest single entry of the gradient, applied before the norm; 0: not clipped."""
+    carry_state: bool = True
+    """Whether a piece of text begins with the state that the piece before it left."""
+    length_variation: float = 0.25
+    """By what part the length of a piece varies, so that cuts fall anywhere; 0: never."""
     beta1: float = 0.9
     beta2: float = 0.99
     warmup_fraction: float = 0.03
@@ -227,9 +257,15 @@ class TrainConfig:
     def __post_init__(self) -> None:
         above_0 = ("learning_rate", "clip_norm")
         counts = ("batch_size", "sequence_length")
-        not_negative = ("candidates", "weight_decay", "threads", "checkpoint_seconds", "seed")
+        not_negative = (
+            *("candidates", "weight_decay", "clip_value"),
+            *("threads", "checkpoint_seconds", "seed"),
+        )
         below_1 = ("beta1", "beta2")
-        fractions = ("warmup_fraction", "decay_fraction", "average_fraction")
+        fractions = (
+            *("warmup_fraction", "decay_fraction", "average_fraction"),
+            "length_variation",
+        )
         rules: tuple[tuple[tuple[str, ...], str, Callable[[float], bool]], ...] = (
             (above_0, "above 0", lambda value: 0 < value < math.inf),
             (counts, "1 or more", lambda value: value >= 1),
@@ -251,7 +287,7 @@ def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
         ConfigError: it is of no known kind, or has a setting that its kind does not have.
     """
     kinds = {"ngram": NgramConfig, "transformer": TransformerConfig}
-    kinds |= dict.fromkeys(("rnn", "gru", "lstm"), RecurrentConfig)
+    kinds |= dict.fromkeys(("rnn", "gru", "lstm", "mingru"), RecurrentConfig)
     kind = values.get("kind")
     if kind not in kinds:
         rule = f"one of {', '.join(sorted(kinds))}"
@@ -291,13 +327,16 @@ __all__ = [
     "Budget",
     "ClassifierConfig",
     "ClassifierTrainConfig",
+    "Connections",
     "DataConfig",
     "DocumentKind",
+    "GateInit",
     "ModelConfig",
     "NgramConfig",
     "Pooling",
     "Precision",
     "RecurrentConfig",
+    "RecurrentInit",
     "RecurrentKind",
     "Size",
     "TokenizerKind",

@@ -18,6 +18,7 @@ BUILDERS: dict[str, Callable[..., NeuralModel]] = {
     "rnn": RecurrentModel,
     "gru": RecurrentModel,
     "lstm": RecurrentModel,
+    "mingru": RecurrentModel,
     "transformer": TransformerModel,
 }
 

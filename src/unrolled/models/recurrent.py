@@ -12,6 +12,7 @@ from ..nn.elman import Elman
 from ..nn.embedding import TiedEmbedding, check_tokens
 from ..nn.gru import GRU
 from ..nn.lstm import LSTM
+from ..nn.min_gru import MinGRU
 from ..nn.stack import Layer, RecurrentStack, StackState
 from .neural import NeuralModel
 
@@ -21,6 +22,7 @@ LAYERS: dict[str, Callable[[RecurrentConfig, int], Layer]] = {
     ),
     "gru": lambda config, input_size: GRU(input_size, config.hidden_size, config.weight_dropout),
     "lstm": lambda config, input_size: LSTM(input_size, config.hidden_size, config.weight_dropout),
+    "mingru": lambda config, input_size: MinGRU(input_size, config.hidden_size),
 }
 PIECE = 1024
 """Time steps computed at a time where no gradient is needed."""

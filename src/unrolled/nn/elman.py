@@ -21,6 +21,7 @@ class Elman(nn.Module):
     ) -> None:
         super().__init__()
         self.nonlinearity: Nonlinearity = nonlinearity
+        self.hidden_size = hidden_size
         self.weight_dropout = weight_dropout
         self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))
         self.weight_hh = nn.Parameter(torch.empty(hidden_size, hidden_size))

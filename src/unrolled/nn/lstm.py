@@ -18,6 +18,7 @@ class LSTM(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int, weight_dropout: float = 0.0) -> None:
         super().__init__()
+        self.hidden_size = hidden_size
         self.weight_dropout = weight_dropout
         self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))
         self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))

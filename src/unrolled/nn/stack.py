@@ -1,7 +1,7 @@
 """Recurrent layers on top of each other: carried state, and the one change of layout."""
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,17 @@ from .dropout import locked_dropout
 from .elman import Elman
 from .gru import GRU
 from .lstm import LSTM
+from .min_gru import MinGRU
 
-Layer: TypeAlias = Elman | GRU | LSTM
+Layer: TypeAlias = Elman | GRU | LSTM | MinGRU
 StackState: TypeAlias = Tensor | tuple[Tensor, ...]
+Runner: TypeAlias = Callable[..., tuple[Tensor, ...]]
+"""Runs a layer: `(layer, x (T, B, E), *states) -> (y (T, B, H), *states)`."""
+
+
+def run_layer(layer: Any, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+    """Runs a layer over all steps at once; what diagnosis puts in its place looks at each step."""
+    return layer(x, *states)
 
 
 class RecurrentStack(nn.Module):
@@ -35,7 +43,7 @@ class RecurrentStack(nn.Module):
         self.dropouts = [input_dropout] + [hidden_dropout] * (len(layers) - 1)
         self.output_dropout = output_dropout
         self.num_states = layers[0].num_states
-        self.hidden_size = layers[0].weight_hh.shape[1]
+        self.hidden_size = layers[0].hidden_size
 
     def initial_state(self, batch_size: int) -> StackState:
         """Returns the zero state for B rows."""
@@ -44,7 +52,9 @@ class RecurrentStack(nn.Module):
         parts = tuple(weight.new_zeros(shape) for _ in range(self.num_states))
         return parts if self.num_states > 1 else parts[0]
 
-    def forward(self, x: Tensor, state: StackState) -> tuple[Tensor, StackState]:
+    def forward(
+        self, x: Tensor, state: StackState, run: Runner = run_layer
+    ) -> tuple[Tensor, StackState]:
         """Reads `x (B, T, E)`; returns the top layer's outputs `(B, T, H)` and the next state.
 
         Raises:
@@ -59,7 +69,7 @@ class RecurrentStack(nn.Module):
         y = x.transpose(0, 1)  # (T, B, E)
         for index, (layer, dropout) in enumerate(zip(self.layers, self.dropouts, strict=True)):
             y = locked_dropout(y, dropout, self.training)
-            y, *column = layer(y, *(part[:, index] for part in parts))
+            y, *column = run(layer, y, *(part[:, index] for part in parts))
             columns.append(column)
         y = locked_dropout(y, self.output_dropout, self.training)
         # bfloat16 autocast may have rounded the state; it is kept in the parameters' type.
