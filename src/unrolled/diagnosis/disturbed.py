@@ -1,0 +1,171 @@
+"""What a model's far context is worth: its order, its words, and what it repeats."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import SMALL_VOCABULARY
+from ..errors import ConfigError
+from ..evaluation import score_stream
+from ..losses import BITS_PER_NAT
+from ..models.base import LanguageModel
+from ..text.store import SplitInfo
+from .windows import bits_per_nat, longest_context, rows_before, score_last, spread_targets
+
+CONTEXT = 256
+"""Tokens of context that are disturbed or left alone."""
+BEYOND = (1, 4, 16, 64)
+KINDS = ("shuffled", "reversed", "replaced")
+VARIANTS = 1 + len(KINDS) * len(BEYOND)
+"""Times that each target is scored."""
+REPEATED_WITHIN = 1024
+RUN_OF_WORDS, RUN_OF_LETTERS = 2, 6
+
+
+def measure_perturbed(
+    model: LanguageModel,
+    tokens: NDArray[np.integer],
+    num_targets: int,
+    split: SplitInfo | None = None,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Disturbs everything further back than so many tokens and measures what that costs.
+
+    The far context is put in random order (its words count, their order does not), reversed, or
+    replaced by other text of the same length (nothing in it counts). Each target is compared with
+    itself in its true context, so that what a model does not look at costs exactly nothing.
+    Source: Khandelwal et al. 2018; there up to 300 tokens of context, here up to 256.
+
+    Args:
+        model: In evaluation mode.
+        tokens: Token ids of a text, `(N + 1,)`, beginning with the boundary.
+        num_targets: Tokens to score, evenly spread over the text.
+        split: Counts of the text; None: bits per token.
+        seed: Of the orders and of the places that other text is from.
+
+    Returns:
+        `Perturbed` of report/diagnosis_result.py for each kind and distance, in bits per byte. How
+        symbols out of the vocabulary are spelled costs the same in any context and drops out.
+
+    Raises:
+        TextError: the text has fewer than 64 tokens.
+    """
+    num_tokens = len(tokens) - 1
+    context = longest_context(num_tokens, CONTEXT, share=4)
+    targets = spread_targets(num_tokens, context, num_targets)
+    rows = rows_before(tokens, targets, context)
+    generator = np.random.default_rng(seed)
+    foreign = _elsewhere(tokens, targets, context, generator)
+    true_costs = score_last(model, rows)
+    results = []
+    for kind in KINDS:
+        for beyond in (distance for distance in BEYOND if distance < context):
+            disturbed = disturb(rows, kind, beyond, foreign, generator)
+            extra = float((score_last(model, disturbed) - true_costs).mean())
+            bits = extra * bits_per_nat(split)
+            results.append({"kind": kind, "beyond": beyond, "bits": bits})
+    return results
+
+
+def disturb(
+    rows: NDArray[np.integer],
+    kind: str,
+    beyond: int,
+    foreign: NDArray[np.integer],
+    generator: np.random.Generator,
+) -> NDArray[np.integer]:
+    """Disturbs all but the target and the `beyond` tokens before it.
+
+    Args:
+        rows: Contexts, each with its target at the end, `(M, n + 1)`.
+        kind: "shuffled", "reversed" or "replaced".
+        foreign: Text from elsewhere, `(M, n)`.
+    """
+    far = rows.shape[1] - 1 - beyond
+    changed = rows.copy()
+    if kind == "shuffled":
+        changed[:, :far] = generator.permuted(rows[:, :far], axis=1)
+    elif kind == "reversed":
+        changed[:, :far] = rows[:, :far][:, ::-1]
+    else:
+        changed[:, :far] = foreign[:, :far]
+    return changed
+
+
+def _elsewhere(
+    tokens: NDArray[np.integer],
+    targets: NDArray[np.integer],
+    context: int,
+    generator: np.random.Generator,
+) -> NDArray[np.integer]:
+    """Text of which nothing belongs to the target or its context, `(M, context)`."""
+    num_starts = len(tokens) - context + 1
+    # Counted round the end of the text, every start is this far from that of the true context.
+    shifts = generator.integers(context + 1, num_starts - context, len(targets))
+    starts = (targets - context + shifts) % num_starts
+    return tokens[starts[:, None] + np.arange(context)]
+
+
+def measure_repeated(
+    model: LanguageModel, tokens: NDArray[np.integer], order: int | None = None
+) -> dict[str, Any] | None:
+    """Compares tokens that complete a run seen earlier in their context with all others.
+
+    A model that can look up its context predicts them better than one that only has a summary of
+    it. Source: Arora et al. 2023, "Zoology", there on pairs that are rare in training.
+
+    Args:
+        model: In evaluation mode.
+        tokens: Token ids of a text, `(N + 1,)`, beginning with the boundary; read in one pass.
+        order: Tokens of a run; default: 2, or 6 where the vocabulary is of letters or bytes.
+
+    Returns:
+        `Memory.repeated` of report/diagnosis_result.py, in bits per token; None where all tokens
+        or none of them are repeated.
+
+    Raises:
+        ConfigError: `order` is below 1.
+    """
+    if order is None:
+        order = RUN_OF_WORDS if model.vocab_size > SMALL_VOCABULARY else RUN_OF_LETTERS
+    repeated = find_repeated(tokens, order)[1:]
+    if repeated.all() or not repeated.any():
+        return None
+    bits = -score_stream(model, tokens).astype(np.float64) * BITS_PER_NAT
+    return {
+        "order": order,
+        "num_repeated": int(repeated.sum()),
+        "num_new": int((~repeated).sum()),
+        "repeated_bits": float(bits[repeated].mean()),
+        "new_bits": float(bits[~repeated].mean()),
+    }
+
+
+def find_repeated(
+    tokens: NDArray[np.integer], order: int, within: int = REPEATED_WITHIN
+) -> NDArray[np.bool_]:
+    """Marks each token that ends a run of `order` tokens of which the context has another.
+
+    Args:
+        tokens: Token ids, `(N,)`.
+        within: Tokens of context; the earlier run lies in it as a whole, and may overlap.
+
+    Returns:
+        `(N,)`.
+    """
+    if order < 1:
+        raise ConfigError("order", "at least 1", order, "Use for example 2.")
+    marks = np.zeros(len(tokens), bool)
+    if len(tokens) <= order:
+        return marks
+    # Numbers stand for runs: equal where all tokens of two runs are.
+    runs = np.unique(tokens, return_inverse=True)[1]
+    for length in range(1, order):
+        pairs = runs[:-1].astype(np.int64) << 32 | tokens[length:].astype(np.int64)
+        runs = np.unique(pairs, return_inverse=True)[1]
+    by_run = np.argsort(runs, kind="stable")
+    earlier, later = by_run[:-1], by_run[1:]
+    near = (runs[earlier] == runs[later]) & (later - earlier <= within - order + 1)
+    marks[later[near] + order - 1] = True
+    return marks

@@ -1,0 +1,180 @@
+"""Gradient flow through time, exactly: how much of a loss arrives so many steps earlier.
+
+A loss that is summed over positions mixes lags. So there is one loss per row of a batch, at the
+last step, and its gradient is taken with respect to the state after every step: one backward pass.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import ConfigError, ShapeError, TextError
+from ..models.base import detach_state
+from ..models.recurrent import RecurrentModel
+from ..nn.lstm import LSTM
+from ..report.diagnosis_result import Flow
+from .decay import fit_rate, half_life, horizon
+
+NUM_ROWS, WARM_UP, STEPS = 16, 64, 128
+"""Places in a text that a gradient is averaged over, tokens read before each, lags looked at."""
+
+
+def text_windows(
+    tokens: NDArray[np.integer], num_rows: int = NUM_ROWS, length: int = WARM_UP + STEPS + 1
+) -> Tensor:
+    """Windows evenly spread over a text, `(num_rows, length)` int64; shorter in a short text.
+
+    Args:
+        tokens: Token ids of a split, `(N + 1,)`.
+
+    Raises:
+        TextError: the text is shorter than two windows of `WARM_UP` + 16 tokens.
+    """
+    length = min(length, len(tokens) // 2)
+    if length < WARM_UP + 16:
+        problem = f"has {len(tokens) - 1} tokens, too few to follow gradients through"
+        raise TextError("The text", problem, f"Give one of at least {2 * (WARM_UP + 16)} tokens.")
+    starts = np.linspace(0, len(tokens) - length, num_rows).astype(np.int64)
+    return torch.from_numpy(tokens[starts[:, None] + np.arange(length)].astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One layer over T steps."""
+
+    layer: Any
+    x: Tensor  # (T, B, E)
+    start: tuple[Tensor, ...]  # (B, H) each: h, or h and c
+    states: list[tuple[Tensor, ...]]
+    """After each step."""
+
+
+@dataclass
+class StepRecorder:
+    """A `Runner` of layers that goes step by step and keeps the state after each.
+
+    What is kept is both the output of a step and what the next one starts from, so that its
+    gradient is the whole one: dL/dh_t over all paths.
+    """
+
+    layers: list[Recorded] = field(default_factory=list)
+
+    def __call__(self, layer: Any, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """Runs `layer` over `x (T, B, E)`; see nn/stack.py."""
+        kept: list[tuple[Tensor, ...]] = []
+        recorded = Recorded(layer, x, states, kept)
+        for inputs in x.split(1):
+            _, *following = layer(inputs, *states)
+            states = tuple(following)
+            kept.append(states)
+        self.layers.append(recorded)
+        return torch.stack([step[0] for step in kept]), *states
+
+
+def state_gradients(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[list[Tensor]]:
+    """Norms of the gradient of each row's last loss with respect to every state before it.
+
+    Args:
+        model: In evaluation mode; computed in the precision of its weights.
+        tokens: `(B, warm_up + T + 1)`; the last column is predicted only.
+        warm_up: Tokens read before, from the empty state, without gradient.
+
+    Returns:
+        Of each layer, and of each part of its state (h; of an LSTM h and c), `(T, B)` norms of
+        dL_T/dh_t, the first step first.
+    """
+    if not 0 <= warm_up < tokens.shape[1] - 2:
+        raise ShapeError("tokens", f"(B, more than {warm_up + 2})", tuple(tokens.shape))
+    state = model.initial_state(len(tokens))
+    if warm_up:
+        with torch.no_grad():
+            _, state = model.score(tokens[:, :warm_up], tokens[:, 1 : warm_up + 1], state)
+    recorder = StepRecorder()
+    with torch.enable_grad():
+        # Weights of a loaded model ask for no gradient: the state that is read does.
+        start = _with_gradient(detach_state(state))
+        hidden, _ = model._hidden(tokens[:, warm_up:-1], start, recorder)
+        loss = -model.embedding.score(hidden[:, -1:], tokens[:, -1:]).sum()
+        wanted = [part for each in recorder.layers for states in each.states for part in states]
+        found = iter(torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True))
+    return [_norms(each, found) for each in recorder.layers]
+
+
+@torch.no_grad()
+def _norms(recorded: Recorded, found: Iterator[Tensor]) -> list[Tensor]:
+    """Norms `(T, B)` of the gradients of one layer, taken from all that were found."""
+    steps = zip(*([next(found) for _ in states] for states in recorded.states), strict=True)
+    parts = [torch.stack(column) for column in steps]  # (T, B, H) each
+    if isinstance(recorded.layer, LSTM):
+        # h_t = o tanh(c_t) happens inside the operator, out of autograd's sight.
+        h, c = (torch.stack(column) for column in zip(*recorded.states, strict=True))
+        before = torch.cat([recorded.start[0][None], h[:-1]])
+        output = recorded.layer.gates(recorded.x, before)["output"]
+        parts[1] = parts[1] + parts[0] * output * (1 - c.tanh() ** 2)
+    return [part.double().norm(dim=2) for part in parts]
+
+
+def _with_gradient(state: Any) -> Any:
+    if isinstance(state, Tensor):
+        return state.requires_grad_() if state.is_floating_point() else state
+    return tuple(_with_gradient(part) for part in state)
+
+
+def gradient_flow(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[Flow]:
+    """How much of the gradient is left after each lag, per layer and path.
+
+    G(k) = sum_b |dL_b,T / dh_b,T-k| / sum_b |dL_b,T / dh_b,T|: exact, from one backward pass over
+    text. Through c too for an LSTM: h alone understates its memory.
+
+    Args:
+        tokens: `(B, warm_up + T + 1)`; lags are 0 to T - 1.
+        warm_up: Tokens read before from the empty state.
+
+    Raises:
+        ConfigError: the model is not a recurrent one.
+    """
+    if not isinstance(model, RecurrentModel):
+        remedy = "A Transformer or an n-gram has no gradient through time."
+        raise ConfigError("model", "a recurrent one", type(model).__name__, remedy)
+    was_training = model.training
+    model.eval()
+    try:
+        layers = state_gradients(model, tokens, warm_up)
+    finally:
+        model.train(was_training)
+    paths: Sequence[Literal["hidden", "cell"]] = ("hidden", "cell")
+    return [
+        flow_of(number, path, norms.sum(1))
+        for number, parts in enumerate(layers, 1)
+        for path, norms in zip(paths, parts, strict=False)
+    ]
+
+
+def flow_of(layer: int, path: Literal["hidden", "cell"], norms: Tensor) -> Flow:
+    """Describes summed norms `(T,)`, the first step first."""
+    back = norms.flip(0)
+    shares = (back / back[0] if back[0] > 0 else torch.zeros_like(back)).tolist()
+    lags = list(range(len(shares)))
+    return {
+        "layer": layer,
+        "path": path,
+        "lags": lags,
+        "shares": shares,
+        "half_life": half_life(lags, shares),
+        "rate": fit_rate(lags, shares),
+        "horizon": horizon(lags, shares),
+    }
+
+
+def longest(flows: Sequence[Flow]) -> Flow:
+    """The layer and path that keep most of the gradient: the model's memory."""
+    return max(flows, key=lambda flow: (_last(flow), flow["shares"][-1]))
+
+
+def _last(flow: Flow) -> float:
+    return float("inf") if flow["horizon"] is None else flow["horizon"]

@@ -1,0 +1,219 @@
+"""Gradient flow through time against autograd, against theory, and the verdicts that follow."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from unrolled.config import RecurrentConfig, TransformerConfig
+from unrolled.diagnosis.decay import fit_rate, half_life, horizon
+from unrolled.diagnosis.flow import gradient_flow, longest, text_windows
+from unrolled.diagnosis.verdict import judge
+from unrolled.errors import ConfigError, TextError
+from unrolled.models.recurrent import RecurrentModel
+from unrolled.models.transformer import TransformerModel
+from unrolled.ops.elman import elman_reference
+from unrolled.ops.gru import gru_reference
+from unrolled.ops.lstm import lstm_reference
+
+V = 50
+
+
+def text(seed: int, rows: int = 8, length: int = 64 + 101) -> Tensor:
+    return torch.randint(V, (rows, length), generator=torch.Generator().manual_seed(seed))
+
+
+def make(kind: str, seed: int = 0, hidden_size: int = 64, **settings) -> RecurrentModel:
+    torch.manual_seed(seed)
+    sizes = {"embedding_size": 32, "hidden_size": hidden_size}
+    return RecurrentModel(RecurrentConfig(kind=kind, **sizes, **settings), V).eval()
+
+
+def by_autograd(model: RecurrentModel, tokens: Tensor) -> dict[tuple[int, str], list[float]]:
+    """Step by step from the equations, all layers at one step before the next step."""
+    model = model.double()
+    x = model.embedding(tokens[:, :-1]).transpose(0, 1)
+    layers = list(model.stack.layers)
+    num_states = model.stack.num_states
+    zero = torch.zeros(len(tokens), model.stack.hidden_size, dtype=torch.float64)
+    states = [[zero.clone() for _ in range(num_states)] for _ in layers]
+    kept: list[list[list[Tensor]]] = []
+    for step in x.split(1):
+        y = step
+        for number, layer in enumerate(layers):
+            states[number] = [part for part in _step(layer, y, states[number])]
+            y = states[number][0][None]
+        kept.append([list(parts) for parts in states])
+    hidden = model.projection(kept[-1][-1][0])
+    log_probs = (hidden @ model.embedding.weight.T + model.embedding.bias).log_softmax(1)
+    loss = -log_probs.gather(1, tokens[:, -1:]).sum()
+    found = {}
+    for number in range(len(layers)):
+        for part, path in zip(range(num_states), ("hidden", "cell"), strict=False):
+            grads = torch.autograd.grad(
+                loss, [step[number][part] for step in kept], retain_graph=True
+            )
+            found[number + 1, path] = [float(g.norm(dim=1).sum()) for g in reversed(grads)]
+    return found
+
+
+def _step(layer, x: Tensor, states: list[Tensor]) -> list[Tensor]:
+    """One step whose new c is what the new h is made of, so that autograd sees both paths."""
+    name = type(layer).__name__
+    if name == "LSTM":
+        gates = x[0] @ layer.weight_ih.T + states[0] @ layer.weight_hh.T + layer.bias
+        i, f, g, o = gates.chunk(4, 1)
+        c = f.sigmoid() * states[1] + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        _, expected_h, expected_c = lstm_reference(
+            x, *states, layer.weight_ih, layer.weight_hh, layer.bias
+        )
+        assert torch.allclose(h, expected_h) and torch.allclose(c, expected_c)
+        return [h, c]
+    if name == "GRU":
+        weights = layer.weight_ih, layer.weight_hh, layer.bias_ih, layer.bias_hh
+        return [gru_reference(x, states[0], *weights)[1]]
+    if name == "MinGRU":
+        z, candidate = (x[0] @ layer.weight.T + layer.bias).chunk(2, 1)
+        return [(1 - z.sigmoid()) * states[0] + z.sigmoid() * candidate]
+    weights = layer.weight_ih, layer.weight_hh, layer.bias
+    return [elman_reference(x, states[0], *weights, layer.nonlinearity)[1]]
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm", "mingru"])
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_shares_are_those_of_autograd(kind, num_layers):
+    model, tokens = make(kind, hidden_size=17, num_layers=num_layers).double(), text(1, 3, 40)
+    expected = by_autograd(model, tokens)
+    flows = gradient_flow(model, tokens, warm_up=0)
+    assert {(flow["layer"], flow["path"]) for flow in flows} == set(expected)
+    for flow in flows:
+        norms = expected[flow["layer"], flow["path"]]
+        shares = [norm / norms[0] for norm in norms]
+        np.testing.assert_allclose(flow["shares"], shares, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
+def test_float32_kernels_give_the_same(kind):
+    model, tokens = make(kind, num_layers=2), text(1)
+    fast = gradient_flow(model, tokens, warm_up=64)
+    exact = gradient_flow(model.double(), tokens, warm_up=64)
+    for one, other in zip(fast, exact, strict=True):
+        np.testing.assert_allclose(one["shares"][:40], other["shares"][:40], rtol=1e-3)
+
+
+def test_looking_changes_nothing():
+    model = make("lstm").train()
+    tokens, generator = text(1), torch.get_rng_state()
+    gradient_flow(model, tokens, warm_up=64)
+    assert model.training and torch.equal(torch.get_rng_state(), generator)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@torch.no_grad()
+def planted_rnn(seed: int, radius: float, inputs: float) -> RecurrentModel:
+    """W_hh is `radius` times orthogonal, so every step multiplies by the radius while tanh is
+    linear, which small inputs keep it."""
+    model = make("rnn", seed, hidden_size=128).double()
+    layer = model.stack.layers[0]
+    layer.weight_hh.mul_(radius)
+    layer.weight_ih.mul_(inputs)
+    assert torch.linalg.eigvals(layer.weight_hh).abs().max() == pytest.approx(radius)
+    return model
+
+
+@torch.no_grad()
+def planted_lstm(seed: int, forget_bias: float) -> RecurrentModel:
+    """Gates that hardly look at anything: what is kept is a matter of the bias."""
+    model = make("lstm", seed).double()
+    layer = model.stack.layers[0]
+    layer.weight_hh.mul_(0.02)
+    layer.weight_ih.mul_(0.1)
+    layer.bias[64:128] = forget_bias
+    return model
+
+
+SEEDS = range(20)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_small_radius_vanishes_as_linear_theory_says(seed):
+    flows = gradient_flow(planted_rnn(seed, 0.5, 0.05), text(seed), warm_up=64)
+    assert judge(flows)["kind"] == "vanishing"
+    assert flows[0]["half_life"] == pytest.approx(math.log(2) / -math.log(0.5), rel=0.05)
+    assert flows[0]["rate"] == pytest.approx(math.log(0.5), rel=0.05)
+    assert flows[0]["horizon"] == 7  # 0.5 ** 7 is the first power below 0.01
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_large_radius_explodes(seed):
+    verdict = judge(gradient_flow(planted_rnn(seed, 1.6, 0.01), text(seed), warm_up=64))
+    assert verdict["kind"] == "exploding"
+    assert verdict["growth"] > 100 and verdict["rate"] > 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_identity_and_relu_are_healthy(seed):
+    model = make("rnn", seed, nonlinearity="relu", recurrent_init="identity").double()
+    with torch.no_grad():
+        model.stack.layers[0].weight_ih.mul_(0.1)
+    verdict = judge(gradient_flow(model, text(seed), warm_up=64))
+    assert verdict["kind"] == "healthy" and verdict["horizon"] is None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_forget_biases_order_half_lives_and_give_their_rates(seed):
+    half_lives = []
+    for bias in (-2.0, 0.0, 3.0):
+        model, tokens = planted_lstm(seed, bias), text(seed)
+        flow = next(f for f in gradient_flow(model, tokens, 64) if f["path"] == "cell")
+        layer = model.stack.layers[0]
+        with torch.no_grad():
+            x = model.embedding(tokens[:, :-1]).transpose(0, 1)
+            h = torch.zeros(*x.shape[:2], 64, dtype=torch.float64)
+            mean_log = layer.gates(x, h)["forget"].log().mean().item()
+        assert flow["rate"] == pytest.approx(mean_log, rel=0.1)
+        half_lives.append(flow["half_life"])
+    assert all(a < b for a, b in pairwise(half_lives))
+    assert judge(gradient_flow(planted_lstm(seed, -2.0), text(seed), 64))["kind"] == "vanishing"
+    assert judge(gradient_flow(planted_lstm(seed, 3.0), text(seed), 64))["kind"] == "healthy"
+
+
+def test_the_longest_memory_is_that_of_the_cell():
+    best = longest(gradient_flow(planted_lstm(0, 3.0), text(0), 64))
+    assert best["path"] == "cell"
+
+
+def test_half_life_rate_and_horizon_of_a_power():
+    lags, shares = list(range(30)), [0.8**k for k in range(30)]
+    assert half_life(lags, shares) == pytest.approx(math.log(2) / -math.log(0.8))
+    assert fit_rate(lags, shares) == pytest.approx(math.log(0.8))
+    assert horizon(lags, shares) == 21
+    assert half_life([0, 1, 2], [1.0, 0.9, 0.8]) is None
+    assert horizon([0, 1, 2], [1.0, 0.9, 0.8]) is None
+    assert half_life([0, 1, 2], [1.0, 0.9, 0.0]) == 2
+    assert fit_rate([0, 1, 2], [0.0, 0.0, 0.0]) is None
+
+
+def test_no_gradient_no_verdict():
+    assert judge([])["kind"] == "no gradient"
+    with pytest.raises(ConfigError, match="^model must be a recurrent one, got TransformerModel"):
+        gradient_flow(TransformerModel(TransformerConfig(hidden_size=16), V), text(0), 64)
+
+
+def test_windows_are_places_in_the_text():
+    tokens = np.arange(1000, dtype=np.uint16)
+    windows = text_windows(tokens, num_rows=5, length=193)
+    assert windows.shape == (5, 193)
+    assert torch.equal(windows[:, 1:] - windows[:, :-1], torch.ones(5, 192, dtype=torch.int64))
+    assert windows[0, 0] == 0 and windows[-1, -1] == 999
+    assert text_windows(tokens[:300]).shape == (16, 150)
+    with pytest.raises(TextError) as caught:
+        text_windows(tokens[:100])
+    assert str(caught.value) == (
+        "The text has 99 tokens, too few to follow gradients through. "
+        "Give one of at least 160 tokens."
+    )
