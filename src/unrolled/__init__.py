@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .config import Budget as Budget
     from .config import DataConfig as DataConfig
     from .evaluation import evaluate as evaluate
+    from .examination import DiagnoseRequest as DiagnoseRequest
+    from .examination import diagnose as diagnose
     from .generation import SamplingConfig as SamplingConfig
     from .generation import generate as generate
     from .generation import stream as stream
@@ -32,6 +34,8 @@ _HOME = {
     "compare": "comparison",
     "Budget": "config",
     "DataConfig": "config",
+    "diagnose": "examination",
+    "DiagnoseRequest": "examination",
     "evaluate": "evaluation",
     "SamplingConfig": "generation",
     "generate": "generation",

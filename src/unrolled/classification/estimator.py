@@ -36,7 +36,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     the language model.
 
     Args:
-        kind: Recurrent layer, "rnn", "gru" or "lstm"; "linear": none.
+        kind: Recurrent layer, "rnn", "gru", "lstm" or "mingru"; "linear": none.
         language_model: Run folder of `unrolled train` that the recurrent model begins from.
         budget: How long the recurrent model is trained: "5epochs", "10m".
         hidden_sizes: Width of each recurrent layer, from the words up.
@@ -115,9 +115,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _request(self) -> ClassifierRequest:
-        if self.kind not in ("linear", "rnn", "gru", "lstm"):
-            choices = "one of linear, rnn, gru, lstm"
-            raise ConfigError("kind", choices, self.kind, "Choose one of these.")
+        kinds = ("linear", "rnn", "gru", "lstm", "mingru")
+        if self.kind not in kinds:
+            rule = f"one of {', '.join(kinds)}"
+            raise ConfigError("kind", rule, self.kind, "Choose one of these.")
         values = self.get_params()
         train = {name: values[name] for name in TRAIN_SETTINGS}
         return ClassifierRequest(

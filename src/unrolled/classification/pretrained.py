@@ -16,6 +16,9 @@ from ..models.classifier import RecurrentClassifier
 from ..models.recurrent import RecurrentModel
 from ..text.tokenizers import Tokenizer
 
+NOT_TAKEN_OVER = ("state_dropout", "zoneout", "layer_norm", "connections", "attention")
+"""Settings of a language model that change what its layers compute, or what they are called."""
+
 
 @dataclass(frozen=True)
 class Pretrained:
@@ -31,13 +34,19 @@ class Pretrained:
         """Opens a run folder of `unrolled train`.
 
         Raises:
-            CheckpointError: it is missing or damaged, or no recurrent language model.
+            CheckpointError: it is missing or damaged, or no recurrent language model, or one with
+                something in its layers that a classifier does not have.
         """
         opened = load(run)
         config, model = opened.model_config, opened.model
         if not isinstance(model, RecurrentModel) or not isinstance(config, RecurrentConfig):
             problem = "is not a recurrent language model"
             raise CheckpointError(opened.path, problem, "Train one with --model lstm.")
+        for name in NOT_TAKEN_OVER:
+            value, default = getattr(config, name), getattr(RecurrentConfig, name)
+            if value != default:
+                problem = f"has {name} {value}, which a classifier cannot take over"
+                raise CheckpointError(opened.path, problem, f"Train one with {name} {default}.")
         settings = {
             "kind": config.kind,
             "nonlinearity": config.nonlinearity,

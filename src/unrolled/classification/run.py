@@ -16,7 +16,7 @@ from ..errors import CheckpointError, ConfigError, LabelError
 from ..machine import machine, versions
 from ..report.classification import html
 from ..report.classification_result import Explained
-from ..text.files import find_files, read_pieces
+from ..text.files import find_files, read_documents
 from ..text.labelled import (
     LabelledTexts,
     count_shared,
@@ -276,7 +276,13 @@ def _pretrained(
     )
     budget = Budget.parse(request.pretrain_budget)
     kind = request.kind or DEFAULT_KIND
-    wanted = training.TrainRequest(kind, data, budget=budget, seed=request.seed)
+    wanted = training.TrainRequest(
+        kind,
+        data,
+        budget=budget,
+        seed=request.seed,
+        model_settings={"connections": "none"},  # all that a classifier can take over
+    )
     training.train(folder, wanted, listener, stop)
     (out / PRETRAINING_TEXT).unlink()
     return Pretrained.open(folder)
@@ -287,7 +293,8 @@ def _write_pretraining_text(
 ) -> int:
     """Writes each text once, none of the test part among them; returns how many."""
     texts = dict.fromkeys(plain(text) for text in parts["train"].texts + parts["valid"].texts)
-    texts |= dict.fromkeys(plain(text) for text in _unlabelled(request))
+    unlabelled = read_documents(find_files(request.unlabelled), request.text)
+    texts |= dict.fromkeys(plain(text) for text in unlabelled)
     for text in parts["test"].texts if "test" in parts else ():
         texts.pop(plain(text), None)
     out.mkdir(parents=True, exist_ok=True)
@@ -295,16 +302,6 @@ def _write_pretraining_text(
     path = out / PRETRAINING_TEXT
     write_atomically(path, lambda temporary: temporary.write_text(lines, "utf-8"))
     return len(texts)
-
-
-def _unlabelled(request: ClassifyRequest) -> list[str]:
-    texts, begun = [], ""
-    for piece in read_pieces(find_files(request.unlabelled), request.text):
-        begun += piece.text
-        if piece.ends_document:
-            texts.append(begun)
-            begun = ""
-    return texts
 
 
 def _measure(trained: Trained, part: Labelled, split: str) -> dict[str, Any]:

@@ -18,7 +18,9 @@ app = App(
 # As import paths: `unrolled --help` answers without loading torch.
 for _command in (
     "compare",
+    "probe",
     "train",
+    "diagnose",
     "evaluate",
     "generate",
     "score",

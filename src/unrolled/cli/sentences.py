@@ -43,11 +43,7 @@ def read_lines() -> Iterator[str]:
 
 def _rows(file: str, column: str | None) -> Iterator[str]:
     """Lines of a text or cells of a table in any encoding."""
-    from ..text.files import find_files, read_pieces
+    from ..text.files import find_files, read_documents
 
-    begun = ""
-    for piece in read_pieces(find_files([file]), column, documents="line"):
-        begun += piece.text
-        if piece.ends_document:
-            yield begun.rstrip("\r")
-            begun = ""
+    for text in read_documents(find_files([file]), column, documents="line"):
+        yield text.rstrip("\r")

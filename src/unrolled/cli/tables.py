@@ -1,5 +1,6 @@
 """Results as text."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from rich.text import Text
 
 from ..report.classification_result import Explained
 from ..report.comparison import Baseline, ComparedModel, Comparison
-from ..report.parts import in_bytes, number, perplexity, rank_key, scaled
+from ..report.diagnosis_result import Diagnosis
+from ..report.diagnosis_words import Language, verdict_sentence
+from ..report.parts import MISSING, in_bytes, number, perplexity, rank_key, scaled
 
 COMPARED = ("bits/byte", "ppl", "size", "train", "score", "write", "memory", "file")
 
@@ -135,3 +138,51 @@ def _model_cells(model: ComparedModel) -> tuple[str, ...]:
 
 def _baseline_cells(row: Baseline) -> tuple[str, ...]:
     return f"[dim]{row['name']}[/dim]", f"[dim]{number(row['bits_per_byte'])}[/dim]"
+
+
+def print_diagnosis(diagnosis: Diagnosis, language: Language, report: Path) -> None:
+    """Prints the verdict, the figures behind it, and the remedies by what they changed."""
+    console = Console(highlight=False)
+    console.print(
+        verdict_sentence(diagnosis["verdict"], diagnosis["model"], language), style="bold"
+    )
+    if diagnosis["flows"]:
+        table = _plain_table("layer", "path", "half-life", "less than 1 % after", "per step")
+        for flow in diagnosis["flows"]:
+            table.add_row(
+                str(flow["layer"]),
+                flow["path"],
+                number(flow["half_life"], ".1f"),
+                "never" if flow["horizon"] is None else str(flow["horizon"]),
+                MISSING if flow["rate"] is None else f"x {math.exp(flow['rate']):.3f}",
+            )
+        console.print(table)
+    if diagnosis["memory"]:
+        table = _plain_table("model", "uses tokens of context", "95 % interval")
+        for row in diagnosis["memory"]:
+            interval = f"{row['effective_low']:.0f}-{row['effective_high']:.0f}"
+            table.add_row(row["name"], f"{row['effective']:.0f}", interval)
+        console.print(table)
+    if (cure := diagnosis["cure"]) is not None:
+        table = _plain_table("remedy", "bits/byte", "gain", "half-life", "context", "tokens/s")
+        for row in (cure["untreated"], *cure["tried"]):
+            table.add_row(
+                row["name"],
+                number(row["bits_per_byte"]),
+                number(row["gain"], "+.3f"),
+                number(row["half_life"], ".1f"),
+                number(row["effective"], ".0f"),
+                scaled(row["tokens_per_second"]),
+            )
+        console.print(table)
+        if cure["tried"] and (cure["tried"][0]["gain"] or 0) > 0:
+            console.print(f"Try it: unrolled train ... {cure['tried'][0]['flags']}", markup=False)
+    console.print(f"Pictures and conditions: {report}", markup=False)
+
+
+def _plain_table(first: str, *others: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(first, no_wrap=True)
+    for heading in others:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table

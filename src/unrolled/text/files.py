@@ -145,6 +145,18 @@ def read_pieces(
             yield from _read_whole(path)
 
 
+def read_documents(
+    paths: Iterable[Path], column: str | None = None, documents: DocumentKind = "file"
+) -> Iterator[str]:
+    """Whole documents, one after the other; arguments and errors as those of `read_pieces`."""
+    begun = ""
+    for piece in read_pieces(paths, column, documents):
+        begun += piece.text
+        if piece.ends_document:
+            yield begun
+            begun = ""
+
+
 def _chunks(path: Path) -> Iterator[str]:
     """Decoded text of a file in chunks, the encoding found out first."""
     with open_bytes(path) as file:

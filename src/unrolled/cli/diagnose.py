@@ -1,0 +1,67 @@
+"""`unrolled diagnose`: what limits a model, and what helps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cyclopts import Parameter
+
+from ..config import Budget, DocumentKind
+from .options import Texts
+
+
+@Parameter(name="*", group="Text")
+@dataclass(frozen=True)
+class GivenTexts:
+    """How text is found in the given files, where it differs from the run's."""
+
+    column: str | None = None
+    """Column with the text, by name or position, in csv, tsv, jsonl and parquet."""
+    documents: DocumentKind | None = None
+    """Whether a whole file or each line of it is one document."""
+
+
+def diagnose(
+    run: Path,
+    texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
+    /,
+    *,
+    out: Path,
+    cure: str | None = None,
+    language: Literal["en", "zh"] = "en",
+    memory_seconds: float = 10.0,
+    options: GivenTexts = GivenTexts(),  # noqa: B008
+) -> int:
+    """Say whether gradients vanish or explode, how much context a model uses, and what helps.
+
+    Example: unrolled diagnose runs/a --out runs/a-diagnosis --cure 10m
+
+    Parameters
+    ----------
+    run
+        Run folder, of a language model or a classifier.
+    texts
+        Texts to measure on; default: the run's own. A classifier needs some.
+    out
+        Folder to write: report.html and results.json.
+    cure
+        Try the remedies in short trainings: wall-clock time for all (10m), or tokens for each
+        (2Mtokens).
+    language
+        Of the verdict and the report.
+    memory_seconds
+        About how long each model's used memory is measured: longer is more exact.
+    """
+    budget = None if cure is None else Budget.parse(cure)
+    from ..examination import REPORT, DiagnoseRequest
+    from ..examination import diagnose as library_diagnose
+    from .progress import Progress
+    from .tables import print_diagnosis
+
+    request = DiagnoseRequest(
+        run, tuple(texts), options.column, options.documents, budget, language, memory_seconds
+    )
+    with Progress() as progress:
+        result = library_diagnose(out, request, progress)
+    print_diagnosis(result, language, out / REPORT)
+    return 0

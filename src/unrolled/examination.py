@@ -1,0 +1,230 @@
+"""One run examined: gradients, dynamics, used memory, a verdict, and what helps."""
+
+import json
+import shutil
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from . import checkpoint
+from .atomic import write_atomically
+from .classification.files import FILE, load_classifier
+from .classification.flow import measure_words
+from .config import Budget, DocumentKind, RecurrentConfig
+from .cure import cure, text_of
+from .diagnosis.dynamics import measure_dynamics
+from .diagnosis.flow import NUM_ROWS, WARM_UP, gradient_flow, text_windows
+from .diagnosis.memory import measure_memory
+from .diagnosis.verdict import judge, judge_words
+from .errors import CheckpointError, ConfigError
+from .fit import Listener
+from .machine import machine, versions
+from .models.recurrent import RecurrentModel
+from .prepared import PreparedText
+from .report.diagnosis import html
+from .report.diagnosis_words import Language
+from .report.diagnosis_result import Diagnosis, GradientLook
+from .report.parts import finite
+from .text.files import find_files, read_documents
+from .text.store import SplitInfo, encode_texts
+
+REPORT, RESULTS, TRIALS = "report.html", "results.json", "trials"
+TEXT, GIVEN = "text", "given"
+"""Encoded texts, removed at the end."""
+BASELINE = "5-gram"
+LYAPUNOV_TOKENS = 1000
+MEMORY_SECONDS = 10.0
+NO_CURE = "Remedies are for recurrent models: leave --cure out."
+
+
+@dataclass(frozen=True)
+class DiagnoseRequest:
+    """What to examine."""
+
+    run: Path
+    texts: tuple[str, ...] = ()
+    """Files or folders to measure on; empty: the validation split of the run's own text."""
+    column: str | None = None
+    """Column of the texts in tables; None: that of the run."""
+    documents: DocumentKind | None = None
+    """What a document is in plain text; None: as in the run, a line for a classifier."""
+    cure: Budget | None = None
+    """For trying remedies: a time for all of them, or tokens for each; None: they are not tried."""
+    language: Language = "en"
+    """Of the report."""
+    memory_seconds: float = MEMORY_SECONDS
+    """About how long the used memory of the model, and of its 5-gram, is measured."""
+
+
+def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnosis:
+    """Examines a run and writes report.html and results.json.
+
+    Args:
+        out: A new or empty folder.
+        listener: Hears what is being done ("text"), and the records of trial trainings.
+
+    Raises:
+        UnrolledError: the run, its text or the request cannot be used.
+    """
+    if (request.run / FILE).is_file():
+        return _diagnose_classifier(out, request)
+    run = checkpoint.load(request.run)
+    if request.cure is not None and not isinstance(run.model_config, RecurrentConfig):
+        raise ConfigError("model", "a recurrent one", run.config["model"]["kind"], NO_CURE)
+    _make_folder(out)
+    threads, _ = torch.get_num_threads(), torch.set_num_threads(1)  # small steps: one is fastest
+    tokens, split, text = _text(run, request, out)
+    result = _measure(run, tokens, split, request, listener)
+    torch.set_num_threads(threads)
+    if request.cure is not None:
+        text = text or _own_text(run, request, out)
+        result["cure"] = cure(run, text, out / TRIALS, request.cure, listener)
+    for folder in (TEXT, GIVEN):
+        shutil.rmtree(out / folder, ignore_errors=True)
+    write_report(out, result, request.language)
+    return result
+
+
+def _make_folder(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CheckpointError(out, "is not empty", "Choose another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
+    """How much of the gradient arrives at each word of the given texts."""
+    if request.cure is not None:
+        raise ConfigError("model", "a language model", "a classifier", NO_CURE)
+    if not request.texts:
+        raise ConfigError("TEXT", "given for a classifier", "none", "Name files with texts.")
+    classifier = load_classifier(request.run)
+    paths = find_files(request.texts)
+    texts = list(read_documents(paths, request.column, request.documents or "line"))
+    words = measure_words(classifier, texts)
+    assert classifier.recurrent is not None
+    config = classifier.recurrent.model.config
+    result: Diagnosis = {
+        "title": ", ".join(Path(name).name for name in request.texts),
+        "model": config.kind,
+        "verdict": judge_words(words),
+        "flows": [],
+        "dynamics": None,
+        "memory": [],
+        "history": [],
+        "words": words,
+        "cure": None,
+        "conditions": {"classifier": str(request.run), "texts": len(texts), **asdict(config)},
+    }
+    _make_folder(out)
+    write_report(out, result, request.language)
+    return result
+
+
+def write_report(out: Path, result: Diagnosis, language: Language) -> None:
+    """Writes the page, and the figures as JSON."""
+    page, figures = html(result, language), json.dumps(finite(result), ensure_ascii=False, indent=1)
+    write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
+    write_atomically(out / RESULTS, lambda path: path.write_text(figures, "utf-8"))
+
+
+def _text(
+    run: checkpoint.Run, request: DiagnoseRequest, out: Path
+) -> tuple[NDArray[np.integer], SplitInfo, PreparedText | None]:
+    """Tokens to measure on: of the given texts, or of the run's own validation split."""
+    if request.texts:
+        data = run.config["data"]
+        column = data["column"] if request.column is None else request.column
+        documents = request.documents or data["documents"]
+        store = encode_texts(list(request.texts), run.tokenizer, out / GIVEN, column, documents)
+        return np.array(store.tokens("text")), store.split("text"), None
+    text = _own_text(run, request, out)
+    return text.store.tokens("valid"), text.store.split("valid"), text
+
+
+def _own_text(run: checkpoint.Run, request: DiagnoseRequest, out: Path) -> PreparedText:
+    """The run's training text once more, cut and encoded as it was."""
+    data = text_of(run)
+    if request.texts:
+        changes = {"column": request.column, "documents": request.documents}
+        given = {name: value for name, value in changes.items() if value is not None}
+        data = replace(data, texts=request.texts, valid=(), test=(), **given)
+    elif missing := [name for name in data.texts if name == "-" or not Path(name).exists()]:
+        problem = f"was trained on {missing[0]}, which is not there any more"
+        raise CheckpointError(run.path, problem, "Name a text after the run.")
+    text = PreparedText.prepare(data, out / TEXT)
+    if not request.texts and text.tokenizer.fingerprint != run.tokenizer.fingerprint:
+        problem = "was trained on a text that has changed since"
+        raise CheckpointError(run.path, problem, "Name a text after the run.")
+    return text
+
+
+def _measure(
+    run: checkpoint.Run,
+    tokens: NDArray[np.integer],
+    split: SplitInfo,
+    request: DiagnoseRequest,
+    listener: Listener,
+) -> Diagnosis:
+    def say(text: str) -> None:
+        listener({"kind": "text", "text": text})
+
+    kind, flows, dynamics = run.config["model"]["kind"], [], None
+    if isinstance(run.model, RecurrentModel):
+        say("Following gradients through time.")
+        exact = deepcopy(run.model).double()
+        windows = text_windows(tokens)
+        flows = gradient_flow(exact, windows, WARM_UP)
+        say("Measuring dynamics.")
+        longer = text_windows(tokens, NUM_ROWS, WARM_UP + LYAPUNOV_TOKENS)
+        dynamics = measure_dynamics(exact, longer, WARM_UP)
+    say("Measuring how much context is used.")
+    models = {kind: run.model} | {n: m for n, m in run.baselines.items() if n == BASELINE}
+    memory = [
+        measure_memory(name, model, tokens, split, seconds=request.memory_seconds)
+        for name, model in models.items()
+    ]
+    return {
+        "title": ", ".join(Path(name).name for name in request.texts or text_of(run).texts),
+        "model": kind,
+        "verdict": judge(flows),
+        "flows": flows,
+        "dynamics": dynamics,
+        "memory": memory,  # pyrefly: ignore
+        "history": history(checkpoint.read_log(run.path)),
+        "words": None,
+        "cure": None,
+        "conditions": _conditions(run, split, request),
+    }
+
+
+def history(records: Any) -> list[GradientLook]:
+    """The looks at the gradient that a training's log holds."""
+    keys = ("seconds", "tokens", "lags", "shares")
+    return [
+        {key: record[key] for key in keys}  # pyrefly: ignore
+        for record in records
+        if record.get("kind") == "gradient" and "lags" in record
+    ]
+
+
+def _conditions(
+    run: checkpoint.Run, split: SplitInfo, request: DiagnoseRequest
+) -> dict[str, Any]:
+    config = run.config
+    return {
+        "run": str(run.path),
+        "measured on": ", ".join(request.texts) or "the validation split of the run's own text",
+        "tokens": split.num_tokens,
+        "tokenizer": f"{config['tokenizer']['kind']}, {config['vocab_size']:,} symbols",
+        "gradients": f"float64, {NUM_ROWS} places in the text, {WARM_UP} tokens read before",
+        **{key: value for key, value in config["model"].items() if key != "kind"},
+        "machine": machine(),
+        "versions": ", ".join(f"{name} {value}" for name, value in versions().items()),
+        "date": date.today().isoformat(),
+    }
