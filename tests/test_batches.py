@@ -88,6 +88,16 @@ def test_lengths_vary_by_a_quarter_around_the_given_one(make_store):
     assert np.mean(lengths) == pytest.approx(20, abs=0.5)
 
 
+@pytest.mark.parametrize(
+    ("variation", "expected"), [(0.0, (20, 20)), (0.5, (10, 30)), (1.0, (1, 40))]
+)
+def test_lengths_vary_by_the_given_part(make_store, variation, expected):
+    store = make_store(40_000, train=text(40_000))
+    batches = BatchStream(store, "train", 2, 20, 0, length_variation=variation)
+    lengths = [batch.tokens.shape[1] for batch in epoch(batches)][:-1]
+    assert (min(lengths), max(lengths)) == expected
+
+
 def test_what_was_read_stays_when_the_file_is_mapped_anew(make_store):
     batches = stream(make_store, num_tokens=8000, batch_size=2, sequence_length=5)
     tokens = torch.cat([batch.tokens for batch in epoch(batches)], 1)

@@ -143,6 +143,49 @@ def test_the_norm_is_the_one_before_clipping(start):
     assert math.sqrt(clipped) == pytest.approx(1e-3, rel=1e-3)
 
 
+def test_entries_are_clipped_before_the_norm(start):
+    plain, clipped = start(), start(replace(CONFIG, clip_value=1e-3, clip_norm=1e-2))
+    batch, norms = plain.batches.take(), []
+    for training in (plain, clipped):
+        training.optimizer.zero_grad = lambda: None  # keeps the gradient to look at
+        torch.manual_seed(5)  # of dropout
+        norms.append(training.update(batch)[1])
+    assert norms[0] == pytest.approx(norms[1], rel=1e-6)  # the one before all clipping
+    expected = start()
+    torch.manual_seed(5)
+    expected.model.train()
+    scores, _ = expected.model.score(batch.tokens, batch.targets, expected.carried)
+    (-scores.mean()).backward()
+    cut = [value.grad.clamp(-1e-3, 1e-3) for value in expected.model.parameters()]
+    norm = math.sqrt(sum(float(grad.square().sum()) for grad in cut))
+    assert norm > 1e-2  # so that the norm is clipped too
+    for grad, value in zip(cut, clipped.model.parameters(), strict=True):
+        torch.testing.assert_close(value.grad, grad * 1e-2 / norm, rtol=1e-4, atol=1e-8)
+
+
+def test_without_carried_state_every_piece_begins_anew(start):
+    training, seen = start(replace(CONFIG, carry_state=False)), []
+    score = training.model.score
+    training.model.score = lambda *args: (seen.append(args[2]), score(*args))[1]
+    for _ in range(3):
+        training.update(training.batches.take())
+    assert [h.abs().max() + c.abs().max() for h, c in seen] == [0, 0, 0]
+
+
+def test_the_loss_that_is_told_is_the_main_one(start):
+    training = start()
+    batch = training.batches.take()
+    parts = (torch.tensor(7.0, requires_grad=True), torch.tensor(2.0), training.carried)
+    training.model.loss = lambda *args: parts
+    assert training.update(batch)[0] == 2.0
+    assert parts[0].grad == 1  # and what is minimized is the whole
+
+
+def test_pieces_vary_as_the_configuration_says(start):
+    training = start(replace(CONFIG, length_variation=0.0))
+    assert {training.batches.take().tokens.shape[1] for _ in range(5)} == {16}
+
+
 def test_the_log_has_the_norm_before_clipping(start, monkeypatch):
     clock = Time(monkeypatch)
     training = start(replace(CONFIG, clip_norm=1e-3))

@@ -93,3 +93,9 @@ def test_a_transformer_is_timed_with_a_full_window():
     config = TransformerConfig(hidden_size=8, num_layers=1, num_heads=2, context=16)
     _, counts = pace._carried(build(config, 11), config, torch.zeros(3, 5, dtype=torch.int64))
     assert counts.tolist() == [16, 16, 16]
+
+
+def test_attention_over_past_states_is_timed_with_a_full_window():
+    config = replace(LSTM, attention=16)
+    state = pace._carried(build(config, 11), config, torch.zeros(3, 5, dtype=torch.int64))
+    assert state[-1].tolist() == [16, 16, 16] and state[1].shape == (3, 16, 1, 8)

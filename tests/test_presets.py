@@ -5,6 +5,7 @@ import pytest
 from unrolled.config import Budget, NgramConfig, RecurrentConfig, TrainConfig, TransformerConfig
 from unrolled.errors import ConfigError
 from unrolled.presets import (
+    COMPARED,
     KINDS,
     model_preset,
     override,
@@ -64,6 +65,19 @@ def test_dropout_of_the_other_kinds():
     assert regularize(NgramConfig(), 100) == NgramConfig()
 
 
+def test_mingru_is_deep_residual_and_has_no_recurrent_weights_to_drop():
+    config = model_preset("mingru", "small", 70)
+    assert (config.num_layers, config.connections) == (3, "residual")
+    regular = regularize(config, 20)
+    assert regular.weight_dropout == 0 and regular.output_dropout > 0
+    assert model_preset("lstm", "small", 70).num_layers == 1
+
+
+def test_compared_are_the_kinds_of_the_first_version():
+    assert COMPARED == ("ngram", "rnn", "gru", "lstm", "transformer")
+    assert set(KINDS) - set(COMPARED) == {"mingru"}
+
+
 def test_override_replaces_what_is_given():
     config = override(RecurrentConfig(), hidden_size=9, num_layers=None, input_dropout=0.0)
     assert config == RecurrentConfig(hidden_size=9)
@@ -82,6 +96,18 @@ def test_override_replaces_what_is_given():
             "nonlinearity",
             "relu",
             "nonlinearity must be left out for gru, got relu.",
+        ),
+        (
+            RecurrentConfig(kind="mingru"),
+            "weight_dropout",
+            0.3,
+            "weight_dropout must be left out for mingru, got 0.3.",
+        ),
+        (
+            RecurrentConfig(kind="rnn"),
+            "gate_init",
+            "chrono",
+            "gate_init must be left out for rnn, got chrono.",
         ),
         (NgramConfig(), "hidden_size", 9, "hidden_size must be left out for ngram, got 9."),
         (
@@ -110,7 +136,7 @@ def test_superfluous_names_the_flag():
         (
             "mamba",
             "medium",
-            "model must be one of ngram, rnn, gru, lstm, transformer, got mamba. "
+            "model must be one of ngram, rnn, gru, lstm, mingru, transformer, got mamba. "
             "Choose one of these.",
         ),
         (

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .config import TrainConfig
 from .errors import ConfigError
 from .text.store import TokenStore
 
@@ -32,9 +33,16 @@ class BatchStream:
     """
 
     def __init__(
-        self, store: TokenStore, split: str, batch_size: int, sequence_length: int, seed: int
+        self,
+        store: TokenStore,
+        split: str,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        length_variation: float = TrainConfig.length_variation,
     ) -> None:
         self.store, self.split = store, split
+        self.length_variation = length_variation
         self.num_tokens = store.split(split).num_tokens
         self.batch_size = max(1, min(batch_size, self.num_tokens // (2 * sequence_length)))
         if self.num_tokens < 16:
@@ -56,11 +64,11 @@ class BatchStream:
         return self.lane_length * self.batch_size
 
     def take(self) -> Batch:
-        """Reads the next piece; its length varies by a quarter, so that cuts fall anywhere."""
+        """Reads the next piece; its length varies by `length_variation`: cuts fall anywhere."""
         starts_epoch = self.position == 0
         rng = np.random.default_rng((self.seed, self.epoch, self.position))
-        quarter = self.sequence_length // 4
-        length = self.sequence_length + int(rng.integers(-quarter, quarter + 1))
+        part = int(self.sequence_length * self.length_variation)
+        length = self.sequence_length + int(rng.integers(-part, part + 1))
         length = max(1, min(length, self.lane_length - self.position))
         piece = self._read(length + 1)
         self.position += length

@@ -16,7 +16,7 @@ from .config import Budget
 from .errors import CheckpointError, ConfigError
 from .fit import Listener
 from .prepared import PreparedText
-from .presets import KINDS, Kind
+from .presets import COMPARED, KINDS, Kind
 from .recommendation import recommend
 from .report.comparison import ComparedModel, Comparison, CurvePoint
 from .training import TrainRequest
@@ -33,7 +33,7 @@ class CompareRequest:
 
     train: TrainRequest
     """Text, size, settings and the whole budget; its kind and seed are replaced."""
-    kinds: tuple[Kind, ...] = KINDS
+    kinds: tuple[Kind, ...] = COMPARED
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
 

@@ -136,11 +136,23 @@ class RecurrentConfig:
     max_timescale: int = 100
     """Longest time scale of the chrono initialization, in tokens."""
     connections: Connections = "none"
-    """Whether each layer adds what it read (residual), or the softmax reads the sum of all layers."""
+    """residual: each layer adds what it read; sum: the softmax reads the sum of all layers."""
     attention: int = 0
     """Past states that one attention head looks back over; 0: no such head (Merity 2019)."""
     lookahead: float = 0.0
     """Weight of an auxiliary loss: a second projection predicts the token after the next."""
+
+
+UNUSED: dict[str, tuple[str, ...]] = {
+    "rnn": ("forget_bias", "gate_init"),
+    "gru": ("nonlinearity",),
+    "lstm": ("nonlinearity",),
+    "mingru": (
+        *("nonlinearity", "weight_dropout", "state_dropout", "zoneout", "layer_norm"),
+        "recurrent_init",
+    ),
+}
+"""Settings of RecurrentConfig that a kind of layer has nothing for."""
 
 
 @dataclass(frozen=True)
@@ -324,6 +336,7 @@ def _from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
 
 __all__ = [
     "SMALL_VOCABULARY",
+    "UNUSED",
     "Budget",
     "ClassifierConfig",
     "ClassifierTrainConfig",

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from .text.store import TokenStore
 
 Listener = Callable[[dict[str, Any]], None]
 """Hears every record: what the log has, the progress bar shows and diagnosis measures."""
+Watching = Callable[[float, float, bool], Iterable[dict[str, Any]]]
+"""Hears nats per token, the norm before clipping and whether it was clipped, after every update;
+answers with records to report."""
 
 EVALUATIONS, FEWEST_EVALUATIONS = 20, 8
 DIVERGED = "Diverged at step {step:,}; the best weights before it are kept. Lower --learning-rate."
@@ -70,7 +73,8 @@ class Training:
     def __post_init__(self) -> None:
         config = self.config
         self.batches = BatchStream(
-            self.store, "train", config.batch_size, config.sequence_length, config.seed
+            *(self.store, "train", config.batch_size, config.sequence_length, config.seed),
+            length_variation=config.length_variation,
         )
         self.sampler = make_sampler(self.unigram, config.candidates)
         self.optimizer = make_optimizer(self.model, config)
@@ -109,9 +113,12 @@ class Training:
         self.progress.seconds = self._resumed_seconds + time.monotonic() - self._started
 
     def update(self, batch: Batch) -> tuple[float, float]:
-        """Takes one optimizer step; returns nats per token and the norm before clipping."""
+        """Takes one optimizer step; returns nats per token and the norm before clipping.
+
+        The nats are those of the next tokens, without what else is minimized.
+        """
         began = time.monotonic()
-        if batch.starts_epoch:
+        if batch.starts_epoch or not self.config.carry_state:
             self.carried = self.model.initial_state(self.batches.batch_size)
         rate = self.config.learning_rate * schedule(self.fraction, self.config)
         for group in self.optimizer.param_groups:
@@ -119,13 +126,12 @@ class Training:
         self.model.train()
         candidates = self.sampler.draw() if self.sampler else None
         with autocast(self.config.precision):
-            log_probs, state = self.model.score(
+            loss, main, state = self.model.loss(
                 batch.tokens, batch.targets, self.carried, candidates
             )
-        loss = -log_probs.mean()
         loss.backward()
         self.carried = detach_state(state)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        norm = clip_gradients(self.model, self.config)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.progress.step += 1
@@ -134,7 +140,7 @@ class Training:
         if self.fraction >= 1 - self.config.average_fraction:
             self._average()
         self.progress.update_seconds += time.monotonic() - began
-        return loss.item(), norm.item()
+        return main.item(), norm.item()
 
     def _average(self) -> None:
         """Uniform running mean of the weights of the tail."""
@@ -248,12 +254,23 @@ class Training:
         return time.monotonic() - self._saved >= self.config.checkpoint_seconds
 
 
-def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambda: False) -> float:
+def unwatched(nats: float, norm: float, clipped: bool) -> tuple[()]:
+    """Has nothing to report about an update."""
+    return ()
+
+
+def fit(
+    training: Training,
+    listener: Listener,
+    stop: Callable[[], bool] = lambda: False,
+    watch: Watching = unwatched,
+) -> float:
     """Trains until the budget is used up; the model then has the best weights.
 
     Args:
         listener: Receives every record that also goes into the log.
         stop: Asked after every step; once true, a checkpoint is written and training ends.
+        watch: Hears every update; its records are reported like all others.
 
     Returns:
         Nats per token on the first validation tokens.
@@ -264,7 +281,7 @@ def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambd
     progress = training.progress
     train_info, valid_info = (training.store.split(name) for name in ("train", "valid"))
 
-    def report(kind: str, **values: float | str) -> None:
+    def report(kind: str, **values: Any) -> None:
         record = {"kind": kind, **training.standing(), **values}
         checkpoint.append_log(training.run, record)
         listener(record)
@@ -279,6 +296,8 @@ def fit(training: Training, listener: Listener, stop: Callable[[], bool] = lambd
         if not math.isfinite(nats):
             report("diverged", text=DIVERGED.format(step=progress.step))
             break
+        for record in watch(nats, norm, norm > training.config.clip_norm):
+            report(**record)
         if time.monotonic() - heard > 0.5:
             heard = time.monotonic()
             report("train", train=to_bits_per_byte(nats, train_info), gradient_norm=norm)
@@ -314,6 +333,20 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
     ]
     betas = (config.beta1, config.beta2)
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
+
+
+def clip_gradients(model: nn.Module, config: TrainConfig) -> Tensor:
+    """Clips the gradient, single entries first, then its norm; returns the norm before either.
+
+    Source: Mikolov 2012 (entries), Pascanu et al. 2013 (norm).
+    """
+    if not config.clip_value:
+        return nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+    grads = [value.grad for value in model.parameters() if value.grad is not None]
+    norm = nn.utils.get_total_norm(grads)
+    nn.utils.clip_grad_value_(model.parameters(), config.clip_value)
+    nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+    return norm
 
 
 def autocast(precision: str) -> torch.autocast:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .config import ModelConfig, Precision, TrainConfig, TransformerConfig
+from .config import ModelConfig, Precision, RecurrentConfig, TrainConfig, TransformerConfig
 from .fit import autocast
 from .machine import num_cores
 from .models.base import State
@@ -77,16 +77,19 @@ def _step_seconds(model: NeuralModel, model_config: ModelConfig, config: TrainCo
     for _ in range(2):
         began = time.perf_counter()
         with autocast(config.precision):
-            log_probs, _ = model.score(tokens, tokens, state, candidates)
-        (-log_probs.mean()).backward()
+            loss, _, _ = model.loss(tokens, tokens, state, candidates)
+        loss.backward()
         times.append(time.perf_counter() - began)
     model.zero_grad()
     return min(times)
 
 
 def _carried(model: NeuralModel, model_config: ModelConfig, tokens: Tensor) -> State:
-    """An empty state, or a Transformer's full window: that is what most of its steps cost."""
+    """An empty state, or attention's full window: that is what most steps cost."""
     state = model.initial_state(len(tokens))
+    if isinstance(model_config, RecurrentConfig) and model_config.attention:
+        *others, counts = state
+        return *others, counts + model_config.attention
     if isinstance(model_config, TransformerConfig):
         layers, counts = state
         return layers, counts + model_config.context

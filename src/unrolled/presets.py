@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 from .config import (
     SMALL_VOCABULARY,
+    UNUSED,
     ModelConfig,
     NgramConfig,
     RecurrentConfig,
@@ -14,8 +15,10 @@ from .config import (
 )
 from .errors import ConfigError
 
-Kind: TypeAlias = Literal["ngram", "rnn", "gru", "lstm", "transformer"]
-KINDS: tuple[Kind, ...] = ("ngram", "rnn", "gru", "lstm", "transformer")
+Kind: TypeAlias = Literal["ngram", "rnn", "gru", "lstm", "mingru", "transformer"]
+KINDS: tuple[Kind, ...] = ("ngram", "rnn", "gru", "lstm", "mingru", "transformer")
+COMPARED: tuple[Kind, ...] = ("ngram", "rnn", "gru", "lstm", "transformer")
+"""What is compared where nothing is chosen."""
 
 LARGE_VOCABULARY = 5000
 """From here on the softmax is most of a step, and a fifth of it serves as well."""
@@ -26,7 +29,15 @@ TRANSFORMER: dict[Size, tuple[int, int, int]] = {  # width, layers, heads
     "medium": (256, 4, 4),
     "large": (384, 6, 6),
 }
-LEARNING_RATE: dict[Kind, float] = {"rnn": 1e-3, "gru": 3e-3, "lstm": 4e-3, "transformer": 2e-3}
+MINGRU_LAYERS = 3
+"""Its gates see what came before only through the layers below."""
+LEARNING_RATE: dict[Kind, float] = {
+    "rnn": 1e-3,
+    "gru": 3e-3,
+    "lstm": 4e-3,
+    "mingru": 6e-3,
+    "transformer": 2e-3,
+}
 
 
 def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
@@ -46,9 +57,12 @@ def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
         width, layers, heads = TRANSFORMER[size]
         return TransformerConfig(hidden_size=width, num_layers=layers, num_heads=heads)
     hidden = HIDDEN[size]
-    return RecurrentConfig(
+    config = RecurrentConfig(
         kind=kind, hidden_size=hidden, embedding_size=min(hidden // 2, 128 if letters else 256)
     )
+    if kind == "mingru":
+        return replace(config, num_layers=MINGRU_LAYERS, connections="residual")
+    return config
 
 
 def train_preset(kind: Kind, vocab_size: int) -> TrainConfig:
@@ -69,7 +83,7 @@ def regularize(config: ModelConfig, num_epochs: float) -> ModelConfig:
             input_dropout=strength / 2,
             hidden_dropout=strength / 2,
             output_dropout=strength,
-            weight_dropout=strength / 2,
+            weight_dropout=0.0 if config.kind == "mingru" else strength / 2,
         )
     if isinstance(config, TransformerConfig):
         return replace(config, dropout=strength / 2)
@@ -85,8 +99,7 @@ def override(config: Any, **values: Any) -> Any:
     given = {name: value for name, value in values.items() if value is not None}
     kind = getattr(config, "kind", type(config).__name__)
     for name, value in given.items():
-        gated = name == "nonlinearity" and kind in ("gru", "lstm")  # they have their own
-        if gated or not hasattr(config, name):
+        if name in UNUSED.get(kind, ()) or not hasattr(config, name):
             raise superfluous(name, kind, value)
     return replace(config, **given)
 

@@ -95,7 +95,9 @@ def test_what_is_wrong_with_the_data(texts, labels, kind, said):
 
 def test_what_is_wrong_with_the_settings(reviews):
     texts, names = reviews
-    with pytest.raises(ConfigError, match="kind must be one of linear, rnn, gru, lstm, got xlstm"):
+    with pytest.raises(
+        ConfigError, match="kind must be one of linear, rnn, gru, lstm, mingru, got xlstm"
+    ):
         TextClassifier("xlstm").fit(texts, names)
     with pytest.raises(ConfigError, match="hidden_sizes must be"):
         quick(hidden_sizes=(0,)).fit(texts, names)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from unrolled import training as language
+from unrolled.classification import pretrained as pretrained_module
 from unrolled.classification.classifier import plain
 from unrolled.classification.documents import Documents
 from unrolled.classification.evaluation import evaluate_classifier
@@ -197,6 +198,24 @@ def test_a_classifier_begins_from_a_language_model(language_model, reviews):
 def test_what_is_no_language_model(tmp_path, language_model):
     with pytest.raises(CheckpointError, match="is not a run folder"):
         Pretrained.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "default"),
+    [("layer_norm", True, False), ("connections", "sum", "none"), ("attention", 4, 0)],
+)
+def test_a_language_model_with_more_in_it_is_refused(
+    language_model, monkeypatch, name, value, default
+):
+    opened = pretrained_module.load(language_model)
+    opened.config["model"][name] = value
+    monkeypatch.setattr(pretrained_module, "load", lambda run: opened)
+    with pytest.raises(CheckpointError) as caught:
+        Pretrained.open(language_model)
+    assert str(caught.value) == (
+        f"{language_model} has {name} {value}, which a classifier cannot take over. "
+        f"Train one with {name} {default}."
+    )
 
 
 def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path):

@@ -9,7 +9,7 @@ from unrolled.models import classifier
 from unrolled.models.classifier import RecurrentClassifier, reverse
 from unrolled.nn.pooling import Pool
 
-KINDS = ("rnn", "gru", "lstm")
+KINDS = ("rnn", "gru", "lstm", "mingru")
 
 
 def make(**settings) -> RecurrentClassifier:
@@ -129,6 +129,10 @@ def test_parameter_groups_go_from_the_output_to_the_words():
         ({"hidden_sizes": ()}, "hidden_sizes must be one or more widths"),
         ({"embedding_size": 0}, "embedding_size must be at least 1, got 0"),
         ({"word_dropout": 1.0}, "word_dropout must be at least 0 and below 1, got 1.0"),
+        (
+            {"kind": "mingru", "weight_dropout": 0.1},
+            "weight_dropout must be left at 0.0 for mingru, got 0.1",
+        ),
     ],
 )
 def test_wrong_settings(settings, said):

@@ -42,6 +42,36 @@ def test_each_dropout_acts_in_training_only(place):
     assert torch.equal(stack(x, state)[0], stack(x, state)[0])
 
 
+@pytest.mark.parametrize("connections", ["residual", "sum"])
+def test_connections_are_their_sums(connections):
+    layers = [GRU(5, 17), GRU(17, 17), GRU(17, 17)]
+    stack, x = RecurrentStack(layers, connections=connections), torch.randn(3, 6, 5)
+    state = torch.randn(3, 3, 17)
+    below, outputs = x.transpose(0, 1), []
+    for number, layer in enumerate(layers):
+        y = layer(below, state[:, number])[0]
+        # The first layer is of another width than what it reads.
+        below = y + below if connections == "residual" and number else y
+        outputs.append(below)
+    expected = sum(outputs) if connections == "sum" else outputs[-1]
+    found, last = stack(x, state)
+    torch.testing.assert_close(found, expected.transpose(0, 1))
+    assert last.shape == state.shape
+
+
+def test_a_runner_runs_every_layer():
+    stack, x = RecurrentStack([GRU(5, 17), GRU(17, 17)], connections="sum"), torch.randn(3, 6, 5)
+    seen = []
+
+    def run(layer, x, *states):
+        seen.append(layer)
+        return layer(x, *states)
+
+    expected, _ = stack(x, stack.initial_state(3))
+    assert torch.equal(stack(x, stack.initial_state(3), run)[0], expected)
+    assert seen == list(stack.layers)
+
+
 def test_a_state_of_another_batch_is_refused():
     stack = RecurrentStack([GRU(5, 17)])
     with pytest.raises(ShapeError) as caught:

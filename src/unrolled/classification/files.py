@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..atomic import write_atomically
+from ..checkpoint import CLASSIFIER
 from ..config import classifier_config_from_dict, classifier_train_config_from_dict
 from ..errors import CheckpointError, ConfigError
 from ..models.classifier import RecurrentClassifier
@@ -18,7 +19,7 @@ from ..text.tokenizers import tokenizer_from_dict
 from .classifier import Classifier, RecurrentMember
 from .linear import LinearModel
 
-FILE, FORMAT = "classifier.safetensors", "unrolled classifier 1"
+FILE, FORMAT = CLASSIFIER, "unrolled classifier 1"
 REMEDY = "Restore it, or train again."
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..config import Budget, Size
-from ..presets import KINDS, Kind
+from ..presets import COMPARED, Kind
 from .options import DataOptions, Texts, required
 
 
@@ -18,7 +18,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     *,
     out: Path,
     budget: str = "10m",
-    models: Annotated[tuple[Kind, ...], Parameter(negative=(), consume_multiple=True)] = KINDS,
+    models: Annotated[tuple[Kind, ...], Parameter(negative=(), consume_multiple=True)] = COMPARED,
     size: Size = "medium",
     seeds: int = 1,
     seed: int = 0,

@@ -5,7 +5,14 @@ from typing import Annotated, Literal
 
 from cyclopts import CycloptsError, Parameter
 
-from ..config import DataConfig, DocumentKind, TokenizerKind
+from ..config import (
+    Connections,
+    DataConfig,
+    DocumentKind,
+    GateInit,
+    RecurrentInit,
+    TokenizerKind,
+)
 from ..errors import ConfigError
 
 Texts = Annotated[
@@ -90,6 +97,26 @@ class ModelOptions:
     """Of recurrent models: share of the symbols that are left out of a step."""
     weight_dropout: float | None = None
     """Of recurrent models: on the weights from one time step to the next."""
+    state_dropout: float | None = None
+    """Of rnn, gru, lstm: on the state that a step reads, the same units at every step."""
+    zoneout: float | None = None
+    """Of rnn, gru, lstm: probability that a unit keeps its state for a step."""
+    layer_norm: Annotated[bool | None, Parameter(negative=())] = None
+    """Of rnn, gru, lstm: normalize what a cell adds up."""
+    recurrent_init: RecurrentInit | None = None
+    """Of rnn, gru, lstm: what the recurrent matrix starts as; identity suits relu."""
+    forget_bias: float | None = None
+    """Of gru, lstm, mingru: where the gate that keeps the state starts; more keeps longer."""
+    gate_init: GateInit | None = None
+    """Of gru, lstm, mingru: how that bias is spread; chrono: time scales up to --max-timescale."""
+    max_timescale: int | None = None
+    """Of --gate-init chrono, in tokens."""
+    connections: Connections | None = None
+    """Of recurrent models: layers add what they read, or the softmax reads the sum of all."""
+    attention: int | None = None
+    """Of recurrent models: past outputs that one attention head looks back over."""
+    lookahead: float | None = None
+    """Of recurrent models: weight of also predicting the token after the next in training."""
 
 
 @Parameter(name="*", group="Training")
@@ -109,6 +136,12 @@ class TrainOptions:
     """Of AdamW, on matrices."""
     clip_norm: float | None = None
     """Largest norm of the gradient."""
+    clip_value: float | None = None
+    """Largest single entry of the gradient, clipped before the norm; 0: not clipped."""
+    carry_state: bool | None = None
+    """Whether a piece of text begins with the state that the one before it left."""
+    length_variation: float | None = None
+    """By what part the length of a piece varies around --sequence-length."""
     beta1: float | None = None
     """Of AdamW."""
     beta2: float | None = None

@@ -12,10 +12,16 @@ from ..nn.dropout import locked_dropout
 from ..nn.elman import Elman
 from ..nn.gru import GRU
 from ..nn.lstm import LSTM
+from ..nn.min_gru import MinGRU
 from ..nn.pooling import PARTS, Pool
 from ..nn.stack import Layer
 
-LAYERS: dict[RecurrentKind, type[Layer]] = {"rnn": Elman, "gru": GRU, "lstm": LSTM}
+LAYERS: dict[RecurrentKind, type[Elman | GRU | LSTM | MinGRU]] = {
+    "rnn": Elman,
+    "gru": GRU,
+    "lstm": LSTM,
+    "mingru": MinGRU,
+}
 PIECE = 1024
 """Time steps computed at a time; between pieces the state is carried, but no gradient."""
 GRADIENT_TOKENS = 1 << 15
@@ -122,7 +128,10 @@ def _layer(config: ClassifierConfig, input_size: int, hidden_size: int) -> Layer
     sizes = input_size, hidden_size
     if config.kind == "rnn":
         return Elman(*sizes, config.nonlinearity, config.weight_dropout)
-    return LAYERS[config.kind](*sizes, weight_dropout=config.weight_dropout)
+    if config.kind == "mingru":
+        return MinGRU(*sizes)
+    kinds = {"gru": GRU, "lstm": LSTM}
+    return kinds[config.kind](*sizes, config.weight_dropout)
 
 
 def reverse(tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -137,6 +146,9 @@ def _check(config: ClassifierConfig) -> None:
         raise ConfigError("hidden_sizes", "one or more widths", config.hidden_sizes, "Write 128.")
     if config.embedding_size < 1:
         raise ConfigError("embedding_size", "at least 1", config.embedding_size, "Write 128.")
+    if config.kind == "mingru" and config.weight_dropout:
+        rule, remedy = "left at 0.0 for mingru", "It has nothing that this could act on."
+        raise ConfigError("weight_dropout", rule, config.weight_dropout, remedy)
     for name in ("dropout", "word_dropout", "hidden_dropout", "weight_dropout"):
         if not 0 <= (value := getattr(config, name)) < 1:
             raise ConfigError(name, "at least 0 and below 1", value, "Use for example 0.3.")

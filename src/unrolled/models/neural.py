@@ -47,6 +47,20 @@ class NeuralModel(nn.Module, ABC):
             scores.append(self.embedding.score(hidden, following, candidates))
         return torch.cat(scores, 1), state
 
+    def loss(
+        self, tokens: Tensor, targets: Tensor, state: Any, candidates: Candidates | None = None
+    ) -> tuple[Tensor, Tensor, State]:
+        """What training minimizes, for `tokens` and `targets (B, T)`.
+
+        Returns:
+            loss: Nats, auxiliary losses included.
+            main: Mean nats of a target alone.
+            state: What has been read now.
+        """
+        log_probs, state = self.score(tokens, targets, state, candidates)
+        main = -log_probs.mean()
+        return main, main, state
+
     def set_output_bias(self, log_probs: Tensor) -> None:
         """Starts from the unigram distribution, `(V,)` in nats: saves the first hundred steps."""
         self.embedding.set_bias(log_probs)

@@ -51,3 +51,20 @@ def weight_dropout(weight: Tensor, p: float, training: bool) -> Tensor:
     # Bernoulli bytes cost a third of the floats that F.dropout draws.
     keep = torch.empty_like(weight, dtype=torch.uint8).bernoulli_(1 - p)
     return weight * keep / (1 - p)
+
+
+def zoneout(new: Tensor, old: Tensor, p: float, training: bool) -> Tensor:
+    """A step's new state, in which some units keep the old one: the state is never dropped.
+
+    In evaluation every unit is at its expectation, (1 - p) new + p old.
+    Source: Krueger et al. 2017 (arXiv 1606.01305).
+
+    Args:
+        new, old: State after and before the step, each `(B, H)`.
+        p: Probability of a unit to keep its state.
+    """
+    if p == 0:
+        return new
+    if not training:
+        return torch.lerp(new, old, p)
+    return torch.where(torch.rand_like(new) < p, old, new)

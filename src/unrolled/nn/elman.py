@@ -11,6 +11,8 @@ class Elman(nn.Module):
     """Parameters of one Elman layer: `weight_ih (H, E)`, `weight_hh (H, H)`, `bias (H,)`."""
 
     num_states = 1
+    keep_gate: tuple[str, bool] | None = None
+    """Gate that keeps the state, and whether what it keeps is 1 minus the gate."""
 
     def __init__(
         self,
@@ -33,3 +35,11 @@ class Elman(nn.Module):
         """Reads `x (T, B, E)` from state `h (B, H)`; returns `y (T, B, H)` and the next state."""
         weight_hh = weight_dropout(self.weight_hh, self.weight_dropout, self.training)
         return elman(x, h, self.weight_ih, weight_hh, self.bias, self.nonlinearity)
+
+    def gates(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
+        """None: an Elman layer has no gates."""
+        return {}
+
+    def gates_of(self, inputs: Tensor, hidden: Tensor) -> dict[str, Tensor]:
+        """None."""
+        return {}

@@ -2,8 +2,9 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from ..ops.gru import gru
+from ..ops.gru import gru, gru_gates
 from .dropout import weight_dropout
 
 
@@ -15,6 +16,8 @@ class GRU(nn.Module):
     """
 
     num_states = 1
+    keep_gate: tuple[str, bool] | None = ("update", False)
+    """Gate that keeps the state, and whether what it keeps is 1 minus the gate."""
 
     def __init__(self, input_size: int, hidden_size: int, weight_dropout: float = 0.0) -> None:
         super().__init__()
@@ -33,3 +36,17 @@ class GRU(nn.Module):
         """Reads `x (T, B, E)` from state `h (B, H)`; returns `y (T, B, H)` and the next state."""
         weight_hh = weight_dropout(self.weight_hh, self.weight_dropout, self.training)
         return gru(x, h, self.weight_ih, weight_hh, self.bias_ih, self.bias_hh)
+
+    def gates(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
+        """Activations `(T, B, H)` of the gates for inputs `x (T, B, E)`.
+
+        Args:
+            h: State before each step, `(T, B, H)`.
+        """
+        inputs = F.linear(x, self.weight_ih, self.bias_ih)
+        return self.gates_of(inputs, F.linear(h, self.weight_hh, self.bias_hh))
+
+    def gates_of(self, inputs: Tensor, hidden: Tensor) -> dict[str, Tensor]:
+        """The gates from W_ih x and W_hh h with their biases, each `(..., 3H)`."""
+        reset, update = gru_gates(inputs, hidden)
+        return {"reset": reset, "update": update}

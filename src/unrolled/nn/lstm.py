@@ -2,8 +2,9 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from ..ops.lstm import lstm
+from ..ops.lstm import lstm, lstm_gates
 from .dropout import weight_dropout
 
 
@@ -15,6 +16,8 @@ class LSTM(nn.Module):
     """
 
     num_states = 2
+    keep_gate: tuple[str, bool] | None = ("forget", False)
+    """Gate that keeps the state, and whether what it keeps is 1 minus the gate."""
 
     def __init__(self, input_size: int, hidden_size: int, weight_dropout: float = 0.0) -> None:
         super().__init__()
@@ -33,3 +36,17 @@ class LSTM(nn.Module):
         """Reads `x (T, B, E)` from `h, c (B, H)`; returns `y (T, B, H)` and the next state."""
         weight_hh = weight_dropout(self.weight_hh, self.weight_dropout, self.training)
         return lstm(x, h, c, self.weight_ih, weight_hh, self.bias)
+
+    def gates(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
+        """Activations `(T, B, H)` of the gates for inputs `x (T, B, E)`.
+
+        Args:
+            h: State before each step, `(T, B, H)`.
+        """
+        inputs = F.linear(x, self.weight_ih, self.bias)
+        return self.gates_of(inputs, F.linear(h, self.weight_hh))
+
+    def gates_of(self, inputs: Tensor, hidden: Tensor) -> dict[str, Tensor]:
+        """The gates from W_ih x and W_hh h with their biases, each `(..., 4H)`."""
+        gates = lstm_gates(inputs + hidden)
+        return dict(zip(("input", "forget", "output"), gates, strict=True))

@@ -16,6 +16,8 @@ class MinGRU(nn.Module):
     """
 
     num_states = 1
+    keep_gate: tuple[str, bool] | None = ("update", True)
+    """Gate that keeps the state, and whether what it keeps is 1 minus the gate."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -31,3 +33,8 @@ class MinGRU(nn.Module):
         update, candidate = F.linear(x, self.weight, self.bias).to(h.dtype).chunk(2, -1)
         update = torch.sigmoid(update)
         return scan(1 - update, update * candidate, h)
+
+    def gates(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
+        """Activations `(T, B, H)` of the gate for inputs `x (T, B, E)`; it does not look at h."""
+        update, _ = F.linear(x, self.weight, self.bias).to(h.dtype).chunk(2, -1)
+        return {"update": torch.sigmoid(update)}

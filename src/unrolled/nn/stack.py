@@ -6,14 +6,16 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from ..config import Connections
 from ..errors import ShapeError
 from .dropout import locked_dropout
 from .elman import Elman
 from .gru import GRU
 from .lstm import LSTM
 from .min_gru import MinGRU
+from .modified import Modified
 
-Layer: TypeAlias = Elman | GRU | LSTM | MinGRU
+Layer: TypeAlias = Elman | GRU | LSTM | MinGRU | Modified
 StackState: TypeAlias = Tensor | tuple[Tensor, ...]
 Runner: TypeAlias = Callable[..., tuple[Tensor, ...]]
 """Runs a layer: `(layer, x (T, B, E), *states) -> (y (T, B, H), *states)`."""
@@ -27,8 +29,13 @@ def run_layer(layer: Any, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
 class RecurrentStack(nn.Module):
     """Runs L layers of one kind, each on the outputs of the one below.
 
-    Batch-first outside, time-major inside. The state is `(B, L, H)` for Elman and GRU, and a tuple
-    `(h, c)` of such for LSTM.
+    Batch-first outside, time-major inside. The state is `(B, L, H)` for Elman, GRU and minGRU, and
+    a tuple `(h, c)` of such for LSTM.
+
+    Args:
+        connections: "residual": each layer as wide as what it reads adds it to its outputs (He et
+            al. 2016); "sum": what leaves the stack is the sum of all layers' outputs, so that the
+            loss reaches each of them at once (Graves 2013 has such skip connections).
     """
 
     def __init__(
@@ -37,11 +44,13 @@ class RecurrentStack(nn.Module):
         input_dropout: float = 0.0,
         hidden_dropout: float = 0.0,
         output_dropout: float = 0.0,
+        connections: Connections = "none",
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.dropouts = [input_dropout] + [hidden_dropout] * (len(layers) - 1)
         self.output_dropout = output_dropout
+        self.connections: Connections = connections
         self.num_states = layers[0].num_states
         self.hidden_size = layers[0].hidden_size
 
@@ -55,7 +64,7 @@ class RecurrentStack(nn.Module):
     def forward(
         self, x: Tensor, state: StackState, run: Runner = run_layer
     ) -> tuple[Tensor, StackState]:
-        """Reads `x (B, T, E)`; returns the top layer's outputs `(B, T, H)` and the next state.
+        """Reads `x (B, T, E)`; returns outputs `(B, T, H)`, the top layer's, and the next state.
 
         Raises:
             ShapeError: the state belongs to another batch size or model.
@@ -65,12 +74,18 @@ class RecurrentStack(nn.Module):
         for part in parts:
             if part.shape != expected:
                 raise ShapeError("state", f"(B, L, H) = {expected}", tuple(part.shape))
-        columns = []
+        columns, outputs = [], []
         y = x.transpose(0, 1)  # (T, B, E)
         for index, (layer, dropout) in enumerate(zip(self.layers, self.dropouts, strict=True)):
-            y = locked_dropout(y, dropout, self.training)
+            below = y
+            y = locked_dropout(below, dropout, self.training)
             y, *column = run(layer, y, *(part[:, index] for part in parts))
+            if self.connections == "residual" and y.shape == below.shape:
+                y = y + below
             columns.append(column)
+            outputs.append(y)
+        if self.connections == "sum":
+            y = torch.stack(outputs).sum(0)
         y = locked_dropout(y, self.output_dropout, self.training)
         # bfloat16 autocast may have rounded the state; it is kept in the parameters' type.
         carried = tuple(

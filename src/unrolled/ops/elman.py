@@ -33,12 +33,17 @@ def elman_reference(
         y: Hidden state of every step, `(T, B, H)`.
         h: State after the last step, `(B, H)`; feed it back to continue the text.
     """
-    activate = {"tanh": torch.tanh, "relu": torch.relu}[nonlinearity]
     steps = []
     for inputs in F.linear(x, weight_ih, bias):
-        h = activate(inputs + h @ weight_hh.T)
+        h = elman_step(inputs, h @ weight_hh.T, nonlinearity)
         steps.append(h)
     return torch.stack(steps), h
+
+
+def elman_step(inputs: Tensor, hidden: Tensor, nonlinearity: Nonlinearity = "tanh") -> Tensor:
+    """The next h, `(B, H)`, from W_ih x + b and W_hh h, each `(B, H)`."""
+    activate = {"tanh": torch.tanh, "relu": torch.relu}[nonlinearity]
+    return activate(inputs + hidden)
 
 
 def elman(

@@ -35,14 +35,23 @@ def gru_reference(
     """
     steps = []
     for inputs in F.linear(x, weight_ih, bias_ih):
-        input_r, input_z, input_n = inputs.chunk(3, -1)
-        hidden_r, hidden_z, hidden_n = F.linear(h, weight_hh, bias_hh).chunk(3, -1)
-        reset = torch.sigmoid(input_r + hidden_r)
-        update = torch.sigmoid(input_z + hidden_z)
-        candidate = torch.tanh(input_n + reset * hidden_n)
-        h = (1 - update) * candidate + update * h
+        h = gru_step(inputs, F.linear(h, weight_hh, bias_hh), h)
         steps.append(h)
     return torch.stack(steps), h
+
+
+def gru_step(inputs: Tensor, hidden: Tensor, h: Tensor) -> Tensor:
+    """The next h, `(B, H)`, from W_ih x + b_ih and W_hh h + b_hh, each `(B, 3H)`, and h."""
+    reset, update = gru_gates(inputs, hidden)
+    candidate = torch.tanh(inputs.chunk(3, -1)[2] + reset * hidden.chunk(3, -1)[2])
+    return (1 - update) * candidate + update * h
+
+
+def gru_gates(inputs: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """Reset and update gate, r and z, each `(..., H)`, from the same sums, each `(..., 3H)`."""
+    input_r, input_z, _ = inputs.chunk(3, -1)
+    hidden_r, hidden_z, _ = hidden.chunk(3, -1)
+    return torch.sigmoid(input_r + hidden_r), torch.sigmoid(input_z + hidden_z)
 
 
 def gru(

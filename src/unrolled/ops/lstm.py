@@ -1,5 +1,6 @@
 """The long short-term memory: a plain loop, the compiled kernel, and torch's own layer."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -30,11 +31,29 @@ def lstm_reference(
     """
     steps = []
     for inputs in F.linear(x, weight_ih, bias):
-        i, f, g, o = (inputs + h @ weight_hh.T).chunk(4, -1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
+        h, c = lstm_step(inputs, h @ weight_hh.T, c)
         steps.append(h)
     return torch.stack(steps), h, c
+
+
+def lstm_step(
+    inputs: Tensor, hidden: Tensor, c: Tensor, normalize: Callable[[Tensor], Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
+    """The next h and c, each `(B, H)`, from W_ih x + b and W_hh h, each `(B, 4H)`, and c.
+
+    Args:
+        normalize: Given, it is applied to c where the output looks at it.
+    """
+    sums = inputs + hidden
+    i, f, o = lstm_gates(sums)
+    c = f * c + i * torch.tanh(sums.chunk(4, -1)[2])
+    return o * torch.tanh(c if normalize is None else normalize(c)), c
+
+
+def lstm_gates(sums: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Input, forget and output gate, each `(..., H)`, from W_ih x + W_hh h + b, `(..., 4H)`."""
+    i, f, _, o = sums.chunk(4, -1)
+    return torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o)
 
 
 def lstm(
