@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
+from math import log10
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from .comparison import Baseline, ComparedModel
@@ -26,6 +27,16 @@ class Level(TypedDict):
     name: str
     colour: int | None
     y: float
+
+
+class Mark(TypedDict):
+    """A ring on a line, with a bar from `low` to `high` along the x axis."""
+
+    colour: int
+    x: float
+    y: float
+    low: float
+    high: float
 
 
 Scale: TypeAlias = Literal["linear", "log"]
@@ -143,6 +154,9 @@ def chart(
     series: Sequence[Series],
     settled: Sequence[float],
     levels: Sequence[Level] = (),
+    *,
+    y_scale: Scale = "linear",
+    marks: Sequence[Mark] = (),
 ) -> str:
     """A figure whose data page.js draws; nothing where there is nothing to draw.
 
@@ -150,14 +164,21 @@ def chart(
         x: Label of the x axis.
         settled: Values that must be in the picture; it may cut off the rest of a line.
         levels: Those far from the picture are named below it instead.
+        y_scale: On a logarithmic y axis every value, level and mark is above 0.
     """
     if not settled:
         return ""
     ends = [row["y"][-1] for row in series if row["y"]]
-    low, high = _frame(settled, [*ends, *(level["y"] for level in levels)])
+    frame = _frame if y_scale == "linear" else _log_frame
+    low, high = frame(settled, [*ends, *(level["y"] for level in levels)])
     inside = [level for level in levels if low <= level["y"] <= high]
     shown = [row for row in series if row["x"]]
-    data = {"x": x, "scale": scale, "y": [low, high], "series": shown, "levels": inside}
+    data: dict[str, Any] = {"x": x, "scale": scale, "y": [low, high]}
+    data |= {"series": shown, "levels": inside}
+    if y_scale == "log":
+        data["yScale"] = y_scale
+    if marks:
+        data["marks"] = marks
     note = _outside("Above", [level for level in levels if level["y"] > high])
     note += _outside("Below", [level for level in levels if level["y"] < low])
     return (
@@ -180,6 +201,12 @@ def _frame(settled: Sequence[float], guests: Sequence[float]) -> tuple[float, fl
     low, high = min([low, *near]), max([high, *near])
     pad = max(0.08 * (high - low), 0.01)
     return round(low - pad, 6), round(high + pad, 6)
+
+
+def _log_frame(settled: Sequence[float], guests: Sequence[float]) -> tuple[float, float]:
+    """The same where equal distances are equal ratios."""
+    low, high = _frame([log10(y) for y in settled], [log10(y) for y in guests if y > 0])
+    return float(f"{10**low:.4g}"), float(f"{10**high:.4g}")
 
 
 def _json(data: Any) -> str:

@@ -55,7 +55,7 @@ class ContextLoss(TypedDict):
 
     context: int
     bits: float
-    """Bits per byte; like bits_low, bits_high."""
+    """Bits per byte."""
 
 
 class Perturbed(TypedDict):
@@ -79,8 +79,8 @@ class Memory(TypedDict):
     """Ends of its 95 % bootstrap interval."""
     perturbed: list[Perturbed]
     repeated: dict[str, Any] | None
-    """{"order", "num_repeated", "num_new", "repeated_bits", "new_bits"}: cost of tokens that
-    complete a run of `order` tokens seen before in the context, and of the others; bits per token."""
+    """{"order", "num_repeated", "num_new", "repeated_bits", "new_bits"}: bits per token
+    of those that complete a run of `order` tokens seen before in the context, and of the others."""
 
 
 class GradientLook(TypedDict):

@@ -9,35 +9,47 @@ from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from string import Template
+from typing import Literal
 
 CHART = "<div class=chart "
 """How the box of a chart begins; a page without one needs no script."""
-NO_SCRIPT = """<noscript>
-<p class="note">The charts need JavaScript; everything else on this page does not.</p>
-</noscript>"""
+NO_SCRIPT = {
+    "en": "The charts need JavaScript; everything else on this page does not.",
+    "zh": "曲线图需要 JavaScript，本页其余内容不需要。",
+}
+"""By language of the page."""
+TAGS = {"en": "en", "zh": "zh-Hans"}
 
 
-def document(kicker: str, title: str, verdict: str, body: str) -> str:
+def document(
+    kicker: str, title: str, verdict: str, body: str, language: Literal["en", "zh"] = "en"
+) -> str:
     """Puts sections into a page.
 
     Args:
         kicker, title, verdict: Text.
         body: HTML.
+        language: Of all of these; it picks the glyphs of Han characters.
 
     Returns:
         One self-contained HTML document; the same input gives the same text.
     """
     script = _script() if CHART in body else ""
     page = Template(asset("report/page.html")).substitute(
+        language=TAGS[language],
         kicker=escape(kicker),
         title=escape(title),
         verdict=escape(verdict),
         style=asset("vendor/uplot/uPlot.min.css") + asset("report/page.css"),
         script=script,
         script_hash=b64encode(sha256(script.encode()).digest()).decode(),
-        body=body + (NO_SCRIPT if script else ""),
+        body=body + (_no_script(language) if script else ""),
     )
     return page.encode("utf-8", "replace").decode()  # a lone surrogate cannot be saved
+
+
+def _no_script(language: str) -> str:
+    return f'<noscript>\n<p class="note">{NO_SCRIPT[language]}</p>\n</noscript>'
 
 
 def _script() -> str:

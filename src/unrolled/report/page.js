@@ -23,6 +23,16 @@
     return ticks.map(tick => tick.toFixed(digits));
   }
 
+  /** Labels of a logarithmic axis over many decades: 1000, 1, 0.01, 10⁻⁴. */
+  function powers(ticks) {
+    return ticks.map(tick => {
+      if (tick >= 0.00999 && tick < 10001) return String(Number(tick.toPrecision(3)));
+      const power = Math.floor(Math.log10(tick) + 1e-9), digits = Math.round(tick / 10 ** power);
+      const raised = [...String(power)].map(sign => sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign]).join("");
+      return (digits > 1 ? digits + "·" : "") + "10" + raised;
+    });
+  }
+
   /** Moves labels apart that would cover each other. */
   function separate(labels, top, bottom, height) {
     labels.sort((a, b) => a.y - b.y);
@@ -86,6 +96,29 @@
     ctx.restore();
   }
 
+  /** Rings on lines, each with the bar of its interval. */
+  function drawMarks(plot, data) {
+    const { ctx, bbox } = plot, ratio = devicePixelRatio, end = 4 * ratio;
+    const inside = x => Math.min(Math.max(plot.valToPos(x, "x", true), bbox.left), bbox.left + bbox.width);
+    ctx.save();
+    ctx.lineWidth = 2 * ratio;
+    ctx.fillStyle = css("--page");
+    for (const mark of data.marks || []) {
+      const y = plot.valToPos(mark.y, "y", true), low = inside(mark.low), high = inside(mark.high);
+      ctx.strokeStyle = colour(mark.colour);
+      ctx.beginPath();
+      for (const x of [low, high]) { ctx.moveTo(x, y - end); ctx.lineTo(x, y + end); }
+      ctx.moveTo(low, y);
+      ctx.lineTo(high, y);
+      ctx.stroke();
+      ctx.beginPath();
+      ctx.arc(inside(mark.x), y, 5 * ratio, 0, 2 * Math.PI);
+      ctx.fill();
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
   /** The x range: from 0 on a linear axis; on a log axis from where the first line comes into view. */
   function xRange(data) {
     const all = data.series.flatMap(series => series.x);
@@ -99,9 +132,10 @@
   /** Round numbers within a log range: 1, 10, 100 in a wide one, 1, 2, 3 in a narrow one. */
   function logTicks(low, high) {
     const decades = Math.log10(high / low), ticks = [];
+    const stride = Math.ceil(decades / 9);
     const steps = decades > 4 ? [1] : decades > 2 ? [1, 3] : decades > 0.8 ? [1, 2, 5] : [1, 2, 3, 4, 5, 6, 7, 8, 9];
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
-      for (const step of steps) ticks.push(step * 10 ** power);
+      for (const step of steps) if (power % stride === 0) ticks.push(step * 10 ** power);
     const inside = ticks.filter(tick => tick >= low * 0.999 && tick <= high * 1.001);
     return inside.length > 1 ? inside : [low, high];
   }
@@ -136,7 +170,9 @@
     measure.font = font(LABEL);
     const names = [...data.series, ...data.levels].map(row => measure.measureText(clip(row.name)).width);
     const points = data.series.some(series => series.kind === "points");
-    const log = data.scale === "log", axis = {
+    const log = data.scale === "log", yLog = data.yScale === "log";
+    const logAxis = { splits: (_, i, low, high) => logTicks(low, high), filter: (_, ticks) => ticks };
+    const axis = {
       stroke: css("--muted"), font: font(12), labelFont: font(12),
       grid: { stroke: css("--grid"), width: 1 }, ticks: { show: false },
     };
@@ -150,15 +186,15 @@
       legend: { show: !points },
       scales: {
         x: { time: false, distr: log ? 3 : 1, range: () => xRange(data) },
-        y: { range: () => data.y },
+        y: { distr: yLog ? 3 : 1, range: () => data.y },
       },
       axes: [
         { ...axis, label: data.x, labelSize: 20, size: 28, values: (_, ticks) => ticks.map(short),
-          ...(log && { splits: (_, i, low, high) => logTicks(low, high), filter: (_, ticks) => ticks }) },
-        { ...axis, size: 44, values: (_, ticks) => decimals(ticks) },
+          ...(log && logAxis) },
+        { ...axis, size: 44, values: (_, ticks) => yLog ? powers(ticks) : decimals(ticks), ...(yLog && logAxis) },
       ],
       series: [{ label: data.x, value: (_, value) => value === null ? "–" : short(value) }, ...data.series.map(uplotSeries)],
-      hooks: { drawAxes: [plot => drawLines(plot, data)], draw: [plot => drawLabels(plot, data)] },
+      hooks: { drawAxes: [plot => drawLines(plot, data)], draw: [plot => { drawMarks(plot, data); drawLabels(plot, data); }] },
     }, uPlot.join(data.series.map(series => [series.x, series.y])), target);
   }
 

@@ -1,0 +1,45 @@
+"""What the page of synthetic probes shows: plain values, as they stand in results.json."""
+
+from typing import Any, Literal, TypedDict
+
+
+class TriedRate(TypedDict):
+    """A learning rate in the race."""
+
+    learning_rate: float
+    loss: float | None
+    """Mean of the last batches of its share; None: not a number."""
+
+
+class Trial(TypedDict):
+    """One kind of layer at one length of one task."""
+
+    task: str
+    length: int
+    model: str
+    measure: Literal["loss", "accuracy"]
+    """Whether lower or higher scores are better."""
+    score: float | None
+    """On held-out sequences; None: not a number."""
+    chance: float
+    goal: float
+    solved: bool
+    num_parameters: int
+    """Without the embedding."""
+    state_size: int
+    """Numbers kept of the past at the end of a sequence."""
+    learning_rate: float
+    tried: list[TriedRate]
+    steps: int
+    """Updates of the model that was kept."""
+    seconds: float
+    """Of the whole trial."""
+
+
+class Probes(TypedDict):
+    """All trials so far. What is not there failed at a shorter length, or was not asked for."""
+
+    settings: dict[str, Any]
+    """Trials of other settings may not stand in the same file."""
+    trials: list[Trial]
+    conditions: dict[str, Any]

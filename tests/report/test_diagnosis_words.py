@@ -1,0 +1,143 @@
+"""What a diagnosis says: the same in both languages, with the figures that it was given."""
+
+import math
+import re
+from string import Formatter
+from typing import Any
+
+import pytest
+
+from unrolled.remedies import REMEDIES as ALL_REMEDIES
+from unrolled.report.diagnosis_phrases import PHRASES, REMEDIES
+from unrolled.report.diagnosis_words import next_steps, say, verdict_sentence
+
+from .diagnoses import fake_cure, fake_verdict
+
+
+@pytest.mark.parametrize("key", PHRASES)
+def test_every_sentence_is_there_in_both_languages_with_the_same_values(key):
+    english, chinese = PHRASES[key]
+    fields = [
+        {name for _, name, _, _ in Formatter().parse(text) if name} for text in (english, chinese)
+    ]
+    assert fields[0] == fields[1]
+    letters = re.sub(r"\{\w+\}", "", chinese)
+    assert english and (re.search("[\u4e00-\u9fff]", letters) or key == "percent")
+    assert not re.search("[\u4e00-\u9fff]", english)
+    # Chinese punctuation in Chinese sentences, full stops at the same places.
+    assert not re.search("[\u4e00-\u9fff][,;:?!]", chinese)
+    assert english.endswith(".") == chinese.endswith("。")
+
+
+def test_every_remedy_has_a_chinese_name():
+    names = [remedy.name.lower() for remedy in ALL_REMEDIES]
+    assert set(names) | {"longer truncation", "two layers, summed"} <= set(REMEDIES)
+
+
+VERDICTS = [
+    (
+        ("vanishing", 1, 9, 1.4, -0.5, 1.0),
+        "rnn",
+        "Gradients vanish: after 9 steps less than 1 % is left; "
+        "this model cannot learn from words further back.",
+        "梯度消失：往回传 9 步就只剩不到 1%，再往前的词，这个模型学不到。",
+    ),
+    (
+        ("vanishing", 1, 1, 0.2, -9.0, 1.0),
+        "gru",
+        "Gradients vanish: after 1 step less than 1 % is left; "
+        "this model cannot learn from words further back.",
+        "梯度消失：往回传 1 步就只剩不到 1%，再往前的词，这个模型学不到。",
+    ),
+    (
+        ("exploding", 2, None, None, 0.07, 1234.0),
+        "rnn",
+        "Gradients explode: on the way back through layer 2 they grow to 1,200 times their size; "
+        "unless they are clipped, a single step can undo what was learned.",
+        "梯度爆炸：在第 2 层往回传时，梯度增大到原来的 1,200 倍；"
+        "如果不裁剪，一步更新就可能毁掉已经学到的东西。",
+    ),
+    (
+        ("exploding", 1, None, None, 0.3, 3.14159e11),
+        "rnn",
+        "Gradients explode: on the way back through layer 1 they grow to 3.1×10¹¹ times their "
+        "size; unless they are clipped, a single step can undo what was learned.",
+        "梯度爆炸：在第 1 层往回传时，梯度增大到原来的 3.1×10¹¹ 倍；"
+        "如果不裁剪，一步更新就可能毁掉已经学到的东西。",
+    ),
+    (
+        ("healthy", 1, 88, 13.27, -0.05, 1.0),
+        "lstm",
+        "Gradients are healthy: only after 88 steps is less than 1 % left; "
+        "half is left after 13 steps.",
+        "梯度健康：往回传 88 步之后才剩不到 1%，半衰期为 13 步。",
+    ),
+    (
+        ("healthy", 1, None, None, -0.001, 1.0),
+        "lstm",
+        "Gradients are healthy: more than 1 % is left as far back as was looked, "
+        "and even more than half.",
+        "梯度健康：在测量的整个范围内，剩余梯度始终在 1% 以上，而且始终超过一半。",
+    ),
+    (
+        ("no gradient", None, None, None, None, None),
+        "ngram",
+        "An n-gram model has no gradients that could vanish: it counts, and its memory ends after "
+        "the words of one n-gram.",
+        "n-gram 模型没有梯度，也就谈不上梯度消失：它只做计数，记忆以一个 n-gram 的长度为限。",
+    ),
+]
+
+
+@pytest.mark.parametrize(("verdict", "model", "english", "chinese"), VERDICTS)
+def test_the_verdict_in_words(verdict, model, english, chinese):
+    keys = ("kind", "layer", "horizon", "half_life", "rate", "growth")
+    result: Any = dict(zip(keys, verdict, strict=True))
+    assert verdict_sentence(result, model, "en") == english
+    assert verdict_sentence(result, model, "zh") == chinese
+
+
+def test_a_growth_without_figure_has_a_sentence_too():
+    verdict: Any = fake_verdict("exploding") | {"layer": 1, "growth": math.inf}
+    assert verdict_sentence(verdict, "rnn", "en") == say("exploding", "en")
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "commands"),
+    [
+        (
+            *("vanishing", "rnn"),
+            ["--model lstm", "--recurrent-init identity --nonlinearity relu", "--attention 64"],
+        ),
+        (
+            *("vanishing", "lstm"),
+            ["--forget-bias 2", "--gate-init chrono --max-timescale 200", "--attention 64"],
+        ),
+        ("exploding", "gru", ["--clip-norm 0.25", "--learning-rate 0.001"]),
+        ("healthy", "gru", ["--size large", "--sequence-length 128"]),
+    ],
+)
+def test_next_steps_fit_the_verdict_and_the_model(kind, model, commands):
+    steps = next_steps(fake_verdict(kind), model, "en")
+    assert [step.command for step in steps] == [*commands, "unrolled diagnose RUN --cure 10m"]
+    chinese = next_steps(fake_verdict(kind), model, "zh")
+    assert [step.command for step in chinese] == [step.command for step in steps]
+
+
+def test_next_steps_after_a_trial_are_what_it_won():
+    verdict, cure = fake_verdict("vanishing"), fake_cure()
+    cure["tried"].reverse()
+    steps = next_steps(verdict, "rnn", "en", cure)
+    assert [step.command for step in steps] == [
+        "--model gru",
+        "--gate-init chrono",
+        "--model transformer",
+    ]
+    assert steps[0].sentence == "Of all that was tried, “GRU” won most: 0.091 bits per byte."
+    assert next_steps(verdict, "rnn", "zh", cure)[1].sentence == (
+        "“按时间尺度初始化门”每字节省 0.051 比特。"
+    )
+    for tried in cure["tried"]:
+        tried["gain"] = None if tried["gain"] is None else -abs(tried["gain"])
+    (step,) = next_steps(verdict, "rnn", "en", cure)
+    assert step.sentence.startswith("None of the remedies won anything on this text")
