@@ -3,7 +3,7 @@
 config.json              model, data, training settings, conditions, results
 tokenizer.json           text → ids
 model.safetensors        the model to use
-log.jsonl                one record a line: training and validation losses over time
+log.jsonl                one record a line: losses, gradients and warnings over time
 train_state.safetensors  everything needed to go on, until the run has ended
 tokens/                  the encoded text, until the run has ended
 baselines/               unigram and n-gram of the same text, to read other figures by
@@ -32,6 +32,8 @@ from .text.tokenizers import Tokenizer, load_tokenizer
 
 CONFIG, TOKENIZER, MODEL = "config.json", "tokenizer.json", "model.safetensors"
 LOG, TRAIN_STATE = "log.jsonl", "train_state.safetensors"
+CLASSIFIER = "classifier.safetensors"
+"""What a folder of `unrolled classify train` has instead."""
 LEFT_BEHIND = (".*.json.*", ".*.jsonl.*", ".*.safetensors.*", ".search-*")
 """Folders in which a write or a search was killed."""
 

@@ -22,7 +22,7 @@ from .config import (
 )
 from .errors import CheckpointError
 from .evaluation import baselines, evaluate, to_bits_per_byte, validation_nats
-from .fit import Listener, Training, fit
+from .fit import Listener, Training, fit, unwatched
 from .machine import machine, peak_bytes, versions
 from .models.base import LanguageModel
 from .models.build import build
@@ -30,6 +30,7 @@ from .pace import Pace, find_pace
 from .prepared import PreparedText, count_model, load_baselines
 from .search import search_learning_rate
 from .text.store import TokenStore
+from .watching import Watch
 
 Stop = Callable[[], bool]
 
@@ -61,6 +62,8 @@ class Job:
     """Grows into the content of config.json."""
     listener: Listener
     stop: Stop
+    watch: bool
+    """Whether norms and gradients through time go into the log, and warnings to the listener."""
 
 
 def train(
@@ -70,12 +73,14 @@ def train(
     stop: Stop = lambda: False,
     began: float | None = None,
     text: PreparedText | None = None,
+    watch: bool = True,
 ) -> dict[str, Any]:
     """Trains one model and returns the content of its config.json.
 
     Args:
         began: `time.monotonic()` when the budget began to run; default now.
         text: Default: `request.data`, prepared inside the run; its tokens are removed at the end.
+        watch: Look at gradients while training, see watching.py; the weights are the same without.
 
     Raises:
         UnrolledError: the request cannot be carried out.
@@ -92,7 +97,7 @@ def train(
     model_config, train_config = _settings(request, text.store.vocab_size)
     run.mkdir(parents=True, exist_ok=True)
     text.tokenizer.save(run / checkpoint.TOKENIZER)
-    job = Job(run, text, _conditions(run, text, request), listener, stop)
+    job = Job(run, text, _conditions(run, text, request), listener, stop, watch)
     if isinstance(model_config, NgramConfig):
         config = _count(job, model_config, began)
     else:
@@ -110,13 +115,14 @@ def resume(run: Path, listener: Listener, stop: Stop = lambda: False) -> dict[st
     text = PreparedText.open(run / config["text"])
     train_config = train_config_from_dict(config["train"])
     torch.set_num_threads(train_config.threads)
-    job = Job(run, text, config, listener, stop)
+    job = Job(run, text, config, listener, stop, watch=True)
     model_config = model_config_from_dict(config["model"])
     training = _whole_training(job, model_config, train_config)
     if (run / checkpoint.TRAIN_STATE).exists():  # else it was killed before the first step
         training.restore()
     checkpoint.trim_log(run, training.progress.step)
-    listener({"kind": "start", "text": f"Going on at step {training.progress.step:,}."})
+    step = training.progress.step
+    listener({"kind": "start", "step": step, "text": f"Going on at step {step:,}."})
     config = _fit(job, training)
     if text.folder.samefile(run):
         text.clean_up()
@@ -173,7 +179,7 @@ def _start(
     checkpoint.save_config(job.run, job.config)
     training = _whole_training(job, model_config, train_config)
     training.spend(time.monotonic() - began)
-    job.listener({"kind": "start", "text": announce(training, pace, epochs)})
+    job.listener({"kind": "start", "step": 0, "text": announce(training, pace, epochs)})
     return training
 
 
@@ -223,7 +229,7 @@ def announce(training: Training, pace: Pace, epochs: float) -> str:
 
 
 def _fit(job: Job, training: Training) -> dict[str, Any]:
-    fit(training, job.listener, job.stop)
+    fit(training, job.listener, job.stop, Watch(training) if job.watch else unwatched)
     training.save_best()
     progress = training.progress
     figures = {

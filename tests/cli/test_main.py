@@ -9,7 +9,7 @@ import pytest
 from unrolled import cli
 
 COMMANDS = ["compare", "train", "evaluate", "generate", "score", "next"]
-COMMANDS += ["classify", "export", "info"]
+COMMANDS += ["classify", "export", "info", "probe"]
 
 
 def test_help_names_every_command(capsys):

@@ -42,6 +42,8 @@ class Progress:
             prefix = f"{run}: " if "run" in record else ""
             self.console.print(f"{prefix}{record['text']}", markup=False)
             return
+        if record["kind"] == "gradient":
+            return
         if not self.tasks:
             self.bar.start()
         if run not in self.tasks:

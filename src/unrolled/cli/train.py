@@ -2,8 +2,10 @@
 
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -22,6 +24,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     size: Size = "medium",
     seed: int = 0,
     resume: Annotated[bool, Parameter(negative=())] = False,
+    tensorboard: Path | None = None,
     data: DataOptions = DataOptions(),  # noqa: B008
     model_options: ModelOptions = ModelOptions(),  # noqa: B008
     train_options: TrainOptions = TrainOptions(),  # noqa: B008
@@ -44,6 +47,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
         Of initialization, dropout and the order of batches.
     resume
         Go on with a run that was stopped or killed; all other settings are its own.
+    tensorboard
+        Folder for TensorBoard event files; the run gets a folder of its name in it.
     """
     began = time.monotonic()
     limit = Budget.parse(budget)
@@ -55,9 +60,13 @@ def train(  # noqa: PLR0913  a parameter is a flag
     from .tables import print_results
 
     try:
-        with Progress() as progress, stop_on_interrupt() as stop:
+        with (
+            Progress() as progress,
+            _events(tensorboard, out, progress) as hear,
+            stop_on_interrupt() as stop,
+        ):
             if resume:
-                config = training.resume(out, progress, stop)
+                config = training.resume(out, hear, stop)
             else:
                 request = training.TrainRequest(
                     kind=model,
@@ -68,7 +77,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
                     model_settings=given(model_options),
                     train_settings=given(train_options),
                 )
-                config = training.train(out, request, progress, stop, began)
+                config = training.train(out, request, hear, stop, began)
     except Interrupted:
         print(
             f"Stopped and saved. Go on with: unrolled train --resume --out {out}", file=sys.stderr
@@ -76,3 +85,14 @@ def train(  # noqa: PLR0913  a parameter is a flag
         return 130
     print_results(out, config)
     return 0
+
+
+def _events(
+    folder: Path | None, out: Path, progress: Callable[[dict[str, Any]], None]
+) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
+    """What hears the training: the terminal, and event files where they are asked for."""
+    if folder is None:
+        return nullcontext(progress)
+    from ..tensorboard import EventFiles
+
+    return EventFiles(folder / out.resolve().name, progress)
