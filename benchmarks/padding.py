@@ -25,6 +25,7 @@ from unrolled.classification.classifier import plain
 from unrolled.classification.documents import Documents
 from unrolled.classification.run import ARTICLE_MODEL, ARTICLE_TRAINING
 from unrolled.config import Budget, ClassifierConfig, ClassifierTrainConfig
+from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.text.vocabulary import train_tokenizer
 
@@ -121,20 +122,7 @@ def gradient(model: RecurrentClassifier, kind: type[Documents], masked: bool) ->
     starts = np.arange(PROBED + 1) * WORDS
     documents = kind(ids, starts, None if masked else LENGTH)
     tokens, lengths = documents.batch(np.arange(PROBED))
-    vectors = []
-
-    def keep(module: torch.nn.Module, inputs: object, output: Tensor) -> Tensor:
-        vectors.append(output.detach().requires_grad_())
-        return vectors[-1]
-
-    hook = model.eval().embedding.register_forward_hook(keep)
-    log_probs = model(tokens, lengths)
-    hook.remove()
-    odds = log_probs[:, 1] - log_probs[:, 0]
-    slopes = torch.autograd.grad(odds.sum(), vectors)
-    norms = slopes[0].norm(dim=2).double().mean(0)
-    if len(slopes) > 1:
-        norms = norms + slopes[1].norm(dim=2).double().mean(0).flip(0)
+    norms = word_gradient(model, tokens, lengths)
     first = LENGTH - WORDS if kind is PrePadded else 0
     return float(norms[first] / norms.max())
 

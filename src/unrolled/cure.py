@@ -21,7 +21,8 @@ from .training import TrainRequest, train
 
 SHORTEST_SECONDS = 5.0
 """A training shorter than this shows nothing."""
-MEASURING_SECONDS = 3.0
+MEMORY_TARGETS = 400
+MEASURING_SECONDS = 5.0
 """Of a trial's share: gradient flow and used memory."""
 UNTREATED = "untreated"
 SIZES = ("embedding_size", "hidden_size", "num_layers", "connections")
@@ -130,7 +131,9 @@ def _measure(run: Run, text: PreparedText, remedy: Remedy | None, results: dict[
     flow = None
     if isinstance(run.model, RecurrentModel):
         flow = longest(gradient_flow(deepcopy(run.model).double(), text_windows(tokens), WARM_UP))
-    memory = measure_memory(run.model_config.kind, run.model, tokens, split, seconds=1.5)
+    memory = measure_memory(
+        run.model_config.kind, run.model, tokens, split, num_targets=MEMORY_TARGETS
+    )
     bits = results["bits_per_byte"]
     return {
         "name": remedy.name if remedy else UNTREATED,
@@ -147,4 +150,3 @@ def _measure(run: Run, text: PreparedText, remedy: Remedy | None, results: dict[
 
 def _test_bits(folder: Path, text: PreparedText) -> float:
     return evaluate(load(folder).model, text.store, "test").bits_per_byte
-

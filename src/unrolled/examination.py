@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -14,8 +15,6 @@ from numpy.typing import NDArray
 
 from . import checkpoint
 from .atomic import write_atomically
-from .classification.files import FILE, load_classifier
-from .classification.flow import measure_words
 from .config import Budget, DocumentKind, RecurrentConfig
 from .cure import cure, text_of
 from .diagnosis.dynamics import measure_dynamics
@@ -28,8 +27,8 @@ from .machine import machine, versions
 from .models.recurrent import RecurrentModel
 from .prepared import PreparedText
 from .report.diagnosis import html
-from .report.diagnosis_words import Language
 from .report.diagnosis_result import Diagnosis, GradientLook
+from .report.diagnosis_words import Language
 from .report.parts import finite
 from .text.files import find_files, read_documents
 from .text.store import SplitInfo, encode_texts
@@ -38,7 +37,7 @@ REPORT, RESULTS, TRIALS = "report.html", "results.json", "trials"
 TEXT, GIVEN = "text", "given"
 """Encoded texts, removed at the end."""
 BASELINE = "5-gram"
-LYAPUNOV_TOKENS = 1000
+LYAPUNOV_TOKENS = 500
 MEMORY_SECONDS = 10.0
 NO_CURE = "Remedies are for recurrent models: leave --cure out."
 
@@ -72,7 +71,7 @@ def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnos
     Raises:
         UnrolledError: the run, its text or the request cannot be used.
     """
-    if (request.run / FILE).is_file():
+    if (request.run / checkpoint.CLASSIFIER).is_file():
         return _diagnose_classifier(out, request)
     run = checkpoint.load(request.run)
     if request.cure is not None and not isinstance(run.model_config, RecurrentConfig):
@@ -99,6 +98,10 @@ def _make_folder(out: Path) -> None:
 
 def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
     """How much of the gradient arrives at each word of the given texts."""
+    # Only this needs scikit-learn, an extra.
+    from .classification.files import load_classifier
+    from .classification.flow import measure_words
+
     if request.cure is not None:
         raise ConfigError("model", "a language model", "a classifier", NO_CURE)
     if not request.texts:
@@ -151,9 +154,14 @@ def _own_text(run: checkpoint.Run, request: DiagnoseRequest, out: Path) -> Prepa
     """The run's training text once more, cut and encoded as it was."""
     data = text_of(run)
     if request.texts:
-        changes = {"column": request.column, "documents": request.documents}
-        given = {name: value for name, value in changes.items() if value is not None}
-        data = replace(data, texts=request.texts, valid=(), test=(), **given)
+        data = replace(
+            data,
+            texts=request.texts,
+            valid=(),
+            test=(),
+            column=data.column if request.column is None else request.column,
+            documents=request.documents or data.documents,
+        )
     elif missing := [name for name in data.texts if name == "-" or not Path(name).exists()]:
         problem = f"was trained on {missing[0]}, which is not there any more"
         raise CheckpointError(run.path, problem, "Name a text after the run.")
@@ -203,19 +211,21 @@ def _measure(
     }
 
 
-def history(records: Any) -> list[GradientLook]:
+def history(records: Iterable[dict[str, Any]]) -> list[GradientLook]:
     """The looks at the gradient that a training's log holds."""
-    keys = ("seconds", "tokens", "lags", "shares")
     return [
-        {key: record[key] for key in keys}  # pyrefly: ignore
+        {
+            "seconds": record["seconds"],
+            "tokens": record["tokens"],
+            "lags": record["lags"],
+            "shares": record["shares"],
+        }
         for record in records
         if record.get("kind") == "gradient" and "lags" in record
     ]
 
 
-def _conditions(
-    run: checkpoint.Run, split: SplitInfo, request: DiagnoseRequest
-) -> dict[str, Any]:
+def _conditions(run: checkpoint.Run, split: SplitInfo, request: DiagnoseRequest) -> dict[str, Any]:
     config = run.config
     return {
         "run": str(run.path),

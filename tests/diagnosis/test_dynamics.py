@@ -8,6 +8,7 @@ import torch
 
 from unrolled.diagnosis.dynamics import lyapunov_exponents, measure_dynamics, spectral_radii
 from unrolled.diagnosis.flow import gradient_flow
+from unrolled.models.recurrent import RecurrentModel
 
 from .test_flow import make, planted_rnn, text
 
@@ -71,14 +72,23 @@ def test_gates_without_weights_are_their_biases():
     assert gates["input"]["mean"] == pytest.approx(0.5)
 
 
-def test_the_states_of_an_elman_layer_and_its_dead_units():
-    model = make("rnn", hidden_size=4, nonlinearity="relu").double()
+@torch.no_grad()
+def with_biases(*biases: float, **settings) -> RecurrentModel:
+    """An Elman network whose units do what their biases say."""
+    model = make("rnn", hidden_size=len(biases), **settings).double()
     layer = model.stack.layers[0]
-    with torch.no_grad():
-        layer.weight_ih.zero_(), layer.weight_hh.zero_()
-        layer.bias.copy_(torch.tensor([-1.0, 0.0, 0.5, 2.0]))
-    found = measure_dynamics(model, text(0), 64)
+    layer.weight_ih.zero_(), layer.weight_hh.zero_()
+    layer.bias.copy_(torch.tensor(biases))
+    return model
+
+
+def test_saturated_states_of_a_tanh_layer():
+    found = measure_dynamics(with_biases(-5.0, 0.0, 5.0, 5.0), text(0), 64)
     (state,) = found["gates"]
-    assert (state["name"], state["open"]) == ("state", [0, 0, 0, 1])
-    assert found["dead"] == [0.5]
-    assert measure_dynamics(make("rnn", hidden_size=4).double(), text(0), 64)["dead"] == []
+    assert (state["name"], state["closed"], state["open"]) == ("state", [1, 0, 0, 0], [0, 0, 1, 1])
+    assert found["dead"] == []
+
+
+def test_dead_units_of_a_relu_layer():
+    found = measure_dynamics(with_biases(-1.0, 0.0, 0.5, 2.0, nonlinearity="relu"), text(0), 64)
+    assert (found["dead"], found["gates"]) == ([0.5], [])

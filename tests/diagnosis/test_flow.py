@@ -1,5 +1,6 @@
 """Gradient flow through time against autograd, against theory, and the verdicts that follow."""
 
+import copy
 import math
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from unrolled.diagnosis.verdict import judge
 from unrolled.errors import ConfigError, TextError
 from unrolled.models.recurrent import RecurrentModel
 from unrolled.models.transformer import TransformerModel
+from unrolled.nn.modified import Modified
 from unrolled.ops.elman import elman_reference
 from unrolled.ops.gru import gru_reference
 from unrolled.ops.lstm import lstm_reference
@@ -44,7 +46,7 @@ def by_autograd(model: RecurrentModel, tokens: Tensor) -> dict[tuple[int, str], 
     for step in x.split(1):
         y = step
         for number, layer in enumerate(layers):
-            states[number] = [part for part in _step(layer, y, states[number])]
+            states[number] = list(_step(layer, y, states[number]))
             y = states[number][0][None]
         kept.append([list(parts) for parts in states])
     hidden = model.projection(kept[-1][-1][0])
@@ -105,6 +107,23 @@ def test_float32_kernels_give_the_same(kind):
         np.testing.assert_allclose(one["shares"][:40], other["shares"][:40], rtol=1e-3)
 
 
+def test_a_modified_lstm_without_modification_has_the_same_flow():
+    plain, tokens = make("lstm").double(), text(1)
+    modified = copy.deepcopy(plain)
+    modified.stack.layers[0] = Modified(modified.stack.layers[0]).eval()
+    pairs = zip(gradient_flow(plain, tokens, 64), gradient_flow(modified, tokens, 64), strict=True)
+    for one, other in pairs:
+        np.testing.assert_allclose(one["shares"], other["shares"], rtol=1e-9)
+
+
+def test_zoneout_keeps_more_of_the_cell():
+    plain = longest(gradient_flow(make("lstm").double(), text(1), 64))
+    kept = gradient_flow(make("lstm", zoneout=0.5).double(), text(1), 64)
+    cell = next(flow for flow in kept if flow["path"] == "cell")
+    assert (cell["lags"][0], cell["shares"][0]) == (1, 1)
+    assert cell["rate"] > plain["rate"]
+
+
 def test_looking_changes_nothing():
     model = make("lstm").train()
     tokens, generator = text(1), torch.get_rng_state()
@@ -158,8 +177,6 @@ def test_a_large_radius_explodes(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_identity_and_relu_are_healthy(seed):
     model = make("rnn", seed, nonlinearity="relu", recurrent_init="identity").double()
-    with torch.no_grad():
-        model.stack.layers[0].weight_ih.mul_(0.1)
     verdict = judge(gradient_flow(model, text(seed), warm_up=64))
     assert verdict["kind"] == "healthy" and verdict["horizon"] is None
 

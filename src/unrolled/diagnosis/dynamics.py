@@ -38,7 +38,9 @@ def measure_dynamics(model: RecurrentModel, tokens: Tensor, warm_up: int) -> Dyn
         "exponents": lyapunov_exponents(model, tokens[:4], warm_up),
         "radii": spectral_radii(model.stack),
         "gates": [gate for number, each in enumerate(layers, 1) for gate in _gates(number, each)],
-        "dead": [_dead(each) for each in layers if getattr(each.layer, "nonlinearity", "") == "relu"],
+        "dead": [
+            _dead(each) for each in layers if getattr(each.layer, "nonlinearity", "") == "relu"
+        ],
     }
 
 
@@ -146,10 +148,12 @@ def _record(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[Recorde
 
 @torch.no_grad()
 def _gates(number: int, recorded: Recorded) -> list[Gate]:
-    """Every gate of a layer; the state itself of one that has none."""
+    """Every gate of a layer; of a tanh layer the state itself, of a relu layer nothing."""
     y = torch.stack([step[0] for step in recorded.states])  # (T, B, H)
     layer = recorded.layer
     gates = layer.gates(recorded.x, torch.cat([recorded.start[0][None], y[:-1]]))
+    if getattr(layer, "nonlinearity", "tanh") == "relu":
+        return []
     if not gates:
         return [_gate(number, "state", y, -SATURATED_STATE, SATURATED_STATE)]
     found = [_gate(number, name, value, *SATURATED) for name, value in gates.items()]

@@ -158,8 +158,10 @@ def gradient_flow(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[F
 def flow_of(layer: int, path: Literal["hidden", "cell"], norms: Tensor) -> Flow:
     """Describes summed norms `(T,)`, the first step first."""
     back = norms.flip(0)
-    shares = (back / back[0] if back[0] > 0 else torch.zeros_like(back)).tolist()
-    lags = list(range(len(shares)))
+    # With zoneout nothing reads the c of the last step any more: its curve begins a step earlier.
+    first = 1 if back[0] == 0 and back[1] > 0 else 0
+    shares = (back / back[first] if back[first] > 0 else torch.zeros_like(back))[first:].tolist()
+    lags = list(range(first, len(norms)))
     return {
         "layer": layer,
         "path": path,

@@ -1,0 +1,124 @@
+"""`unrolled probe`: what each kind of layer can remember."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from ..config import Budget
+from ..probes.request import LENGTHS, MODELS, TASKS, ProbeRequest
+from ..report.probe_result import Probes, Trial
+from ..report.probes import reached, score, verdict
+
+Many = Parameter(negative=(), consume_multiple=True)
+
+
+def probe(  # noqa: PLR0913  a parameter is a flag
+    *,
+    out: Path,
+    tasks: Annotated[tuple[str, ...], Many] = TASKS,
+    models: Annotated[tuple[str, ...], Many] = MODELS,
+    lengths: Annotated[tuple[int, ...], Many] = LENGTHS,
+    budget: str = "10m",
+    parameters: int = ProbeRequest.num_parameters,
+    batch_size: int = ProbeRequest.batch_size,
+    seed: int = 0,
+) -> int:
+    """Ask recurrent layers and a Transformer questions that need memory, at rising lengths.
+
+    Example: unrolled probe --tasks adding --models rnn gru --lengths 20 50 --out runs/probe
+
+    Parameters
+    ----------
+    out
+        Folder to write: results.json and report.html. Finished trials in it are kept, so the same
+        command goes on after a stop.
+    tasks
+        Among adding, copy, selective-copy, recall and parity.
+    models
+        Among rnn, gru, lstm, mingru, transformer and their cures rnn-identity, gru-chrono,
+        lstm-uniform, lstm-chrono, mingru-chrono.
+    lengths
+        Lengths T; a model that fails at one is not tried at longer ones.
+    budget
+        Wall-clock time for everything (10m), or tokens that each trial trains on (2Mtokens).
+    parameters
+        Of every model, its embedding not counted.
+    batch_size
+        Sequences in an update.
+    seed
+        Of the questions and of the weights.
+    """
+    amount = Budget.parse(budget)
+    request = ProbeRequest(tasks, models, lengths, amount, parameters, batch_size, seed)
+    from ..probes.run import REPORT
+    from ..probes.run import probe as run
+
+    with _Shown() as listener:
+        result = run(out, request, listener)
+    _print(result, request, out / REPORT)
+    return 0
+
+
+class _Shown:
+    """Shows the trial that runs and tells of each that is finished, on stderr."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.status = self.console.status("Starting.")
+
+    def __enter__(self) -> "_Shown":
+        self.status.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.status.stop()
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        """Hears a record of probes/run.py."""
+        if "trial" in record:
+            row: Trial = record["trial"]
+            done = "solved" if row["solved"] else "not solved"
+            self.console.print(
+                f"{row['task']} {row['length']} {row['model']}: {done}, {score(row)} "
+                f"after {row['steps']:,} steps, {row['seconds']:.0f} s",
+                markup=False,
+            )
+            return
+        now = "" if record["score"] is None else f", now at {record['score']:.3g}"
+        name = f"{record['task']} {record['length']} {record['model']}"
+        self.status.update(f"{name}: {record['fraction']:.0%} of its share{now}")
+
+
+def _print(result: Probes, request: ProbeRequest, report: Path) -> None:
+    """The table tasks x lengths x models, the verdict, and where the pictures are."""
+    console = Console(highlight=False)
+    for task in dict.fromkeys(request.tasks):
+        rows = [row for row in result["trials"] if row["task"] == task]
+        console.print(_table(task, rows, request))
+    console.print(verdict(result["trials"]), markup=False, soft_wrap=True)
+    console.print(f"Pictures and conditions: {report}", markup=False, soft_wrap=True)
+
+
+def _table(task: str, rows: Sequence[Trial], request: ProbeRequest) -> Table:
+    measure: Literal["loss", "accuracy"] = rows[0]["measure"]
+    better = "loss, less is better" if measure == "loss" else "accuracy"
+    table = Table(title=f"{task} ({better}; solved in bold)")
+    table.add_column("model")
+    lengths = sorted(set(request.lengths))
+    for heading in (*map(str, lengths), "solved up to"):
+        table.add_column(heading, justify="right")
+    for model in dict.fromkeys(request.models):
+        cells = {row["length"]: row for row in rows if row["model"] == model}
+        shown = [_cell(cells.get(length)) for length in lengths]
+        table.add_row(model, *shown, str(reached(rows, task, model) or "-"))
+    return table
+
+
+def _cell(row: Trial | None) -> str:
+    if row is None:
+        return "failed before"
+    return f"[bold]{score(row)}[/bold]" if row["solved"] else score(row)

@@ -1,0 +1,96 @@
+"""What is probed: names and sizes, without torch."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
+
+from ..config import Budget, GateInit, RecurrentInit, RecurrentKind
+from ..errors import ConfigError
+
+TaskName: TypeAlias = Literal["adding", "copy", "selective-copy", "recall", "parity"]
+TASKS: tuple[TaskName, ...] = get_args(TaskName)
+SHORTEST: dict[str, int] = {
+    "adding": 2,
+    "copy": 1,
+    "selective-copy": 16,
+    "recall": 16,
+    "parity": 2,
+}
+"""Lengths below this leave no place for what the task asks."""
+LENGTHS = (20, 50, 100)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A kind of layer and how it begins."""
+
+    kind: RecurrentKind | Literal["transformer"]
+    gate_init: GateInit = "constant"
+    """Chrono spreads the time scales up to the length of the sequence."""
+    recurrent_init: RecurrentInit = "orthogonal"
+    """Identity is that of an Elman layer with relu instead of tanh (Le et al. 2015)."""
+    rate: float = 1e-3
+    """Learning rate to begin the search with."""
+
+
+VARIANTS: dict[str, Variant] = {
+    "rnn": Variant("rnn"),
+    "rnn-identity": Variant("rnn", recurrent_init="identity", rate=3e-4),
+    "gru": Variant("gru"),
+    "gru-chrono": Variant("gru", gate_init="chrono"),
+    "lstm": Variant("lstm"),
+    "lstm-uniform": Variant("lstm", gate_init="uniform"),
+    "lstm-chrono": Variant("lstm", gate_init="chrono"),
+    "mingru": Variant("mingru", rate=3e-3),
+    "mingru-chrono": Variant("mingru", gate_init="chrono", rate=3e-3),
+    "transformer": Variant("transformer"),
+}
+MODELS = ("rnn", "gru", "lstm", "lstm-chrono", "mingru", "transformer")
+
+
+@dataclass(frozen=True)
+class ProbeRequest:
+    """Which tasks, at which lengths, for which layers, and for how long.
+
+    Raises:
+        ConfigError: a name is unknown or a value out of its range.
+    """
+
+    tasks: tuple[str, ...] = TASKS
+    models: tuple[str, ...] = MODELS
+    lengths: tuple[int, ...] = LENGTHS
+    """Tried in rising order; a model that fails at one is not tried at longer ones."""
+    budget: Budget = field(default_factory=lambda: Budget(600, "seconds"))
+    """A time for everything, or tokens read in training by each trial: then it is repeatable."""
+    num_parameters: int = 70_000
+    """Of every model, its embedding not counted: the same for all."""
+    batch_size: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _names("tasks", self.tasks, TASKS)
+        _names("models", self.models, tuple(VARIANTS))
+        if not self.lengths:
+            raise ConfigError("lengths", "given", "none", "Use for example --lengths 20 50.")
+        for task in self.tasks:
+            shortest = SHORTEST[task]
+            if (least := min(self.lengths)) < shortest:
+                rule = f"{shortest} or more for {task}"
+                raise ConfigError("lengths", rule, least, "Leave out the shorter ones.")
+        for name, least, example in (
+            ("num_parameters", 2000, "70000"),
+            ("batch_size", 1, "64"),
+            ("seed", 0, "0"),
+        ):
+            if (value := getattr(self, name)) < least:
+                raise ConfigError(name, f"{least} or more", value, f"Use for example {example}.")
+        if self.budget.unit == "epochs":
+            remedy = "Their data is endless: use for example 10m or 2Mtokens."
+            raise ConfigError("budget", "a time or tokens for probes", self.budget, remedy)
+
+
+def _names(name: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
+    if not given:
+        raise ConfigError(name, "given", "none", f"Use for example {known[0]}.")
+    for value in given:
+        if value not in known:
+            raise ConfigError(name, f"among {', '.join(known)}", value, "Correct its name.")

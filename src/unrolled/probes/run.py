@@ -1,0 +1,171 @@
+"""All trials of a request, in one folder that keeps what is finished."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from ..atomic import write_atomically
+from ..errors import CheckpointError
+from ..machine import machine, versions
+from ..report.parts import finite
+from ..report.probe_result import Probes, Trial
+from ..report.probes import html
+from .request import VARIANTS, ProbeRequest
+from .search import Limit, search
+from .tasks import BUILDERS, Task
+
+RESULTS, REPORT = "results.json", "report.html"
+
+Listener = Callable[[dict[str, Any]], None]
+"""Hears how far a trial is, and the finished `trial`."""
+
+
+def probe(out: Path, request: ProbeRequest, listener: Listener) -> Probes:
+    """Asks every layer every question at rising lengths, and writes results.json and report.html.
+
+    A layer that fails at a length is not tried at longer ones. A wall-clock budget is split evenly
+    over the trials that are left; what a solved or dropped one does not need goes to the others.
+    Each finished trial is saved at once, and the same call goes on with those that are missing.
+
+    Args:
+        out: Gets both files; trials that it has already are kept.
+
+    Raises:
+        CheckpointError: the folder has trials of other settings.
+    """
+    began = time.monotonic()
+    probes = _start(out, request)
+    while pending := list(_pending(request, probes["trials"])):
+        task, name = pending[0]
+        limit = _limit(request, task, len(pending), time.monotonic() - began)
+        trial = _try(task, name, limit, request, probes["trials"], listener)
+        probes["trials"].append(trial)
+        _save(out, probes)
+        listener({"trial": trial})
+    _save(out, probes)
+    return probes
+
+
+def _start(out: Path, request: ProbeRequest) -> Probes:
+    """What the folder has, or nothing yet."""
+    settings = {
+        "tokens per trial": request.budget.amount if request.budget.unit == "tokens" else None,
+        "parameters": request.num_parameters,
+        "batch size": request.batch_size,
+        "seed": request.seed,
+    }
+    path = out / RESULTS
+    kept: list[Trial] = []
+    if path.exists():
+        before = _read(path)
+        if before["settings"] != settings:
+            told = ", ".join(f"{name} {value}" for name, value in before["settings"].items())
+            raise CheckpointError(
+                out, f"has trials of other settings ({told})", "Use another --out."
+            )
+        kept = before["trials"]
+    conditions = {
+        "budget": str(request.budget),
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+    }
+    return {"settings": settings, "trials": kept, "conditions": conditions}
+
+
+def _read(path: Path) -> Probes:
+    try:
+        return cast(Probes, json.loads(path.read_text("utf-8")))
+    except (ValueError, KeyError):
+        raise CheckpointError(path, "is damaged", "Delete it, or use another --out.") from None
+
+
+def _pending(request: ProbeRequest, trials: Sequence[Trial]) -> Iterator[tuple[Task, str]]:
+    """Trials that are asked for, not finished, and not hopeless."""
+    known = {(row["task"], row["length"], row["model"]) for row in trials}
+    for name in dict.fromkeys(request.tasks):
+        for length in sorted(set(request.lengths)):
+            for model in dict.fromkeys(request.models):
+                if (name, length, model) in known or failed_before(trials, name, length, model):
+                    continue
+                yield BUILDERS[name](length), model
+
+
+def failed_before(trials: Sequence[Trial], task: str, length: int, model: str) -> bool:
+    """Whether a model has failed at a shorter length of a task."""
+    return any(
+        row["task"] == task and row["model"] == model and row["length"] < length
+        for row in trials
+        if not row["solved"]
+    )
+
+
+def _limit(request: ProbeRequest, task: Task, num_left: int, used_seconds: float) -> Limit:
+    """What the next of the trials that are left may use."""
+    if request.budget.unit == "tokens":
+        tokens = request.batch_size * task.num_steps
+        return Limit(steps=max(1, round(request.budget.amount / tokens)))
+    return Limit(seconds=max(0.0, request.budget.amount - used_seconds) / num_left)
+
+
+def _try(
+    task: Task,
+    name: str,
+    limit: Limit,
+    request: ProbeRequest,
+    trials: Sequence[Trial],
+    listener: Listener,
+) -> Trial:
+    where = {"task": task.name, "length": task.length, "model": name}
+    listener(where | {"fraction": 0.0, "score": None})
+    found = search(
+        task,
+        VARIANTS[name],
+        _rate(trials, task, name),
+        limit,
+        num_parameters=request.num_parameters,
+        batch_size=request.batch_size,
+        seed=request.seed,
+        progress=lambda fraction, score: listener(where | {"fraction": fraction, "score": score}),
+    )
+    return {
+        "task": task.name,
+        "length": task.length,
+        "model": name,
+        "measure": task.measure,
+        "score": found.score if math.isfinite(found.score) else None,
+        "chance": task.chance,
+        "goal": task.goal,
+        "solved": found.solved,
+        "num_parameters": found.model.num_parameters(),
+        "state_size": found.model.state_size(task.num_steps),
+        "learning_rate": found.learning_rate,
+        "tried": finite(found.tried),
+        "steps": found.steps,
+        "seconds": round(found.seconds, 2),
+    }
+
+
+def _rate(trials: Sequence[Trial], task: Task, name: str) -> float:
+    """The rate that solved the longest of the shorter lengths, or the one of the variant."""
+    shorter = [
+        row
+        for row in trials
+        if (row["task"], row["model"]) == (task.name, name) and row["length"] < task.length
+    ]
+    if not shorter:
+        return VARIANTS[name].rate
+    return max(shorter, key=lambda row: row["length"])["learning_rate"]
+
+
+def _save(out: Path, probes: Probes) -> None:
+    text = json.dumps(probes, indent=1, allow_nan=False) + "\n"
+    write_atomically(out / RESULTS, lambda path: path.write_text(text, "utf-8"))
+    if probes["trials"]:
+        page = html(probes)
+        write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
