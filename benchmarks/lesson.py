@@ -153,11 +153,12 @@ def decays(panel: Any, text: str, folder: Path, tokens: Tensor) -> None:
             last = f"{flow['shares'][100]:.1e}", exponent, verdict
             row(text, label, read, lifetime(flow["shares"]), gone, *last)
         if kind == "lstm":
-            alone = leak(kept(model, tokens[:, :-1])[:, WARM_UP:])
+            opened = kept(model, tokens[:, :-1])[:, WARM_UP:]
+            alone = leak(opened)
             curve(panel, alone, label="its forget gates alone", color="0.3", linestyle=":")
             gone = horizon(range(len(alone)), alone) or f"more than {len(alone) - 1}"
             gates = f"{alone[100]:.1e}", "", ""
-            row(text, "its forget gates alone", read, lifetime(alone), gone, *gates)
+            row(text, f"forget gates alone: {about(opened)}", read, lifetime(alone), gone, *gates)
 
 
 def words(path: Path, work: Path) -> None:
@@ -171,9 +172,9 @@ def arrivals(panel: Any, text: str, folder: Path, tokens: Tensor) -> None:
     for number, (kind, name) in enumerate(ALL_RUNS.items()):
         run = load(folder / kind)
         shares = input_gradient(run.model.double(), tokens)
-        curve(panel, shares, color=f"C{number}", label=name)
-        figures = [f"{shares[lag]:.1e}" for lag in (1, 10, 30, 100)]
-        row(text, name, f"{run.config['results']['train_tokens']:,}", *figures)
+        read = run.config["results"]["train_tokens"]
+        curve(panel, shares, color=f"C{number}", label=f"{name}, {read / 1000:,.0f} k read")
+        row(text, name, f"{read:,}", *(f"{shares[lag]:.1e}" for lag in (1, 10, 30, 100)))
 
 
 def draw_texts(
@@ -301,6 +302,17 @@ def input_gradient(model: Any, tokens: Tensor) -> list[float]:
     loss = -model.embedding.score(hidden[:, -1:], tokens[:, -1:]).sum()
     norms = torch.autograd.grad(loss, kept)[0].norm(dim=2).sum(0).flip(0)
     return (norms / norms[0]).tolist()[:-WARM_UP]
+
+
+def about(gates: Tensor) -> str:
+    """Whether forget gates `(B, T, H)` have one half-life: how uneven the units are."""
+    by_mean = math.log(2) / -gates.log().mean().item()
+    left = gates[:, -20:].log().sum(1).exp().square().mean(0).sort(descending=True).values
+    part = left[:10].sum().item() / left.sum().item()
+    return (
+        f"mean {gates.mean().item():.3f}, half-life by their mean log {by_mean:.2f}; "
+        f"10 of {len(left)} units hold {part:.1%} of what is left after 20 steps"
+    )
 
 
 PADDINGS: dict[str, dict[str, Any]] = {

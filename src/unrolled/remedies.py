@@ -29,7 +29,9 @@ class Remedy:
     @property
     def flags(self) -> str:
         """As `unrolled train` takes it."""
-        settings = {"model": self.kind} if self.kind else self.model | self.train
+        default = RecurrentConfig()
+        model = {key: v for key, v in self.model.items() if v != getattr(default, key)}
+        settings = {"model": self.kind} if self.kind else model | self.train
         return " ".join(_flag(name, value) for name, value in settings.items())
 
     def changes(self, model: RecurrentConfig, train: TrainConfig) -> bool:
@@ -72,9 +74,24 @@ REMEDIES = (
     Remedy("Transformer", "Vaswani et al. 2017", kind="transformer"),
     Remedy("smaller gradient norm", "Pascanu et al. 2013", train={"clip_norm": 0.1}),
     Remedy("gradient values clipped", "Mikolov 2012", train={"clip_value": 1e-3}),
-    Remedy("forget bias", "Jozefowicz et al. 2015", kinds=GATED, model={"forget_bias": 2.0}),
-    Remedy("chrono gates", "Tallec & Ollivier 2018", kinds=GATED, model={"gate_init": "chrono"}),
-    Remedy("uniform gates", "Gu et al. 2020", kinds=GATED, model={"gate_init": "uniform"}),
+    Remedy(
+        "forget bias",
+        "Jozefowicz et al. 2015",
+        kinds=GATED,
+        model={"forget_bias": 2.0, "gate_init": "constant"},
+    ),
+    Remedy(
+        "chrono gates",
+        "Tallec & Ollivier 2018",
+        kinds=GATED,
+        model={"gate_init": "chrono", "forget_bias": None},
+    ),
+    Remedy(
+        "uniform gates",
+        "Gu et al. 2020",
+        kinds=GATED,
+        model={"gate_init": "uniform", "forget_bias": None},
+    ),
     Remedy(
         "identity and relu",
         "Le et al. 2015",

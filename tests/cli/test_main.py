@@ -8,7 +8,7 @@ import pytest
 
 from unrolled import cli
 
-COMMANDS = ["compare", "train", "evaluate", "generate", "score", "next"]
+COMMANDS = ["compare", "diagnose", "train", "evaluate", "generate", "score", "next"]
 COMMANDS += ["classify", "export", "info", "probe"]
 
 

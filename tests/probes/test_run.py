@@ -164,7 +164,7 @@ def test_real_trials_are_repeatable(tmp_path):
         ),
         (
             {"batch_size": 0},
-            "batch_size must be 1 or more, got 0. Use for example 64.",
+            "batch_size must be 1 or more, got 0. Use for example 32.",
         ),
     ],
 )
@@ -172,3 +172,9 @@ def test_what_cannot_be_probed(change, said):
     with pytest.raises(ConfigError) as caught:
         replace(SMALL, **change)
     assert str(caught.value) == said
+
+
+def test_each_task_has_its_batch_size_unless_told():
+    assert SMALL.sequences("copy") == 8
+    request = replace(SMALL, batch_size=None)
+    assert (request.sequences("adding"), request.sequences("copy")) == (64, 16)

@@ -40,7 +40,7 @@ TRIALS = [
 
 
 def page(trials):
-    settings = {"tokens per trial": None, "seed": 0}
+    settings = {"batch size": None, "seed": 0}
     return html({"settings": settings, "trials": trials, "conditions": {"budget": "10m"}})
 
 
@@ -52,7 +52,8 @@ def test_the_page_says_how_far_each_layer_came():
     ) in shown
     assert "</i>gru</th><td>50</td><td>20</td><td>–</td></tr>" in shown
     assert "</i>rnn</th><td>–</td><td>20</td><td></td></tr>" in shown
-    assert "tokens per trial" not in shown and "<dt>budget</dt><dd>10m</dd>" in shown
+    assert "<dt>batch size</dt><dd>default</dd>" in shown
+    assert "<dt>budget</dt><dd>10m</dd>" in shown
     assert "70,123" in shown
 
 

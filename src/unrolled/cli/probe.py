@@ -24,7 +24,7 @@ def probe(  # noqa: PLR0913  a parameter is a flag
     lengths: Annotated[tuple[int, ...], Many] = LENGTHS,
     budget: str = "10m",
     parameters: int = ProbeRequest.num_parameters,
-    batch_size: int = ProbeRequest.batch_size,
+    batch_size: int | None = None,
     seed: int = 0,
 ) -> int:
     """Ask recurrent layers and a Transformer questions that need memory, at rising lengths.
@@ -48,7 +48,7 @@ def probe(  # noqa: PLR0913  a parameter is a flag
     parameters
         Of every model, its embedding not counted.
     batch_size
-        Sequences in an update.
+        Sequences in an update; default: as suits each task, 16 to 64.
     seed
         Of the questions and of the weights.
     """

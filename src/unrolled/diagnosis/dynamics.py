@@ -152,7 +152,7 @@ def _gates(number: int, recorded: Recorded) -> list[Gate]:
     y = torch.stack([step[0] for step in recorded.states])  # (T, B, H)
     layer = recorded.layer
     gates = layer.gates(recorded.x, torch.cat([recorded.start[0][None], y[:-1]]))
-    if getattr(layer, "nonlinearity", "tanh") == "relu":
+    if _is_relu(layer):
         return []
     if not gates:
         return [_gate(number, "state", y, -SATURATED_STATE, SATURATED_STATE)]
@@ -176,6 +176,10 @@ def _gate(number: int, name: str, value: Tensor, low: float, high: float) -> Gat
         "open": (units > high).double().mean(0).tolist(),
         "timescales": [],
     }
+
+
+def _is_relu(layer: Any) -> bool:
+    return getattr(getattr(layer, "layer", layer), "nonlinearity", "tanh") == "relu"
 
 
 def _dead(recorded: Recorded) -> float:

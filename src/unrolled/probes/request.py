@@ -16,6 +16,14 @@ SHORTEST: dict[str, int] = {
     "parity": 2,
 }
 """Lengths below this leave no place for what the task asks."""
+BATCH_SIZES: dict[str, int] = {
+    "adding": 64,
+    "copy": 16,
+    "selective-copy": 32,
+    "recall": 32,
+    "parity": 32,
+}
+"""Sequences in an update: few, as many updates matter more, but where one number is asked for."""
 LENGTHS = (20, 50, 100)
 
 
@@ -63,7 +71,8 @@ class ProbeRequest:
     """A time for everything, or tokens read in training by each trial: then it is repeatable."""
     num_parameters: int = 70_000
     """Of every model, its embedding not counted: the same for all."""
-    batch_size: int = 64
+    batch_size: int | None = None
+    """Sequences in an update; None: as suits the task."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -78,14 +87,19 @@ class ProbeRequest:
                 raise ConfigError("lengths", rule, least, "Leave out the shorter ones.")
         for name, least, example in (
             ("num_parameters", 2000, "70000"),
-            ("batch_size", 1, "64"),
+            ("batch_size", 1, "32"),
             ("seed", 0, "0"),
         ):
-            if (value := getattr(self, name)) < least:
+            value = getattr(self, name)
+            if value is not None and value < least:
                 raise ConfigError(name, f"{least} or more", value, f"Use for example {example}.")
         if self.budget.unit == "epochs":
             remedy = "Their data is endless: use for example 10m or 2Mtokens."
             raise ConfigError("budget", "a time or tokens for probes", self.budget, remedy)
+
+    def sequences(self, task: str) -> int:
+        """B, for a task."""
+        return BATCH_SIZES[task] if self.batch_size is None else self.batch_size
 
 
 def _names(name: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:

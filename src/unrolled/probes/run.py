@@ -54,7 +54,7 @@ def probe(out: Path, request: ProbeRequest, listener: Listener) -> Probes:
 def _start(out: Path, request: ProbeRequest) -> Probes:
     """What the folder has, or nothing yet."""
     settings = {
-        "tokens per trial": request.budget.amount if request.budget.unit == "tokens" else None,
+        "tokens per trial": request.budget.amount if request.budget.unit == "tokens" else "any",
         "parameters": request.num_parameters,
         "batch size": request.batch_size,
         "seed": request.seed,
@@ -64,7 +64,10 @@ def _start(out: Path, request: ProbeRequest) -> Probes:
     if path.exists():
         before = _read(path)
         if before["settings"] != settings:
-            told = ", ".join(f"{name} {value}" for name, value in before["settings"].items())
+            told = ", ".join(
+                f"{name} {'default' if value is None else value}"
+                for name, value in before["settings"].items()
+            )
             raise CheckpointError(
                 out, f"has trials of other settings ({told})", "Use another --out."
             )
@@ -108,7 +111,7 @@ def failed_before(trials: Sequence[Trial], task: str, length: int, model: str) -
 def _limit(request: ProbeRequest, task: Task, num_left: int, used_seconds: float) -> Limit:
     """What the next of the trials that are left may use."""
     if request.budget.unit == "tokens":
-        tokens = request.batch_size * task.num_steps
+        tokens = request.sequences(task.name) * task.num_steps
         return Limit(steps=max(1, round(request.budget.amount / tokens)))
     return Limit(seconds=max(0.0, request.budget.amount - used_seconds) / num_left)
 
@@ -129,7 +132,7 @@ def _try(
         _rate(trials, task, name),
         limit,
         num_parameters=request.num_parameters,
-        batch_size=request.batch_size,
+        batch_size=request.sequences(task.name),
         seed=request.seed,
         progress=lambda fraction, score: listener(where | {"fraction": fraction, "score": score}),
     )

@@ -55,7 +55,9 @@ def html(probes: Probes) -> str:
         raise ConfigError("trials", "at least one", "none", "Probe a layer first.")
     models = list(dict.fromkeys(row["model"] for row in trials))
     tasks = list(dict.fromkeys(row["task"] for row in trials))
-    conditions: dict[str, Any] = {k: v for k, v in probes["settings"].items() if v is not None}
+    conditions: dict[str, Any] = {
+        name: "default" if value is None else value for name, value in probes["settings"].items()
+    }
     sections = (
         section("How far each layer remembers", REACHED, _reached(trials, tasks, models)),
         *(_picture(task, [row for row in trials if row["task"] == task], models) for task in tasks),
