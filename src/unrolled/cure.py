@@ -1,6 +1,7 @@
 """Trying the remedies: short trainings, the same time for each, on the model's own text."""
 
 import math
+import time
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,8 +23,7 @@ from .training import TrainRequest, train
 SHORTEST_SECONDS = 5.0
 """A training shorter than this shows nothing."""
 MEMORY_TARGETS = 400
-MEASURING_SECONDS = 5.0
-"""Of a trial's share: gradient flow and used memory."""
+"""Tokens that each trial's used memory is measured on."""
 UNTREATED = "untreated"
 SIZES = ("embedding_size", "hidden_size", "num_layers", "connections")
 """What a preset would choose anew; of the rest only what is not the default is taken over."""
@@ -52,9 +52,11 @@ def cure(run: Run, text: PreparedText, out: Path, budget: Budget, listener: List
     if not isinstance(model, RecurrentConfig):
         raise ConfigError("model", "a recurrent one", model.kind, "Leave --cure out.")
     chosen = remedies(model, settings)
-    share = _share(budget, len(chosen) + 1)
     valid_only = {name: info for name, info in text.store.splits.items() if name != "test"}
     shown = replace(text, store=replace(text.store, splits=valid_only))
+    began = time.monotonic()
+    _measure(run, shown, None, run.config["results"])  # the first time is for the clock
+    share = _share(budget, len(chosen) + 1, time.monotonic() - began)
 
     def tried(remedy: Remedy | None) -> tuple[Tried, Path]:
         name = remedy.name if remedy else UNTREATED
@@ -84,12 +86,13 @@ def cure(run: Run, text: PreparedText, out: Path, budget: Budget, listener: List
     }
 
 
-def _share(budget: Budget, number: int) -> Budget:
+def _share(budget: Budget, number: int, measuring_seconds: float) -> Budget:
+    """The budget of each training: an even part, less what measuring it takes."""
     if budget.unit != "seconds":
         return budget
-    share = budget.amount / number - MEASURING_SECONDS
+    share = (budget.amount - measuring_seconds) / number - measuring_seconds
     if share < SHORTEST_SECONDS:
-        least = math.ceil(number * (MEASURING_SECONDS + SHORTEST_SECONDS))
+        least = math.ceil(number * (measuring_seconds + SHORTEST_SECONDS) + measuring_seconds)
         rule = f"at least {least}s for {number} trainings"
         raise ConfigError("cure", rule, budget, "Give more time, or a number of tokens.")
     return Budget(share, "seconds")
