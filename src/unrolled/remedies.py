@@ -105,9 +105,7 @@ REMEDIES = (
     Remedy("weight dropout", "Merity et al. 2018", WITH_MATRIX, {"weight_dropout": 0.2}),
     Remedy("random truncation", "Merity et al. 2018", train={"length_variation": 0.75}),
     Remedy("carried state", "Zaremba et al. 2014", train={"carry_state": True}),
-    Remedy(
-        "prediction of the token after the next", "Gloeckle et al. 2024", ALL, {"lookahead": 0.3}
-    ),
+    Remedy("lookahead", "Gloeckle et al. 2024", ALL, {"lookahead": 0.3}),
     Remedy("one attention head", "Merity 2019", ALL, {"attention": 64}),
 )
 """Changes of architecture first: where they help, they help most."""

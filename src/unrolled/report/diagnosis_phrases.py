@@ -335,7 +335,7 @@ REMEDIES = {
     "longer truncation": "更长的截断长度",
     "two layers, summed": "两层求和",
     "carried state": "片段之间传递状态",
-    "prediction of the token after the next": "同时预测再下一个词元",
+    "lookahead": "同时预测再下一个词元",
     "one attention head": "一个注意力头",
 }
 """Names of remedies in Chinese."""
