@@ -172,3 +172,19 @@ def test_a_classifier_is_not_overwritten(folder, capsys):
     assert main(["classify", "train", str(REVIEWS), *COLUMNS, "--out", str(folder)]) == 1
     assert "already holds a classifier. Choose another --out." in capsys.readouterr().err
     assert (folder / "classifier.safetensors").read_bytes() == before
+
+
+def test_diagnosing_shows_how_much_of_the_gradient_arrives_at_each_word(folder, capsys, tmp_path):
+    arguments = ["diagnose", str(folder), str(REVIEWS), "--column", "review"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert "Gradients" in capsys.readouterr().out
+    result = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
+    words = result["words"]
+    assert len(words["shares"]) == words["length"] == len(words["positions"]) >= 8
+    assert max(words["shares"]) == 1 and min(words["shares"]) > 0
+    assert words["padded_to"] is None and result["flows"] == []
+    assert main(["diagnose", str(folder), "--out", str(tmp_path / "none")]) == 1
+    assert capsys.readouterr().err == (
+        "error: TEXT must be given for a classifier, got none. Name files with texts.\n"
+    )
+    assert not (tmp_path / "none").exists()
