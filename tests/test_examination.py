@@ -1,15 +1,19 @@
 """`diagnose` on real runs: what it finds, what it writes, what it refuses."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from unrolled import checkpoint, cure
+from unrolled.cli import app
+from unrolled.cli.options import given
 from unrolled.config import Budget, DataConfig, RecurrentConfig, TrainConfig
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.examination import DiagnoseRequest, diagnose
+from unrolled.models.build import build
+from unrolled.presets import model_preset, override
 from unrolled.remedies import REMEDIES, Remedy, remedies
 from unrolled.training import TrainRequest, train
 
@@ -141,18 +145,18 @@ def test_remedies_of_a_run_are_those_that_change_it():
 
 
 @pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.name)
-def test_every_remedy_is_a_flag_of_train(remedy, tmp_path, text, capsys):
-    from unrolled.cli import main
-
-    kind = remedy.kinds[-1] if remedy.kind is None else None
-    if "connections" in remedy.model:
-        kind = "lstm"
-    words = ["train", str(text), "--out", str(tmp_path / "run"), "--size", "small"]
-    words += ["--budget", "500tokens", "--precision", "float32", "--threads", "1"]
-    words += ["--hidden-size", "16"]
-    words += (["--model", kind] if kind else []) + remedy.flags.split()
-    assert main(words) == 0, capsys.readouterr().err
-    config = checkpoint.load_config(tmp_path / "run")
-    settings = config["model"] | config["train"]
-    for name, value in (remedy.model | remedy.train).items():
-        assert settings[name] == value
+def test_every_remedy_is_a_flag_of_train_that_its_kinds_have(remedy):
+    words = ["train", "text", "--out", "run", *remedy.flags.split()]
+    _, bound, *_ = app.parse_args(words, exit_on_error=False, print_error=False)
+    asked = bound.arguments
+    if remedy.kind is not None:
+        assert asked["model"] == remedy.kind
+        return
+    found = given(asked["model_options"]) if remedy.model else {}
+    found |= given(asked["train_options"]) if remedy.train else {}
+    default = asdict(RecurrentConfig())
+    expected = {name: value for name, value in remedy.model.items() if value != default[name]}
+    assert found == expected | remedy.train
+    for kind in remedy.kinds:
+        config = override(model_preset(kind, "small", 70), **remedy.model)
+        build(replace(config, hidden_size=8, embedding_size=4), 70)

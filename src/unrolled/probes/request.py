@@ -47,7 +47,7 @@ VARIANTS: dict[str, Variant] = {
     "gru-chrono": Variant("gru", gate_init="chrono", rate=5e-3),
     "lstm": Variant("lstm", rate=5e-3),
     "lstm-uniform": Variant("lstm", gate_init="uniform", rate=5e-3),
-    "lstm-chrono": Variant("lstm", gate_init="chrono", rate=1e-2),
+    "lstm-chrono": Variant("lstm", gate_init="chrono", rate=4e-3),
     "mingru": Variant("mingru", rate=3e-3),
     "mingru-chrono": Variant("mingru", gate_init="chrono", rate=3e-3),
     "transformer": Variant("transformer"),
