@@ -292,6 +292,12 @@ class TrainConfig:
                     raise ConfigError(name, rule, value, remedy)
 
 
+def data_config_from_dict(values: dict[str, Any]) -> DataConfig:
+    """Rebuilds the configuration that `asdict` made and JSON has turned into lists."""
+    names = ("texts", "valid", "test")
+    return _from_dict(DataConfig, values | {name: tuple(values[name]) for name in names})
+
+
 def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
     """Rebuilds the configuration that `asdict` made.
 
@@ -358,6 +364,7 @@ __all__ = [
     "asdict",
     "classifier_config_from_dict",
     "classifier_train_config_from_dict",
+    "data_config_from_dict",
     "model_config_from_dict",
     "train_config_from_dict",
 ]

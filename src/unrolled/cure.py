@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from .checkpoint import Run, load
-from .config import Budget, DataConfig, RecurrentConfig, TrainConfig, train_config_from_dict
+from .config import (
+    Budget,
+    DataConfig,
+    RecurrentConfig,
+    TrainConfig,
+    data_config_from_dict,
+    train_config_from_dict,
+)
 from .diagnosis.flow import WARM_UP, gradient_flow, longest, text_windows
 from .diagnosis.memory import measure_memory
 from .errors import ConfigError
@@ -124,9 +131,7 @@ def _request(
 
 def text_of(run: Run) -> DataConfig:
     """The text settings that a run was trained with."""
-    values = dict(run.config["data"])
-    values |= {name: tuple(values[name]) for name in ("texts", "valid", "test")}
-    return DataConfig(**values)
+    return data_config_from_dict(run.config["data"])
 
 
 def _measure(run: Run, text: PreparedText, remedy: Remedy | None, results: dict[str, Any]) -> Tried:

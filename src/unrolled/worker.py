@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .checkpoint import CONFIG
-from .config import Budget, DataConfig
+from .config import Budget, data_config_from_dict
 from .errors import UnrolledError, WorkerError
 from .fit import Interrupted, Listener
 from .interrupt import stop_on_interrupt
@@ -64,10 +64,8 @@ def work(job: dict[str, Any], listener: Listener, stop: Stop) -> None:
 
 
 def _request(values: dict[str, Any]) -> TrainRequest:
-    data = values["data"]
-    for name in ("texts", "valid", "test"):
-        data[name] = tuple(data[name])
-    parts: dict[str, Any] = {"data": DataConfig(**data), "budget": Budget(**values["budget"])}
+    data = data_config_from_dict(values["data"])
+    parts: dict[str, Any] = {"data": data, "budget": Budget(**values["budget"])}
     return TrainRequest(**(values | parts))
 
 
