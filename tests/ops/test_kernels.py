@@ -331,3 +331,12 @@ def test_an_instruction_set_can_be_forced():
 
 def test_an_unknown_instruction_set_is_refused():
     assert "ConfigError: UNROLLED_ISA must be one of those that run here" in run("sse9").stderr
+
+
+def test_tiny_numbers_are_zero_within_the_kernels_only(isa, threads):
+    """A vanishing state ends at zero, not among numbers that are slow to compute with."""
+    a, b = torch.full((300, 2, 33), 0.5), torch.zeros(300, 2, 33)
+    y, _ = scan(a, b, torch.ones(2, 33))
+    assert y[100].eq(0.5**101).all()
+    assert not y[y.abs() < torch.finfo(torch.float32).tiny].any()
+    assert (torch.full((5000,), 1e-40) * 1.0).all()

@@ -3,8 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -128,20 +127,6 @@ class Run:
         return total / num_batches
 
 
-@contextmanager
-def tiny_is_zero() -> Iterator[None]:
-    """Takes denormal numbers for zero: gradients vanish into them, and they are slow to compute.
-
-    Threads that start meanwhile do so for good.
-    """
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-
-
-@tiny_is_zero()
 def search(
     task: Task,
     variant: Variant,
