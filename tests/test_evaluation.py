@@ -51,6 +51,9 @@ class Clock:
     def initial_state(self, batch_size: int) -> Tensor:
         return torch.zeros(batch_size)
 
+    def advance(self, tokens: Tensor, state: Tensor) -> Tensor:
+        return state + tokens.shape[1]
+
     def score(self, tokens: Tensor, targets: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         assert tokens.shape == targets.shape
         steps = state[:, None] + torch.arange(1, tokens.shape[1] + 1)

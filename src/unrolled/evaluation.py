@@ -55,8 +55,8 @@ def _warm_up(
         return state
     warm = model.initial_state(lanes - 1)
     for start in range(length - WARMUP, length, chunk):
-        inputs, targets = _columns(tokens, lanes - 1, length, start, min(start + chunk, length))
-        _, warm = model.score(inputs, targets, warm)
+        inputs, _ = _columns(tokens, lanes - 1, length, start, min(start + chunk, length))
+        warm = model.advance(inputs, warm)
     return stack_states([state, warm])
 
 

@@ -174,7 +174,7 @@ def read_prompt(model: LanguageModel, prompt_ids: Sequence[int]) -> tuple[Tensor
     tokens, state = torch.tensor([list(prompt_ids)]), model.initial_state(1)
     *before, last = tokens.split(PIECE, 1)
     for piece in before:
-        _, state = model.score(piece, piece, state)
+        state = model.advance(piece, state)
     log_probs, state = model.read(last, state)
     return log_probs[:, -1], state
 

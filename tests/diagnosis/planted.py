@@ -32,6 +32,9 @@ class LooksBack:
         probabilities[seen < 0] = 1 / V
         return probabilities.log(), past[:, tokens.shape[1] :].clone()
 
+    def advance(self, tokens: Tensor, state: Tensor) -> Tensor:
+        return self.read(tokens, state)[1]
+
     def score(self, tokens: Tensor, targets: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         log_probs, state = self.read(tokens, state)
         return log_probs.gather(2, targets[:, :, None])[:, :, 0], state
@@ -46,6 +49,9 @@ class Fading:
 
     def initial_state(self, batch_size: int) -> Tensor:
         return torch.zeros(batch_size)
+
+    def advance(self, tokens: Tensor, state: Tensor) -> Tensor:
+        return state + tokens.shape[1]
 
     def score(self, tokens: Tensor, targets: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         steps = state[:, None] + torch.arange(1, tokens.shape[1] + 1)

@@ -7,10 +7,11 @@ from unrolled.errors import ShapeError
 
 
 def check_other_shapes(model, size: tuple[int, ...]) -> None:
-    """Tokens of this size are refused by `read` and `score`."""
+    """Tokens of this size are refused by `read`, `advance` and `score`."""
     tokens = torch.zeros(size, dtype=torch.int64)
     for call in (
         lambda: model.read(tokens, model.initial_state(3)),
+        lambda: model.advance(tokens, model.initial_state(3)),
         lambda: model.score(tokens, tokens, model.initial_state(3)),
     ):
         with pytest.raises(ShapeError) as caught:

@@ -73,6 +73,7 @@ def test_scores_are_what_read_says_of_the_targets(model):
         assert scores.dtype == torch.float32
         torch.testing.assert_close(scores, expected, rtol=1e-6, atol=1e-6)
         assert torch.equal(after_score, after_read)
+        assert torch.equal(model.advance(tokens[:, :-1], model.initial_state(4)), after_read)
 
 
 @pytest.mark.parametrize("order", [1, 2, 5])

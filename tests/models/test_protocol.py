@@ -108,10 +108,12 @@ def test_scores_are_what_read_says_of_the_targets(model, gradients, num_steps):
     with torch.set_grad_enabled(gradients):
         scores, after_score = model.score(tokens, targets, model.initial_state(3))
         log_probs, after_read = model.read(tokens, model.initial_state(3))
+        advanced = model.advance(tokens, model.initial_state(3))
     expected = log_probs.gather(-1, targets[..., None]).squeeze(-1)
     torch.testing.assert_close(scores, expected, rtol=1e-5, atol=1e-5)
     assert scores.requires_grad == gradients
     assert_states_close(after_score, after_read)
+    assert_states_close(advanced, after_read)
 
 
 def test_every_parameter_learns_from_the_loss(model):

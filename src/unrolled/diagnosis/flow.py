@@ -93,7 +93,7 @@ def state_gradients(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list
     state = model.initial_state(len(tokens))
     if warm_up:
         with torch.no_grad():
-            _, state = model.score(tokens[:, :warm_up], tokens[:, 1 : warm_up + 1], state)
+            state = model.advance(tokens[:, :warm_up], state)
     recorder = StepRecorder()
     with torch.enable_grad():
         # Weights of a loaded model ask for no gradient: the state that is read does.

@@ -33,9 +33,12 @@ def score_last(model: LanguageModel, rows: NDArray[np.integer]) -> NDArray[np.fl
     ids = torch.from_numpy(rows.astype(np.int64))
     costs = []
     for piece in ids.split(max(1, TOKENS_AT_ONCE // (rows.shape[1] - 1))):
+        before, last, target = piece[:, :-2], piece[:, -2:-1], piece[:, -1:]
         state = model.initial_state(len(piece))
-        log_probs, _ = model.score(piece[:, :-1], piece[:, 1:], state)
-        costs.append(-log_probs[:, -1].double().numpy())
+        if before.shape[1]:
+            state = model.advance(before, state)
+        log_probs, _ = model.score(last, target, state)
+        costs.append(-log_probs[:, 0].double().numpy())
     return np.concatenate(costs)
 
 

@@ -40,6 +40,10 @@ class LanguageModel(Protocol):
         """
         ...
 
+    def advance(self, tokens: Tensor, state: State) -> State:
+        """Reads `tokens (B, T)` and predicts nothing; returns what has been read now."""
+        ...
+
     def score(self, tokens: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
         """Reads tokens and returns only the log-probability of the given next tokens.
 

@@ -33,6 +33,13 @@ class NeuralModel(nn.Module, ABC):
     def _hidden(self, tokens: Tensor, state: Any) -> tuple[Tensor, State]:
         """What the softmax reads after each of one piece of tokens, `(B, T, E)`, and the state."""
 
+    def advance(self, tokens: Tensor, state: Any) -> State:
+        """Reads `tokens (B, T)`; returns the next state."""
+        check_tokens(tokens)
+        for piece in self._pieces(tokens):
+            _, state = self._hidden(piece, state)
+        return state
+
     def score(
         self, tokens: Tensor, targets: Tensor, state: Any, candidates: Candidates | None = None
     ) -> tuple[Tensor, State]:

@@ -38,6 +38,11 @@ class NgramModel:
         shape = (*tokens.shape, self.vocab_size)
         return torch.from_numpy(log_probs).reshape(shape), self._last(history)
 
+    def advance(self, tokens: Tensor, state: State) -> Tensor:
+        """Reads `tokens (B, T)`; returns the next state."""
+        check_tokens(tokens)
+        return self._last(self._history(tokens, state))
+
     def score(self, tokens: Tensor, targets: Tensor, state: State) -> tuple[Tensor, Tensor]:
         """Reads `tokens (B, T)`; returns log-probabilities of `targets (B, T)` and the state."""
         check_tokens(tokens, targets)
