@@ -95,6 +95,12 @@ def test_progress_is_heard():
     assert all(score > 0 for _, score in heard)
 
 
-def test_the_processor_is_left_as_it_was():
-    small(Adding(10), Limit(steps=1))
-    assert torch.tensor(1e-40) * 1.0 > 0
+def test_the_rate_falls_in_the_last_part():
+    task = Adding(10)
+    run = Run(task, build(task, VARIANTS["gru"], 3000, 0), 1e-3, 8, 0)
+    run.steps, rates = 50, []
+    run.optimizer.register_step_post_hook(
+        lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"])
+    )
+    run.train(Limit(steps=8), fall=0.5)
+    assert rates == pytest.approx([1e-3] * 5 + [0.75e-3, 0.5e-3, 0.25e-3])

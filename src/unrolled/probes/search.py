@@ -22,6 +22,8 @@ RACE_SHARE = 0.06
 MARGIN = 0.03
 """By what part another rate must be better than the first: on a plateau all look alike."""
 WARMUP_STEPS = 20
+FALL = 1 / 3
+"""Last part of what follows the race, in which the rate falls to zero."""
 CLIP_NORM = 1.0
 RECENT = 10
 """Training batches over which the score is averaged; every batch is new, so it is a fair one."""
@@ -35,6 +37,11 @@ class Limit:
 
     steps: float = math.inf
     seconds: float = math.inf
+
+    def used(self, steps: int, seconds: float) -> float:
+        """The part of it that so much takes, 1 or more where nothing is left."""
+        by_time = seconds / self.seconds if self.seconds > 0 else math.inf
+        return max(steps / self.steps, by_time)
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,8 @@ class Run:
         self.found: float | None = None
         """Held-out score, once the task is solved."""
 
-    def step(self) -> None:
-        """One update on new sequences."""
+    def step(self, part: float = 1.0) -> None:
+        """One update on new sequences, at this part of the learning rate."""
         batch = self.task.batch(self.rng, self.batch_size)
         targets = batch.targets[batch.mask]
         outputs = self.model(batch.inputs, batch.mask)
@@ -81,25 +88,30 @@ class Run:
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP_NORM)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * min(1.0, (self.steps + 1) / WARMUP_STEPS)
+            group["lr"] = self.rate * part * min(1.0, (self.steps + 1) / WARMUP_STEPS)
         self.optimizer.step()
         self.steps += 1
         self.losses.append(loss.item())
         self.scores.append(self.task.score(outputs.detach(), targets))
 
-    def train(self, limit: Limit, progress: Progress | None = None) -> None:
-        """Trains to the limit, or until the task is solved, or no number comes out any more."""
+    def train(self, limit: Limit, fall: float = 0.0, progress: Progress | None = None) -> None:
+        """Trains to the limit, or until the task is solved, or no number comes out any more.
+
+        Args:
+            fall: Last part of the limit in which the learning rate falls to zero.
+            progress: Heard from now and then.
+        """
         began, first = time.monotonic(), self.steps
         while self.found is None:
-            done, taken = self.steps - first, time.monotonic() - began
-            if done and (done >= limit.steps or taken >= limit.seconds):
+            used = limit.used(self.steps - first, time.monotonic() - began)
+            if used >= 1 and self.steps > first:
                 return
-            self.step()
+            self.step(min(1.0, max(0.0, 1 - used) / fall) if fall else 1.0)
             if not math.isfinite(self.losses[-1]):
                 return
             if self.steps % RECENT == 0:
                 if progress:
-                    progress(max(done / limit.steps, taken / limit.seconds), self.score)
+                    progress(used, self.score)
                 if solved(self.task, self.score):
                     score = self.held_out()
                     self.found = score if solved(self.task, score) else None
@@ -140,8 +152,8 @@ def search(
     """Trains one kind of layer on a task, its learning rate found on the way.
 
     Three rates start from the same weights on the same data with a small share each, then the best
-    goes on with what is left, from where it is. With a limit in steps the same call gives the same
-    numbers.
+    goes on with what is left, from where it is, and falls in the last third. With a limit in steps
+    the same call gives the same numbers.
 
     Args:
         rate: The middle one of the three; it is kept unless another is clearly better.
@@ -164,7 +176,7 @@ def search(
     taken = time.monotonic() - began
     rest = Limit(limit.steps - sum(run.steps for run in runs), limit.seconds - taken)
     if best.found is None and math.isfinite(best.loss) and rest.steps > 0 and rest.seconds > 0:
-        best.train(rest, progress)
+        best.train(rest, FALL, progress)
     score = best.held_out() if best.found is None else best.found
     return Found(
         score,
