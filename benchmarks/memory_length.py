@@ -1,6 +1,6 @@
 """How much of its context each kind of model uses, on standard texts: figures and pictures.
 
-    UNROLLED_DATA=FOLDER python benchmarks/memory_length.py --work runs/memory-length [--budget 3m]
+    UNROLLED_DATA=FOLDER python benchmarks/memory_length.py --work runs/memory-length [--budget 4m]
 
 FOLDER as in benchmarks/quality.py: tinyshakespeare/input.txt (letters; first 90 % train, rest
 validation, as nanoGPT) and ptb/ptb.{train,valid,test}.txt.zst (words, a sentence per line). Every
@@ -46,8 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("texts", nargs="*", default=[SHAKESPEARE, PTB], metavar="TEXT")
     parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
-    parser.add_argument("--budget", default="3m", help="of each training; n-grams need none")
-    parser.add_argument("--size", default="medium", help="of the neural models")
+    parser.add_argument("--budget", default="4m", help="of each training; n-grams need none")
+    parser.add_argument("--size", default="small", help="of the neural models")
     parser.add_argument("--targets", type=int, default=1000, help="tokens scored in each context")
     parser.add_argument("--figures", type=Path, default=Path("docs/figures"))
     options = parser.parse_args()
