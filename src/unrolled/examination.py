@@ -229,10 +229,14 @@ def _conditions(run: checkpoint.Run, split: SplitInfo, request: DiagnoseRequest)
     config = run.config
     return {
         "run": str(run.path),
-        "measured on": ", ".join(request.texts) or "the validation split of the run's own text",
+        "measured on": ", ".join(request.texts or text_of(run).texts),
+        **({} if request.texts else {"split": "valid"}),
         "tokens": split.num_tokens,
-        "tokenizer": f"{config['tokenizer']['kind']}, {config['vocab_size']:,} symbols",
-        "gradients": f"float64, {NUM_ROWS} places in the text, {WARM_UP} tokens read before",
+        "tokenizer": config["tokenizer"]["kind"],
+        "vocabulary": config["vocab_size"],
+        "gradients in": "float64",
+        "places in the text": NUM_ROWS,
+        "tokens read before": WARM_UP,
         **{key: value for key, value in config["model"].items() if key != "kind"},
         "machine": machine(),
         "versions": ", ".join(f"{name} {value}" for name, value in versions().items()),

@@ -20,7 +20,8 @@ def fake_diagnosis(model: str = "lstm", title: str = "shakespeare.txt") -> dict[
         "cure": fake_cure(),
         "conditions": {
             "run": "runs/shakespeare",
-            "measured on": "the validation split of the run's own text",
+            "measured on": "input.txt",
+            "split": "valid",
             "tokens": 55_770,
             "num_layers": len({flow["layer"] for flow in flows}),
             "versions": {"unrolled": "0.4.0", "torch": "2.10.0"},
