@@ -2,11 +2,13 @@
 
     UNROLLED_DATA=FOLDER python benchmarks/training.py [--rounds 7] [--steps 3] [--curve 200]
 
-FOLDER holds ptb/ptb.train.txt.zst (Mikolov's preprocessed Penn Treebank). Two models of the same
-weights, 2 x 512 LSTM with tied embeddings of 512, batch 64 x 70, bfloat16 autocast, full softmax;
-the other one is made of torch.lstm, F.linear and F.cross_entropy. They take turns; printed are
-tokens/s of both, the ratio, the loss of both after `--curve` steps of AdamW on the same batches,
-and where the time of our steps goes.
+FOLDER holds ptb/ptb.{train,valid}.txt.zst (Mikolov's preprocessed Penn Treebank). Three models
+begin with the same weights, 2 x 512 LSTM with tied embeddings of 512, batch 64 x 70, bfloat16
+autocast: ours with the full softmax; ours as `unrolled train` trains a vocabulary of this size,
+the softmax estimated from a fifth of it; and one made of torch.lstm, F.linear and F.cross_entropy.
+They take turns; printed are tokens/s, ratios, the training loss and the held-out loss (always the
+full softmax) after `--curve` steps of AdamW on the same batches, and where the time of our steps
+goes.
 """
 
 import argparse
@@ -29,16 +31,23 @@ from unrolled import kernels
 from unrolled.config import RecurrentConfig
 from unrolled.machine import machine, versions
 from unrolled.models.recurrent import RecurrentModel
+from unrolled.ops.sampled_log_probs import make_sampler
 
 zstd = importlib.import_module(
     "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 )
 BATCH_SIZE, LENGTH, WIDTH = 64, 70, 512
 VOCABULARY = 10_000
+CANDIDATES = VOCABULARY // 5
+KINDS = {
+    "ours": "ours, full softmax",
+    "sampled": "ours, softmax from a fifth",
+    "torch": "torch.lstm, full softmax",
+}
 
 
 def main() -> None:
-    """Times both, follows both losses, and prints a profile."""
+    """Times all three, follows their losses, and prints a profile."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=3, help="in a turn")
@@ -46,46 +55,71 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(2)
     print(f"{machine()}; 2 threads; {kernels.status()}; torch {versions()['torch']}\n")
-    tokens = words(Path(os.environ["UNROLLED_DATA"], "ptb", "ptb.train.txt.zst"))
-    ours, peer = Trainer(tokens), Trainer(tokens, plain=True)
-    ours.train(2), peer.train(2)
-    speeds: list[tuple[float, float]] = []
+    ids = vocabulary()
+    tokens, held_out = words("train", ids), words("valid", ids)
+    trainers = {kind: Trainer(kind, tokens) for kind in KINDS}
+    for trainer in trainers.values():
+        trainer.train(2)
+    speeds: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for _ in range(arguments.rounds):
-        speeds.append((ours.train(arguments.steps), peer.train(arguments.steps)))
-    mine, theirs = (median(column) for column in zip(*speeds, strict=True))
-    ratio = median(a / b for a, b in speeds)
-    print(f"ours {mine:,.0f} tokens/s, torch.nn.LSTM's {theirs:,.0f}: {ratio:.2f}x\n")
-    left = arguments.curve - ours.num_steps
-    ours.train(left), peer.train(left)
-    losses = [float(np.mean(trainer.losses[-20:])) for trainer in (ours, peer)]
-    print(f"mean loss of steps {ours.num_steps - 19}-{ours.num_steps}: {losses} nats\n")
-    with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        ours.train(arguments.steps)
-    print(profiled.key_averages().table("self_cpu_time_total", row_limit=16))
-    print(json.dumps({"ours": mine, "torch": theirs, "ratio": ratio, "losses": losses}))
+        for kind, trainer in trainers.items():
+            speeds[kind].append(trainer.train(arguments.steps))
+    print("| model | tokens/s | spread | times torch | training loss | held-out loss |")
+    print("|---|---|---|---|---|---|")
+    rows = []
+    for kind, trainer in trainers.items():
+        trainer.train(arguments.curve - trainer.num_steps)
+        ratio = median(a / b for a, b in zip(speeds[kind], speeds["torch"], strict=True))
+        losses = float(np.mean(trainer.losses[-20:])), trainer.score(held_out)
+        rows.append({"model": kind, "tokens_per_second": speeds[kind], "losses": losses})
+        print(
+            f"| {KINDS[kind]} | {median(speeds[kind]):,.0f} | {min(speeds[kind]):,.0f} to "
+            f"{max(speeds[kind]):,.0f} | {ratio:.2f}x | {losses[0]:.3f} | {losses[1]:.3f} |",
+            flush=True,
+        )
+    print(f"\nnats; after {arguments.curve} steps, training of the last 20\n")
+    for kind in ("ours", "sampled"):
+        with profile(activities=[ProfilerActivity.CPU]) as profiled:
+            trainers[kind].train(arguments.steps)
+        print(KINDS[kind])
+        print(profiled.key_averages().table("self_cpu_time_total", row_limit=16))
+    print(json.dumps(rows))
 
 
-def words(path: Path) -> Tensor:
-    """Word ids of a PTB file, most frequent first, `<eos>` at the end of lines, `(B, N)`."""
-    text = zstd.decompress(path.read_bytes()).decode("utf-8").replace("\n", " <eos> ").split()
-    ids = {word: index for index, (word, _) in enumerate(Counter(text).most_common(VOCABULARY))}
-    stream = torch.tensor([ids[word] for word in text])
+def read(split: str) -> list[str]:
+    """Words of a PTB file, `<eos>` at the end of lines."""
+    path = Path(os.environ["UNROLLED_DATA"], "ptb", f"ptb.{split}.txt.zst")
+    return zstd.decompress(path.read_bytes()).decode("utf-8").replace("\n", " <eos> ").split()
+
+
+def vocabulary() -> dict[str, int]:
+    """The id of each word, most frequent first."""
+    counts = Counter(read("train")).most_common(VOCABULARY)
+    return {word: index for index, (word, _) in enumerate(counts)}
+
+
+def words(split: str, ids: dict[str, int]) -> Tensor:
+    """Word ids of a PTB file, `(B, N)`."""
+    stream = torch.tensor([ids[word] for word in read(split)])
     return stream[: len(stream) // BATCH_SIZE * BATCH_SIZE].view(BATCH_SIZE, -1)
 
 
 class Trainer:
-    """One model in training, on our kernels or on torch's layers."""
+    """One model in training, of a kind of KINDS."""
 
-    def __init__(self, tokens: Tensor, plain: bool = False) -> None:
+    def __init__(self, kind: str, tokens: Tensor) -> None:
         torch.manual_seed(0)
         settings = RecurrentConfig(
             kind="lstm", hidden_size=WIDTH, embedding_size=WIDTH, num_layers=2
         )
-        self.tokens, self.plain = tokens, plain
+        self.kind, self.tokens = kind, tokens
         self.model = RecurrentModel(settings, VOCABULARY)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=2e-3, fused=True)
         self.state = self.model.initial_state(BATCH_SIZE)
         self.losses: list[float] = []
+        counts = tokens.flatten().bincount(minlength=VOCABULARY).clamp(min=1)
+        unigram = (counts / counts.sum()).log()
+        self.sampler = make_sampler(unigram, CANDIDATES if kind == "sampled" else 0)
 
     @property
     def num_steps(self) -> int:
@@ -114,8 +148,9 @@ class Trainer:
 
     def loss(self, x: Tensor, targets: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Mean nats per token, and the next state."""
-        if not self.plain:
-            log_probs, state = self.model.score(x, targets, self.state)
+        if self.kind != "torch":
+            candidates = self.sampler.draw() if self.sampler else None
+            log_probs, state = self.model.score(x, targets, self.state, candidates)
             return -log_probs.mean(), state
         embedding = self.model.embedding
         y = F.embedding(x, embedding.weight).transpose(0, 1)
@@ -129,6 +164,12 @@ class Trainer:
         loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
         h, c = (torch.cat(column).transpose(0, 1).float() for column in zip(*states, strict=True))
         return loss, (h, c)
+
+    @torch.no_grad()
+    def score(self, tokens: Tensor) -> float:
+        """Mean nats per token of other text, with the full softmax in float32."""
+        start = self.model.initial_state(len(tokens))
+        return -self.model.score(tokens[:, :-1], tokens[:, 1:], start)[0].mean().item()
 
 
 if __name__ == "__main__":
