@@ -98,7 +98,7 @@ def test_what_cannot_be_examined(tmp_path, rnn, text):
         with pytest.raises(CheckpointError, match="gone.txt, which is not there any more. Name a"):
             examine(tmp_path / "out", rnn)
         changed = text.with_name("changed.txt")
-        changed.write_text("ß" * 3000, "utf-8")
+        changed.write_text(text.read_text("utf-8")[::-1], "utf-8")  # the same characters
         checkpoint.save_config(rnn, {**gone, "data": {**gone["data"], "texts": [str(changed)]}})
         with pytest.raises(CheckpointError, match="a text that has changed since. Name a text"):
             examine(tmp_path / "out2", rnn)
@@ -131,6 +131,48 @@ def test_remedies_are_ranked_by_what_they_changed(tmp_path, rnn, monkeypatch):
 def test_a_budget_too_short_for_all_remedies(tmp_path, rnn):
     with pytest.raises(ConfigError, match=r"cure must be at least \d+s for 17 trainings, got 10s"):
         examine(tmp_path / "out", rnn, cure=Budget(10, "seconds"))
+    assert not (tmp_path / "out").exists()  # the same command with more time goes
+
+
+def test_remedies_are_tried_on_a_given_text_in_the_tokens_of_the_run(tmp_path, rnn, monkeypatch):
+    other = tmp_path / "other.txt"
+    other.write_text("Größe über alles, naïve façade, żółw. " * 200, "utf-8")
+    monkeypatch.setattr(cure, "remedies", lambda model, train: [])
+    monkeypatch.setattr(cure, "MEMORY_TARGETS", 32)
+    config = checkpoint.load_config(rnn)
+    unfinished = {key: value for key, value in config.items() if key != "results"}
+    checkpoint.save_config(rnn, unfinished)
+    try:
+        result = examine(tmp_path / "out", rnn, texts=(str(other),), cure=Budget(20, "seconds"))
+    finally:
+        checkpoint.save_config(rnn, config)
+    assert result["cure"]["untreated"]["bits_per_byte"] > 0
+    trial = checkpoint.load(tmp_path / "out" / "trials" / "untreated")
+    assert trial.tokenizer.fingerprint == config["tokenizer"]["fingerprint"]
+    with pytest.raises(ConfigError, match=r"TEXT must be files with --cure, got -\. Save"):
+        examine(tmp_path / "out2", rnn, texts=("-",), cure=TOKENS)
+
+
+def test_trials_differ_by_their_remedy_alone(rnn):
+    run = checkpoint.load(rnn)
+    kept = {"output_dropout": 0.4, "input_dropout": 0.2, "num_layers": 2, "weight_dropout": 0.0}
+    run.config["model"] |= kept
+    run.config["train"] |= {"clip_norm": 0.7}
+    budget = Budget(1000, "tokens")
+    untreated = cure._request(run, budget, None)
+    assert kept.items() <= untreated.model_settings.items()
+    assert untreated.train_settings["clip_norm"] == 0.7
+    zoneout = cure._request(run, budget, Remedy("zoneout", "", model={"zoneout": 0.1}))
+    assert zoneout.model_settings == untreated.model_settings | {"zoneout": 0.1}
+    gru = cure._request(run, budget, Remedy("GRU", "", kind="gru"))
+    assert (kept | SMALL).items() <= gru.model_settings.items()
+    assert "learning_rate" not in gru.train_settings
+    mingru = cure._request(run, budget, Remedy("minGRU", "", kind="mingru"))
+    assert mingru.model_settings["output_dropout"] == 0.4
+    assert not {"num_layers", "weight_dropout"} & mingru.model_settings.keys()
+    for request in (untreated, zoneout, gru, mingru):
+        preset = model_preset(request.kind, "small", 70)
+        override(preset, **request.model_settings)
 
 
 def test_remedies_of_a_run_are_those_that_change_it():
@@ -142,6 +184,10 @@ def test_remedies_of_a_run_are_those_that_change_it():
     names = {one.name for one in remedies(config, replace(train_config, carry_state=False))}
     assert {"GRU", "chrono gates", "carried state", "residual connections"} <= names
     assert not {"LSTM", "forget bias", "two layers, summed", "identity and relu"} & names
+    stronger = RecurrentConfig("lstm", weight_dropout=0.3, zoneout=0.05, hidden_size=101)
+    names = {one.name for one in remedies(stronger, replace(train_config, clip_norm=0.05))}
+    assert "zoneout" in names
+    assert not {"weight dropout", "smaller gradient norm", "one attention head"} & names
 
 
 @pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.name)

@@ -17,7 +17,7 @@ MODULES = {
 }
 
 ROWS = [
-    "errors atomic machine interrupt",
+    "errors atomic machine interrupt threads",
     "config losses kernels",
     "text ngram ops report",
     "nn",

@@ -144,7 +144,7 @@ class RecurrentConfig:
 
 
 UNUSED: dict[str, tuple[str, ...]] = {
-    "rnn": ("forget_bias", "gate_init"),
+    "rnn": ("forget_bias", "gate_init", "max_timescale"),
     "gru": ("nonlinearity",),
     "lstm": ("nonlinearity",),
     "mingru": (

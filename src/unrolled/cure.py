@@ -9,10 +9,10 @@ from typing import Any
 
 from .checkpoint import Run, load
 from .config import (
+    UNUSED,
     Budget,
     DataConfig,
     RecurrentConfig,
-    TrainConfig,
     data_config_from_dict,
     train_config_from_dict,
 )
@@ -23,8 +23,10 @@ from .evaluation import evaluate
 from .fit import Listener
 from .models.recurrent import RecurrentModel
 from .prepared import PreparedText
+from .presets import Kind
 from .remedies import Remedy, remedies
-from .report.diagnosis_result import Cure, Tried
+from .report.diagnosis_result import Cure, Flow, Tried
+from .threads import using_threads
 from .training import TrainRequest, train
 
 SHORTEST_SECONDS = 5.0
@@ -32,43 +34,53 @@ SHORTEST_SECONDS = 5.0
 MEMORY_TARGETS = 400
 """Tokens that each trial's used memory is measured on."""
 UNTREATED = "untreated"
-SIZES = ("embedding_size", "hidden_size", "num_layers", "connections")
-"""What a preset would choose anew; of the rest only what is not the default is taken over."""
-OWN = ("learning_rate",)
-"""Settings that each architecture has its own of."""
+SIZES = ("embedding_size", "hidden_size")
+DROPOUTS = ("input_dropout", "hidden_dropout", "output_dropout")
+"""What other recurrent architectures take over; the rest is their own preset's."""
 
 
-def cure(run: Run, text: PreparedText, out: Path, budget: Budget, listener: Listener) -> Cure:
+def trial_budget(run: Run, text: PreparedText, budget: Budget) -> Budget:
+    """The budget of each trial: an even part of a time, less what measuring takes.
+
+    Raises:
+        ConfigError: the model is not recurrent, or the time is too short.
+    """
+    if budget.unit != "seconds":
+        return budget
+    number = len(_remedies(run)) + 1
+    began = time.monotonic()
+    _look(run, text)
+    measuring = time.monotonic() - began
+    share = (budget.amount - measuring) / number - measuring
+    if share < SHORTEST_SECONDS:
+        least = math.ceil(number * (measuring + SHORTEST_SECONDS) + measuring)
+        rule = f"at least {least}s for {number} trainings"
+        raise ConfigError("cure", rule, budget, "Give more time, or a number of tokens.")
+    return Budget(share, "seconds")
+
+
+def cure(run: Run, text: PreparedText, out: Path, each: Budget, listener: Listener) -> Cure:
     """Trains the model as it is, then with one remedy at a time, and ranks what they changed.
 
-    Every training starts anew, from the same seed, with the same share of the budget: a remedy
-    that makes steps slower pays for it. They are ranked by bits per byte of the validation split;
+    Every training starts anew, from the same seed, with the same budget: a remedy that makes steps
+    slower pays for it. They are ranked by bits per byte of the validation split;
     the test split, where there is one, is scored for the untreated and the best one alone.
 
     Args:
         run: A recurrent run; its settings are those of the untreated model.
-        text: The text that it was trained on.
+        text: The text to train on, in the run's tokens.
         out: Gets a run folder for each trial.
-        budget: Of all trials together where it is a time, else of each.
+        each: Of each trial, see `trial_budget`.
         listener: Hears the records of all trainings; "run" names the remedy.
-
-    Raises:
-        ConfigError: the model is not recurrent, or the budget is too short.
     """
-    model, settings = run.model_config, train_config_from_dict(run.config["train"])
-    if not isinstance(model, RecurrentConfig):
-        raise ConfigError("model", "a recurrent one", model.kind, "Leave --cure out.")
-    chosen = remedies(model, settings)
+    chosen = _remedies(run)
     valid_only = {name: info for name, info in text.store.splits.items() if name != "test"}
     shown = replace(text, store=replace(text.store, splits=valid_only))
-    began = time.monotonic()
-    _measure(run, shown, None, run.config["results"])  # the first time is for the clock
-    share = _share(budget, len(chosen) + 1, time.monotonic() - began)
 
     def tried(remedy: Remedy | None) -> tuple[Tried, Path]:
         name = remedy.name if remedy else UNTREATED
         folder = out / name.replace(" ", "-")
-        request = _request(run, model, settings, share, remedy)
+        request = _request(run, each, remedy)
 
         def hear(record: dict[str, Any]) -> None:
             listener({**record, "run": name})
@@ -86,47 +98,51 @@ def cure(run: Run, text: PreparedText, out: Path, budget: Budget, listener: List
     if "test" in text.store.splits and rows:
         test = {UNTREATED: _test_bits(first, text), "best": _test_bits(rows[0][1], text)}
     return {
-        "budget": f"{budget} in all" if budget.unit == "seconds" else f"{budget} each",
+        "budget": str(replace(each, amount=round(each.amount))),
         "untreated": untreated,
         "tried": [row for row, _ in rows],
         "test": test,
     }
 
 
-def _share(budget: Budget, number: int, measuring_seconds: float) -> Budget:
-    """The budget of each training: an even part, less what measuring it takes."""
-    if budget.unit != "seconds":
-        return budget
-    share = (budget.amount - measuring_seconds) / number - measuring_seconds
-    if share < SHORTEST_SECONDS:
-        least = math.ceil(number * (measuring_seconds + SHORTEST_SECONDS) + measuring_seconds)
-        rule = f"at least {least}s for {number} trainings"
-        raise ConfigError("cure", rule, budget, "Give more time, or a number of tokens.")
-    return Budget(share, "seconds")
+def _remedies(run: Run) -> list[Remedy]:
+    model = run.model_config
+    if not isinstance(model, RecurrentConfig):
+        raise ConfigError("model", "a recurrent one", model.kind, "Leave --cure out.")
+    return remedies(model, train_config_from_dict(run.config["train"]))
 
 
-def _request(
-    run: Run, model: RecurrentConfig, settings: TrainConfig, share: Budget, remedy: Remedy | None
-) -> TrainRequest:
-    default = RecurrentConfig(kind=model.kind)
-    from_run = {
-        key: value
-        for key, value in asdict(model).items()
-        if key != "kind" and (key in SIZES or value != getattr(default, key))
+def _request(run: Run, each: Budget, remedy: Remedy | None) -> TrainRequest:
+    """The run's own settings, zeros included, with those of the remedy."""
+    model = run.model_config
+    train_settings = vars(train_config_from_dict(run.config["train"])).copy()
+    seed, _ = train_settings.pop("seed"), train_settings.pop("budget")
+    settings = {
+        name: value
+        for name, value in asdict(model).items()
+        if name != "kind" and name not in UNUSED.get(model.kind, ())
     }
-    train_settings = {key: value for key, value in vars(settings).items() if key != "budget"}
-    seed = train_settings.pop("seed")
-    data = text_of(run)
-    if remedy is not None and remedy.kind is not None:
-        # Another architecture comes with its own preset, at the same width.
-        kept = {key: value for key, value in train_settings.items() if key not in OWN}
-        names = () if remedy.kind == "transformer" else ("hidden_size", "embedding_size")
-        sizes = {name: from_run[name] for name in names}
-        return TrainRequest(remedy.kind, data, "small", share, seed, sizes, kept)
-    if remedy is not None:
-        from_run |= remedy.model
+    kind: Kind = model.kind
+    if remedy is None:
+        pass
+    elif remedy.kind is None:
+        settings |= remedy.model
         train_settings |= remedy.train
-    return TrainRequest(model.kind, data, "medium", share, seed, from_run, train_settings)
+    else:
+        kind = remedy.kind
+        settings = _of_another_kind(kind, settings)
+        del train_settings["learning_rate"]  # each architecture has its own
+    return TrainRequest(kind, text_of(run), "small", each, seed, settings, train_settings)
+
+
+def _of_another_kind(kind: Kind, settings: dict[str, Any]) -> dict[str, Any]:
+    """What another architecture takes over: width, depth and dropout, so that these are equal."""
+    if kind == "transformer":
+        return {"dropout": settings["hidden_dropout"]}
+    names = SIZES + DROPOUTS
+    if kind != "mingru":
+        names += ("num_layers", "connections", "weight_dropout")
+    return {name: settings[name] for name in names if name in settings}
 
 
 def text_of(run: Run) -> DataConfig:
@@ -135,14 +151,8 @@ def text_of(run: Run) -> DataConfig:
 
 
 def _measure(run: Run, text: PreparedText, remedy: Remedy | None, results: dict[str, Any]) -> Tried:
-    tokens, split = text.store.tokens("valid"), text.store.split("valid")
-    flow = None
-    if isinstance(run.model, RecurrentModel):
-        flow = longest(gradient_flow(deepcopy(run.model).double(), text_windows(tokens), WARM_UP))
-    memory = measure_memory(
-        run.model_config.kind, run.model, tokens, split, num_targets=MEMORY_TARGETS
-    )
     bits = results["bits_per_byte"]
+    flow, effective = _look(run, text)
     return {
         "name": remedy.name if remedy else UNTREATED,
         "flags": remedy.flags if remedy else "",
@@ -151,9 +161,21 @@ def _measure(run: Run, text: PreparedText, remedy: Remedy | None, results: dict[
         "gain": None,
         "half_life": flow and flow["half_life"],
         "horizon": flow and flow["horizon"],
-        "effective": memory["effective"],
+        "effective": effective,
         "tokens_per_second": results["train_tokens_per_second"],
     }
+
+
+def _look(run: Run, text: PreparedText) -> tuple[Flow | None, float]:
+    """The longest path of the gradient where there is one, and the tokens of context used."""
+    tokens, flow = text.store.tokens("valid"), None
+    with using_threads(1):  # small steps: one is fastest
+        if isinstance(run.model, RecurrentModel):
+            exact = deepcopy(run.model).double()
+            flow = longest(gradient_flow(exact, text_windows(tokens), WARM_UP))
+        kind, split = run.model_config.kind, text.store.split("valid")
+        memory = measure_memory(kind, run.model, tokens, split, num_targets=MEMORY_TARGETS)
+    return flow, memory["effective"]
 
 
 def _test_bits(folder: Path, text: PreparedText) -> float:

@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -10,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from . import checkpoint
 from .atomic import write_atomically
 from .config import Budget, DocumentKind, RecurrentConfig
-from .cure import cure, text_of
+from .cure import cure, text_of, trial_budget
 from .diagnosis.dynamics import measure_dynamics
 from .diagnosis.flow import NUM_ROWS, WARM_UP, gradient_flow, text_windows
-from .diagnosis.memory import measure_memory
+from .diagnosis.memory import affordable_targets, measure_memory
 from .diagnosis.verdict import judge, judge_words
 from .errors import CheckpointError, ConfigError
 from .fit import Listener
@@ -32,12 +32,15 @@ from .report.diagnosis_words import Language
 from .report.parts import finite
 from .text.files import find_files, read_documents
 from .text.store import SplitInfo, encode_texts
+from .threads import using_threads
 
 REPORT, RESULTS, TRIALS = "report.html", "results.json", "trials"
 TEXT, GIVEN = "text", "given"
 """Encoded texts, removed at the end."""
 BASELINE = "5-gram"
 LYAPUNOV_TOKENS = 500
+TRAINED = ("learning_rate", "sequence_length", "clip_norm")
+"""Settings of the training that bear on gradients."""
 MEMORY_SECONDS = 10.0
 NO_CURE = "Remedies are for recurrent models: leave --cure out."
 
@@ -60,6 +63,12 @@ class DiagnoseRequest:
     memory_seconds: float = MEMORY_SECONDS
     """About how long the used memory of the model, and of its 5-gram, is measured."""
 
+    def __post_init__(self) -> None:
+        if not self.memory_seconds > 0:
+            raise ConfigError(
+                "memory_seconds", "above 0", self.memory_seconds, "Use for example 10."
+            )
+
 
 def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnosis:
     """Examines a run and writes report.html and results.json.
@@ -74,26 +83,39 @@ def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnos
     if (request.run / checkpoint.CLASSIFIER).is_file():
         return _diagnose_classifier(out, request)
     run = checkpoint.load(request.run)
-    if request.cure is not None and not isinstance(run.model_config, RecurrentConfig):
-        raise ConfigError("model", "a recurrent one", run.config["model"]["kind"], NO_CURE)
-    _make_folder(out)
-    threads, _ = torch.get_num_threads(), torch.set_num_threads(1)  # small steps: one is fastest
-    tokens, split, text = _text(run, request, out)
-    result = _measure(run, tokens, split, request, listener)
-    torch.set_num_threads(threads)
     if request.cure is not None:
-        text = text or _own_text(run, request, out)
-        result["cure"] = cure(run, text, out / TRIALS, request.cure, listener)
-    for folder in (TEXT, GIVEN):
-        shutil.rmtree(out / folder, ignore_errors=True)
-    write_report(out, result, request.language)
+        if not isinstance(run.model_config, RecurrentConfig):
+            raise ConfigError("model", "a recurrent one", run.config["model"]["kind"], NO_CURE)
+        if "-" in request.texts:
+            raise ConfigError("TEXT", "files with --cure", "-", "Save the text in a file.")
+    with _folder(out):
+        tokens, split, text = _text(run, request, out)
+        each = None
+        if request.cure is not None:
+            text = text or _own_text(run, request, out)
+            each = trial_budget(run, text, request.cure)
+        with using_threads(1):  # small steps: one is fastest
+            result = _measure(run, tokens, split, request, listener)
+        write_report(out, result, request.language)
+        if text is not None and each is not None:
+            result["cure"] = cure(run, text, out / TRIALS, each, listener)
+            write_report(out, result, request.language)
     return result
 
 
-def _make_folder(out: Path) -> None:
+@contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """Makes the folder; afterwards the encoded texts are gone, and it too if it is empty."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CheckpointError(out, "is not empty", "Choose another --out.")
     out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for folder in (TEXT, GIVEN):
+            shutil.rmtree(out / folder, ignore_errors=True)
+        if not any(out.iterdir()):
+            out.rmdir()
 
 
 def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
@@ -124,8 +146,8 @@ def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
         "cure": None,
         "conditions": {"classifier": str(request.run), "texts": len(texts), **asdict(config)},
     }
-    _make_folder(out)
-    write_report(out, result, request.language)
+    with _folder(out):
+        write_report(out, result, request.language)
     return result
 
 
@@ -151,8 +173,9 @@ def _text(
 
 
 def _own_text(run: checkpoint.Run, request: DiagnoseRequest, out: Path) -> PreparedText:
-    """The run's training text once more, cut and encoded as it was."""
+    """The run's training text once more, or the given one, cut and encoded as it was."""
     data = text_of(run)
+    texts = (*data.texts, *data.valid, *data.test)
     if request.texts:
         data = replace(
             data,
@@ -162,11 +185,11 @@ def _own_text(run: checkpoint.Run, request: DiagnoseRequest, out: Path) -> Prepa
             column=data.column if request.column is None else request.column,
             documents=request.documents or data.documents,
         )
-    elif missing := [name for name in data.texts if name == "-" or not Path(name).exists()]:
+    elif missing := [name for name in texts if name == "-" or not Path(name).exists()]:
         problem = f"was trained on {missing[0]}, which is not there any more"
         raise CheckpointError(run.path, problem, "Name a text after the run.")
-    text = PreparedText.prepare(data, out / TEXT)
-    if not request.texts and text.tokenizer.fingerprint != run.tokenizer.fingerprint:
+    text = PreparedText.prepare(data, out / TEXT, run.tokenizer)
+    if not request.texts and text.store.data_hash != run.config["data_hash"]:
         problem = "was trained on a text that has changed since"
         raise CheckpointError(run.path, problem, "Name a text after the run.")
     return text
@@ -193,8 +216,9 @@ def _measure(
         dynamics = measure_dynamics(exact, longer, WARM_UP)
     say("Measuring how much context is used.")
     models = {kind: run.model} | {n: m for n, m in run.baselines.items() if n == BASELINE}
+    number = affordable_targets(models.values(), tokens, request.memory_seconds)
     memory = [
-        measure_memory(name, model, tokens, split, seconds=request.memory_seconds)
+        measure_memory(name, model, tokens, split, num_targets=number)
         for name, model in models.items()
     ]
     return {
@@ -238,6 +262,7 @@ def _conditions(run: checkpoint.Run, split: SplitInfo, request: DiagnoseRequest)
         "places in the text": NUM_ROWS,
         "tokens read before": WARM_UP,
         **{key: value for key, value in config["model"].items() if key != "kind"},
+        **{key: config["train"][key] for key in TRAINED if "train" in config},
         "machine": machine(),
         "versions": ", ".join(f"{name} {value}" for name, value in versions().items()),
         "date": date.today().isoformat(),

@@ -31,13 +31,18 @@ class PreparedText:
     store: TokenStore
 
     @classmethod
-    def prepare(cls, data: DataConfig, folder: Path) -> "PreparedText":
+    def prepare(
+        cls, data: DataConfig, folder: Path, tokenizer: Tokenizer | None = None
+    ) -> "PreparedText":
         """Encodes a text and counts its baselines.
+
+        Args:
+            tokenizer: Default: trained on the training split.
 
         Raises:
             UnrolledError: a text cannot be read, or is too short for its splits.
         """
-        tokenizer, store = prepare(data, folder / TOKENS)
+        tokenizer, store = prepare(data, folder / TOKENS, tokenizer)
         for name, order in BASELINE_ORDERS.items():
             model, _ = count_model(store, order, BASELINE_TOKENS)
             model.save(_path(folder, name))

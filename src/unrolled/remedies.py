@@ -9,6 +9,8 @@ from .presets import Kind
 GATED = ("gru", "lstm", "mingru")
 WITH_MATRIX = ("rnn", "gru", "lstm")
 ALL = ("rnn", "gru", "lstm", "mingru")
+SMALLER_IS_STRONGER = ("clip_norm", "clip_value")
+"""Settings that do more the smaller they are, but nothing at 0; numbers else do more the larger."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,26 @@ class Remedy:
         return " ".join(_flag(name, value) for name, value in settings.items())
 
     def changes(self, model: RecurrentConfig, train: TrainConfig) -> bool:
-        """Whether it is for this model and not what the run has already."""
+        """Whether it is for this model and does more than what the run has already."""
         if model.kind not in self.kinds or self.kind == model.kind:
             return False
+        if self.kind is not None:
+            return True
         if self.model.get("connections") and model.num_layers == 1:
             return "num_layers" in self.model
+        if self.model.get("attention") and model.hidden_size % 2:
+            return False  # positions turn pairs of features
         now = asdict(model) | asdict(train)
-        settings = self.model | self.train
-        return self.kind is not None or any(now[key] != value for key, value in settings.items())
+        settings = self.model or self.train
+        return any(_does_more(name, value, now[name]) for name, value in settings.items())
+
+
+def _does_more(name: str, value: Any, now: Any) -> bool:
+    """Whether a setting goes beyond what it is now, or is another one."""
+    numbers = [isinstance(one, int | float) and not isinstance(one, bool) for one in (value, now)]
+    if not all(numbers):
+        return bool(value != now) and value is not None
+    return bool(not now or value < now if name in SMALLER_IS_STRONGER else value > now)
 
 
 def _flag(name: str, value: Any) -> str:
@@ -60,7 +74,7 @@ def remedies(model: RecurrentConfig, train: TrainConfig) -> list[Remedy]:
         train={"sequence_length": 2 * train.sequence_length},
     )
     layers = Remedy(
-        "two layers, summed",
+        "two layers, summed" if model.num_layers <= 2 else "layers summed",
         "Melis et al. 2018",
         model={"num_layers": max(2, model.num_layers), "connections": "sum"},
     )

@@ -8,7 +8,9 @@ import torch
 
 from unrolled.config import RecurrentConfig, TransformerConfig
 from unrolled.diagnosis import memory
+from unrolled.diagnosis.disturbed import VARIANTS
 from unrolled.diagnosis.memory import (
+    affordable_targets,
     effective_interval,
     effective_length,
     measure_curve,
@@ -145,9 +147,11 @@ def test_what_cannot_be_measured_is_refused():
     for tokens in (np.zeros(1, np.uint16), np.zeros(0, np.uint16)):
         with pytest.raises(TextError, match="has 0 tokens"):
             measure_memory("a", LooksBack(1), tokens)
-    for name, value in (("num_targets", 0), ("seconds", 0.0), ("longest", 0)):
+    for name in ("num_targets", "longest"):
         with pytest.raises(ConfigError, match=r"must be .*, got 0"):
-            measure_memory("a", LooksBack(1), echo(100, 1), **{name: value})
+            measure_memory("a", LooksBack(1), echo(100, 1), **{name: 0})
+    with pytest.raises(ConfigError, match=r"seconds must be above 0, got 0"):
+        affordable_targets([LooksBack(1)], echo(100, 1), 0.0)
 
 
 def test_bits_are_those_of_the_headline():
@@ -164,9 +168,8 @@ def test_bits_are_those_of_the_headline():
         assert found[key] == plain[key]
 
 
-def test_a_number_of_targets_makes_it_repeatable(monkeypatch):
+def test_the_same_numbers_twice():
     tokens, model = echo(1500, 4), build(RECURRENT[1], V).eval()
-    monkeypatch.setattr(memory, "reading_speed", None)
     found = measure_memory("a", model, tokens, num_targets=40, seed=3)
     assert found == measure_memory("a", model, tokens, num_targets=40, seed=3)
     other = measure_memory("a", model, tokens, num_targets=40, seed=4)
@@ -180,15 +183,13 @@ def test_a_number_of_targets_makes_it_repeatable(monkeypatch):
 def test_the_time_decides_the_number_of_targets(monkeypatch):
     assert targets_within(10, 50_000, 1000) == 500
     assert (targets_within(1e-3, 1, 1000), targets_within(1e9, 1e9, 1)) == (32, 4096)
-    numbers = []
-
-    def remember(*arguments):
-        numbers.append(arguments[-1])
-        return measure_curve(*arguments)
-
-    monkeypatch.setattr(memory, "reading_speed", lambda *_: 20_000.0)
-    monkeypatch.setattr(memory, "measure_curve", remember)
-    measure_memory("a", LooksBack(1), echo(3000, 1), seconds=20)
-    assert numbers == [10 * 20_000 // 1023]
+    slow, fast = LooksBack(1), LooksBack(2)
+    speeds = {slow: 20_000.0, fast: 1e6}
+    monkeypatch.setattr(memory, "reading_speed", lambda model, *_: speeds[model])
+    tokens = echo(3000, 1)
+    assert affordable_targets([fast, slow], tokens, 20) == 20 * 20_000 // (
+        1023 + (VARIANTS + 1) * 256
+    )
     monkeypatch.undo()
-    assert are_finite(measure_memory("a", LooksBack(1), echo(3000, 1), seconds=0.01))
+    number = affordable_targets([slow], tokens, 0.01)
+    assert are_finite(measure_memory("a", slow, tokens, num_targets=number))

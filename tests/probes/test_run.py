@@ -122,16 +122,36 @@ def test_trials_of_other_settings_are_not_mixed(tmp_path, played):
     with pytest.raises(CheckpointError) as caught:
         probe(tmp_path, replace(SMALL, seed=1), lambda record: None)
     assert str(caught.value) == (
-        f"{tmp_path} has trials of other settings (tokens per trial 200, parameters 2000, "
-        "batch size 8, seed 0). Use another --out."
+        f"{tmp_path} has trials of other settings (seed 0). Use another --out."
     )
     assert (tmp_path / "results.json").read_bytes() == before
 
 
-def test_a_damaged_file_is_one_sentence(tmp_path):
-    (tmp_path / "results.json").write_text("{")
-    with pytest.raises(CheckpointError, match="is damaged. Delete it, or use another --out."):
+@pytest.mark.parametrize("content", ["{", "[]", '{"verdict": 1}'])
+def test_another_file_is_refused_in_one_sentence(tmp_path, content):
+    (tmp_path / "results.json").write_text(content)
+    with pytest.raises(CheckpointError, match="is damaged, or no result of probes. Delete it, or"):
         probe(tmp_path, SMALL, lambda record: None)
+    assert (tmp_path / "results.json").read_text() == content
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="file is not a folder. Choose another --out."):
+        probe(tmp_path / "file", SMALL, lambda record: None)
+
+
+def test_what_failed_is_tried_again_with_much_more_time(tmp_path, played):
+    asked, solves = played
+    request = replace(SMALL, tasks=("parity",), budget=Budget(40, "seconds"))
+    solves.add(("parity", 4, "gru"))
+    probe(tmp_path, request, lambda record: None)
+    first = order(asked)
+    assert first == [("parity", 4, "gru"), ("parity", 4, "transformer"), ("parity", 6, "gru")]
+    asked.clear()
+    probe(tmp_path, request, lambda record: None)
+    assert asked == []
+    result = probe(tmp_path, replace(request, budget=Budget(400, "seconds")), lambda record: None)
+    assert order(asked) == [("parity", 4, "transformer"), ("parity", 6, "gru")]
+    assert len(result["trials"]) == 3
+    assert min(row["allowed"] for row in result["trials"] if not row["solved"]) > 100
 
 
 def test_real_trials_are_repeatable(tmp_path):
@@ -156,6 +176,14 @@ def test_real_trials_are_repeatable(tmp_path):
         (
             {"tasks": ("recall",), "lengths": (4, 50)},
             "lengths must be 16 or more for recall, got 4. Leave out the shorter ones.",
+        ),
+        (
+            {"tasks": ("parity", "recall"), "lengths": (64, 4096)},
+            "lengths must be 4095 or less for recall, got 4096. Leave out the longer ones.",
+        ),
+        (
+            {"budget": Budget(7, "seconds")},
+            "budget must be at least 8s for 8 trials, got 7s. Give more time, or ask for less.",
         ),
         (
             {"budget": Budget(1, "epochs")},

@@ -24,6 +24,9 @@ def fake_diagnosis(model: str = "lstm", title: str = "shakespeare.txt") -> dict[
             "split": "valid",
             "tokens": 55_770,
             "num_layers": len({flow["layer"] for flow in flows}),
+            "learning_rate": 3e-3,
+            "sequence_length": 64,
+            "clip_norm": 0.5,
             "versions": {"unrolled": "0.4.0", "torch": "2.10.0"},
         },
     }
@@ -158,7 +161,7 @@ def fake_words() -> dict[str, Any]:
 
 def fake_cure() -> dict[str, Any]:
     return {
-        "budget": "10m in all",
+        "budget": "34s",
         "untreated": fake_tried("untreated", "", "", 2.5013, None, 5.9, 39, 17.2, 61_000.0),
         "tried": [
             fake_tried("GRU", "--model gru", "Cho et al. 2014", 2.4101, 0.0912, 8.1, 60, 41.0, 5e4),

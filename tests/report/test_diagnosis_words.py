@@ -11,7 +11,7 @@ from unrolled.remedies import REMEDIES as ALL_REMEDIES
 from unrolled.report.diagnosis_phrases import PHRASES, REMEDIES
 from unrolled.report.diagnosis_words import next_steps, say, verdict_sentence
 
-from .diagnoses import fake_cure, fake_verdict
+from .diagnoses import fake_diagnosis, fake_verdict
 
 
 @pytest.mark.parametrize("key", PHRASES)
@@ -107,7 +107,11 @@ def test_a_growth_without_figure_has_a_sentence_too():
     [
         (
             *("vanishing", "rnn"),
-            ["--model lstm", "--recurrent-init identity --nonlinearity relu", "--attention 64"],
+            [
+                "--model lstm",
+                "--recurrent-init identity --nonlinearity relu --learning-rate 1e-4",
+                "--attention 64",
+            ],
         ),
         (
             *("vanishing", "lstm"),
@@ -118,26 +122,44 @@ def test_a_growth_without_figure_has_a_sentence_too():
     ],
 )
 def test_next_steps_fit_the_verdict_and_the_model(kind, model, commands):
-    steps = next_steps(fake_verdict(kind), model, "en")
-    assert [step.command for step in steps] == [*commands, "unrolled diagnose RUN --cure 10m"]
-    chinese = next_steps(fake_verdict(kind), model, "zh")
+    result: Any = fake_diagnosis(model) | {"verdict": fake_verdict(kind), "cure": None}
+    steps = next_steps(result, "en")
+    cure = "unrolled diagnose RUN --out DIR --cure 10m"
+    assert [step.command for step in steps] == [*commands, cure]
+    chinese = next_steps(result, "zh")
     assert [step.command for step in chinese] == [step.command for step in steps]
 
 
+@pytest.mark.parametrize(("padded_to", "number"), [(500, 3), (None, 2)])
+def test_next_steps_of_a_classifier_are_its_own(padded_to, number):
+    words = {"positions": [1], "shares": [1e-5], "length": 1, "padded_to": padded_to}
+    verdict = fake_verdict("vanishing") | {"arrives": 1e-5}
+    result: Any = fake_diagnosis() | {"verdict": verdict, "cure": None, "words": words}
+    commands = [step.command for step in next_steps(result, "en")]
+    assert commands == ["", "--pooling all", "--bidirectional"][-number:]
+    result["verdict"] = fake_verdict("healthy") | {"arrives": 0.021}
+    assert next_steps(result, "en") == []
+    assert verdict_sentence(result["verdict"], "lstm", "en") == (
+        "Gradients reach the first word: 2.1\N{NO-BREAK SPACE}% of the greatest arrives there."
+    )
+    assert verdict_sentence(result["verdict"], "lstm", "zh") == (
+        "梯度能传到第一个词：那里得到最大梯度的 2.1%。"
+    )
+
+
 def test_next_steps_after_a_trial_are_what_it_won():
-    verdict, cure = fake_verdict("vanishing"), fake_cure()
+    result: Any = fake_diagnosis("rnn")
+    cure = result["cure"]
     cure["tried"].reverse()
-    steps = next_steps(verdict, "rnn", "en", cure)
+    steps = next_steps(result, "en")
     assert [step.command for step in steps] == [
         "--model gru",
         "--gate-init chrono",
         "--model transformer",
     ]
     assert steps[0].sentence == "Of all that was tried, “GRU” won most: 0.091 bits per byte."
-    assert next_steps(verdict, "rnn", "zh", cure)[1].sentence == (
-        "“按时间尺度初始化门”每字节省 0.051 比特。"
-    )
+    assert next_steps(result, "zh")[1].sentence == ("“按时间尺度初始化门”每字节省 0.051 比特。")
     for tried in cure["tried"]:
         tried["gain"] = None if tried["gain"] is None else -abs(tried["gain"])
-    (step,) = next_steps(verdict, "rnn", "en", cure)
+    (step,) = next_steps(result, "en")
     assert step.sentence.startswith("None of the remedies won anything on this text")

@@ -25,6 +25,7 @@ def trial(task, length, model, solved, value, measure="accuracy", chance=0.5, go
         "tried": [{"learning_rate": 0.001, "loss": None}],
         "steps": 321,
         "seconds": 12.5,
+        "allowed": 150.0,
     }
 
 
@@ -41,7 +42,7 @@ TRIALS = [
 
 def page(trials):
     settings = {"batch size": None, "seed": 0}
-    return html({"settings": settings, "trials": trials, "conditions": {"budget": "10m"}})
+    return html({"settings": settings, "trials": trials})
 
 
 def test_the_page_says_how_far_each_layer_came():
@@ -53,7 +54,7 @@ def test_the_page_says_how_far_each_layer_came():
     assert "</i>gru</th><td>50</td><td>20</td><td>–</td></tr>" in shown
     assert "</i>rnn</th><td>–</td><td>20</td><td></td></tr>" in shown
     assert "<dt>batch size</dt><dd>default</dd>" in shown
-    assert "<dt>budget</dt><dd>10m</dd>" in shown
+    assert "<td>12 s</td><td>2.5 min</td>" in shown
     assert "70,123" in shown
 
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from ..diagnosis.words import word_gradient
 from ..errors import LabelError
+from ..models.classifier import PIECE
 from .classifier import Classifier, plain
 from .documents import Documents
 
 NUM_TEXTS = 64
+TINY = 1e-300
 SHORTEST = 8
 """Words that a text must have."""
 
@@ -19,8 +21,9 @@ SHORTEST = 8
 def measure_words(classifier: Classifier, texts: Sequence[str]) -> dict[str, Any]:
     """Gradient at each position of texts of about the same length, as the model reads them.
 
-    The texts that are as long as the median or longer are cut to its length, so that every
-    position is one of a word in all of them; where the model reads padding, it follows.
+    The texts that are as long as the median or longer are cut to its length, at most the 1,024
+    last words, so that every position is one of a word in all of them; where the model reads
+    padding, it follows.
 
     Returns:
         positions, from 1; shares, each a part of the greatest; length, the words of the texts;
@@ -36,7 +39,7 @@ def measure_words(classifier: Classifier, texts: Sequence[str]) -> dict[str, Any
     tokenizer, limit = member.tokenizer, member.config.max_tokens
     documents = Documents.encode([plain(text) for text in texts], tokenizer, limit)
     lengths = documents.lengths
-    length = int(np.median(lengths)) if len(lengths) else 0
+    length = min(PIECE, int(np.median(lengths))) if len(lengths) else 0
     if length < SHORTEST:
         remedy = f"Give texts of at least {SHORTEST} words."
         raise LabelError("The texts", f"have {length} words in the median", remedy)
@@ -49,7 +52,7 @@ def measure_words(classifier: Classifier, texts: Sequence[str]) -> dict[str, Any
     norms = word_gradient(member.model, tokens, read)
     return {
         "positions": list(range(1, len(norms) + 1)),
-        "shares": (norms / norms.max()).tolist(),
+        "shares": (norms / norms.max().clamp(min=TINY)).tolist(),
         "length": length,
         "padded_to": padded_to,
     }

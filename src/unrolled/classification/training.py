@@ -15,6 +15,7 @@ from ..models.classifier import RecurrentClassifier
 from ..presets import override
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
+from ..threads import using_threads
 from .classifier import Classifier, RecurrentMember, plain
 from .documents import Documents
 from .fitting import Fitting, Listener, decide, read
@@ -131,9 +132,7 @@ def _train_recurrent(
         member = RecurrentMember(model, tokenizer, config)
         documents, held_out = member.documents(train.texts), member.documents(valid.texts)
         listener({"kind": "start", "text": _announce(member, documents)})
-        before = torch.get_num_threads()
-        torch.set_num_threads(config.threads)
-        try:
+        with using_threads(config.threads):
             fitting = Fitting(
                 model, documents, train.labels, held_out, valid.labels, config, folder
             )
@@ -142,8 +141,6 @@ def _train_recurrent(
                 listener({"kind": "start", "text": going_on})
             fitting.run(listener, stop)
             found = read(model, held_out, config)
-        finally:
-            torch.set_num_threads(before)
     model.requires_grad_(False)
     return member, fitting.progress.curve, found
 

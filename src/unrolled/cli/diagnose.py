@@ -7,7 +7,7 @@ from typing import Literal
 from cyclopts import Parameter
 
 from ..config import Budget, DocumentKind
-from .options import Texts
+from .options import Texts, required
 
 
 @Parameter(name="*", group="Text")
@@ -53,6 +53,8 @@ def diagnose(
         About how long each model's used memory is measured: longer is more exact.
     """
     budget = None if cure is None else Budget.parse(cure)
+    if texts:
+        required(texts)
     from ..examination import REPORT, DiagnoseRequest
     from ..examination import diagnose as library_diagnose
     from .progress import Progress

@@ -38,9 +38,7 @@ def measure_dynamics(model: RecurrentModel, tokens: Tensor, warm_up: int) -> Dyn
         "exponents": lyapunov_exponents(model, tokens[:4], warm_up),
         "radii": spectral_radii(model.stack),
         "gates": [gate for number, each in enumerate(layers, 1) for gate in _gates(number, each)],
-        "dead": [
-            _dead(each) for each in layers if getattr(each.layer, "nonlinearity", "") == "relu"
-        ],
+        "dead": [_dead(each) for each in layers if _is_relu(each.layer)],
     }
 
 

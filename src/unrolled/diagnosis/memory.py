@@ -1,6 +1,6 @@
 """How much of its context a model uses: the same tokens with more and more text before them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,7 @@ def measure_memory(
     tokens: NDArray[np.integer],
     split: SplitInfo | None = None,
     *,
-    seconds: float = 10.0,
-    num_targets: int | None = None,
+    num_targets: int = 1000,
     longest: int = LONGEST,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -50,8 +49,7 @@ def measure_memory(
         model: In evaluation mode; a state of its own is never touched.
         tokens: Token ids of a split, `(N + 1,)`, beginning with the boundary.
         split: Counts of that split; None: bits per token in place of bits per byte.
-        seconds: About how long all of it takes; the speed decides how many tokens are scored.
-        num_targets: Tokens scored in the first two experiments; nothing then depends on speed.
+        num_targets: Tokens scored in the first two experiments, see `affordable_targets`.
         longest: Most tokens of context; a short text has less, at most half of it.
         seed: Of the bootstrap and of the disturbed contexts.
 
@@ -64,17 +62,10 @@ def measure_memory(
         TextError: the text has fewer than 64 tokens.
         ConfigError: a setting is out of its range.
     """
-    if num_targets is not None and num_targets < 1:
+    if num_targets < 1:
         raise ConfigError("num_targets", "at least 1", num_targets, "Use for example 500.")
-    num_tokens = len(tokens) - 1
-    longest = longest_context(num_tokens, longest, share=2)
-    contexts = [1 << power for power in range(longest.bit_length())]
-    of_curve = of_disturbed = num_targets
-    if of_curve is None or of_disturbed is None:
-        speed, half = reading_speed(model, tokens, longest), seconds / 2
-        of_curve = targets_within(half, speed, sum(contexts))
-        of_disturbed = targets_within(half, speed, (VARIANTS + 1) * CONTEXT)
-    costs = measure_curve(model, tokens, contexts, of_curve)
+    contexts = _contexts(tokens, longest)
+    costs = measure_curve(model, tokens, contexts, num_targets)
     low, high = effective_interval(contexts, costs, seed)
     return {
         "name": name,
@@ -85,9 +76,32 @@ def measure_memory(
         "effective": effective_length(contexts, costs.mean(0)),
         "effective_low": low,
         "effective_high": high,
-        "perturbed": measure_perturbed(model, tokens, of_disturbed, split, seed),
-        "repeated": measure_repeated(model, tokens[: of_disturbed * CONTEXT + 1]),
+        "perturbed": measure_perturbed(model, tokens, num_targets, split, seed),
+        "repeated": measure_repeated(model, tokens[: num_targets * CONTEXT + 1]),
     }
+
+
+def affordable_targets(
+    models: Iterable[LanguageModel],
+    tokens: NDArray[np.integer],
+    seconds: float,
+    longest: int = LONGEST,
+) -> int:
+    """How many targets the slowest of the models can be measured on in about so much time.
+
+    The same number for all: what stands side by side is then of the same tokens.
+
+    Raises:
+        TextError, ConfigError: as `measure_memory`.
+    """
+    contexts = _contexts(tokens, longest)
+    speed = min(reading_speed(model, tokens, contexts[-1]) for model in models)
+    return targets_within(seconds, speed, sum(contexts) + (VARIANTS + 1) * CONTEXT)
+
+
+def _contexts(tokens: NDArray[np.integer], longest: int) -> list[int]:
+    longest = longest_context(len(tokens) - 1, longest, share=2)
+    return [1 << power for power in range(longest.bit_length())]
 
 
 def measure_curve(

@@ -50,6 +50,7 @@ def judge_words(words: dict[str, Any]) -> Verdict:
         "half_life": None,
         "rate": None,
         "growth": None,
+        "arrives": shares[0],
     }
 
 

@@ -12,6 +12,8 @@ from ..models.base import LanguageModel
 from ..text.store import SplitInfo
 
 TOKENS_AT_ONCE = 16_384
+MOST_ROWS = 128
+"""Rows read at once: the state of a Transformer is as large as its window for each."""
 LEAST_TOKENS = 64
 """A shorter text cannot be measured."""
 LEAST_TARGETS, MOST_TARGETS = 32, 4096
@@ -32,7 +34,7 @@ def score_last(model: LanguageModel, rows: NDArray[np.integer]) -> NDArray[np.fl
     """
     ids = torch.from_numpy(rows.astype(np.int64))
     costs = []
-    for piece in ids.split(max(1, TOKENS_AT_ONCE // (rows.shape[1] - 1))):
+    for piece in ids.split(min(MOST_ROWS, max(1, TOKENS_AT_ONCE // (rows.shape[1] - 1)))):
         before, last, target = piece[:, :-2], piece[:, -2:-1], piece[:, -1:]
         state = model.initial_state(len(piece))
         if before.shape[1]:

@@ -12,7 +12,8 @@ def word_gradient(model: RecurrentClassifier, tokens: Tensor, lengths: Tensor) -
     """Norm of the gradient of the decision at each position's embedded word, averaged over texts.
 
     The decision is the log-odds of the first two classes; both directions of a bidirectional
-    model are added.
+    model are added. It is the gradient that training gets: none goes back beyond a piece of text,
+    see models/classifier.py, but through the pooling.
 
     Args:
         tokens: `(B, T)` as the model reads them; a model that reads padding has it as text.
@@ -33,7 +34,7 @@ def word_gradient(model: RecurrentClassifier, tokens: Tensor, lengths: Tensor) -
         with torch.enable_grad():
             log_probs = model(tokens, lengths)
             odds = (log_probs[:, 1] - log_probs[:, 0]).sum()
-            slopes = torch.autograd.grad(odds, outputs)
+            slopes = torch.autograd.grad(odds, outputs, allow_unused=True, materialize_grads=True)
     finally:
         hook.remove()
         model.train(was_training)

@@ -16,6 +16,8 @@ SHORTEST: dict[str, int] = {
     "parity": 2,
 }
 """Lengths below this leave no place for what the task asks."""
+LONGEST = {"recall": 4095}
+"""Lengths above this have more keys than there are symbols."""
 BATCH_SIZES: dict[str, int] = {
     "adding": 64,
     "copy": 16,
@@ -85,6 +87,13 @@ class ProbeRequest:
             if (least := min(self.lengths)) < shortest:
                 rule = f"{shortest} or more for {task}"
                 raise ConfigError("lengths", rule, least, "Leave out the shorter ones.")
+            most = LONGEST.get(task)
+            if most is not None and max(self.lengths) > most:
+                rule = f"{most} or less for {task}"
+                raise ConfigError("lengths", rule, max(self.lengths), "Leave out the longer ones.")
+        if self.budget.unit == "seconds" and self.budget.amount < self.num_trials:
+            rule = f"at least {self.num_trials}s for {self.num_trials} trials"
+            raise ConfigError("budget", rule, self.budget, "Give more time, or ask for less.")
         for name, least, example in (
             ("num_parameters", 2000, "70000"),
             ("batch_size", 1, "32"),
@@ -96,6 +105,11 @@ class ProbeRequest:
         if self.budget.unit == "epochs":
             remedy = "Their data is endless: use for example 10m or 2Mtokens."
             raise ConfigError("budget", "a time or tokens for probes", self.budget, remedy)
+
+    @property
+    def num_trials(self) -> int:
+        """Most trials that it comes to."""
+        return len(set(self.tasks)) * len(set(self.models)) * len(set(self.lengths))
 
     def sequences(self, task: str) -> int:
         """B, for a task."""

@@ -21,6 +21,9 @@ from .tasks import BUILDERS, Task
 
 RESULTS, REPORT = "results.json", "report.html"
 
+WORTH_AGAIN = 2.0
+"""So much more time than before, and a trial that failed is tried again."""
+
 Listener = Callable[[dict[str, Any]], None]
 """Hears how far a trial is, and the finished `trial`."""
 
@@ -30,7 +33,8 @@ def probe(out: Path, request: ProbeRequest, listener: Listener) -> Probes:
 
     A layer that fails at a length is not tried at longer ones. A wall-clock budget is split evenly
     over the trials that are left; what a solved or dropped one does not need goes to the others.
-    Each finished trial is saved at once, and the same call goes on with those that are missing.
+    Each finished trial is saved at once, and the same call goes on with those that are missing. One
+    that failed is tried again when it may take twice the time that it had.
 
     Args:
         out: Gets both files; trials that it has already are kept.
@@ -40,6 +44,8 @@ def probe(out: Path, request: ProbeRequest, listener: Listener) -> Probes:
     """
     began = time.monotonic()
     probes = _start(out, request)
+    kept = [row for row in probes["trials"] if not _worth_again(row, request)]
+    probes["trials"] = kept
     while pending := list(_pending(request, probes["trials"])):
         task, name = pending[0]
         limit = _limit(request, task, len(pending), time.monotonic() - began)
@@ -58,7 +64,13 @@ def _start(out: Path, request: ProbeRequest) -> Probes:
         "parameters": request.num_parameters,
         "batch size": request.batch_size,
         "seed": request.seed,
+        "threads": torch.get_num_threads(),
+        "machine": machine(),
+        "versions": versions(),
     }
+    if out.exists() and not out.is_dir():
+        raise CheckpointError(out, "is not a folder", "Choose another --out.")
+    out.mkdir(parents=True, exist_ok=True)
     path = out / RESULTS
     kept: list[Trial] = []
     if path.exists():
@@ -67,25 +79,31 @@ def _start(out: Path, request: ProbeRequest) -> Probes:
             told = ", ".join(
                 f"{name} {'default' if value is None else value}"
                 for name, value in before["settings"].items()
+                if settings.get(name) != value
             )
             raise CheckpointError(
                 out, f"has trials of other settings ({told})", "Use another --out."
             )
         kept = before["trials"]
-    conditions = {
-        "budget": str(request.budget),
-        "machine": machine(),
-        "threads": torch.get_num_threads(),
-        "versions": versions(),
-    }
-    return {"settings": settings, "trials": kept, "conditions": conditions}
+    return {"settings": settings, "trials": kept}
 
 
 def _read(path: Path) -> Probes:
     try:
-        return cast(Probes, json.loads(path.read_text("utf-8")))
-    except (ValueError, KeyError):
-        raise CheckpointError(path, "is damaged", "Delete it, or use another --out.") from None
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not found.keys() >= {"settings", "trials"}:
+        problem = "is damaged, or no result of probes"
+        raise CheckpointError(path, problem, "Delete it, or use another --out.")
+    return cast(Probes, found)
+
+
+def _worth_again(row: Trial, request: ProbeRequest) -> bool:
+    """Whether a trial failed in so little time that what it may take now is much more."""
+    if row["solved"] or row["allowed"] is None or request.budget.unit != "seconds":
+        return False
+    return request.budget.amount / request.num_trials >= WORTH_AGAIN * row["allowed"]
 
 
 def _pending(request: ProbeRequest, trials: Sequence[Trial]) -> Iterator[tuple[Task, str]]:
@@ -150,6 +168,7 @@ def _try(
         "learning_rate": found.learning_rate,
         "tried": finite(found.tried),
         "steps": found.steps,
+        "allowed": round(limit.seconds, 2) if math.isfinite(limit.seconds) else None,
         "seconds": round(found.seconds, 2),
     }
 

@@ -39,7 +39,7 @@ def html(diagnosis: Diagnosis, language: Language) -> str:
     verdict, dynamics, model = result["verdict"], result["dynamics"], result["model"]
     gates = dynamics["gates"] if dynamics else []
     sections = (
-        steps_to_take(next_steps(verdict, model, language, result["cure"]), language),
+        steps_to_take(next_steps(result, language), language),
         decay(result["flows"], language),
         heat_map(result["history"], language),
         words(result.get("words"), language),

@@ -31,6 +31,10 @@ PHRASES: dict[str, tuple[str, str]] = {
     ),
     "healthy: half-life": ("; half is left after {steps}.", "，半衰期为 {steps}。"),
     "healthy: half left": (", and even more than half.", "，而且始终超过一半。"),
+    "arrives": (
+        "Gradients reach the first word: {share} of the greatest arrives there.",
+        "梯度能传到第一个词：那里得到最大梯度的 {share}。",
+    ),
     "no gradient: ngram": (
         "An n-gram model has no gradients that could vanish: it counts, and its memory ends "
         "after the words of one n-gram.",
@@ -107,6 +111,18 @@ PHRASES: dict[str, tuple[str, str]] = {
     "step: pieces": (
         "Train on longer pieces of text, so that gradients may reach as far as they could.",
         "用更长的片段训练，让梯度能传到它够得着的地方。",
+    ),
+    "step: no padding": (
+        "Read no padding: leave `--post-padding-unmasked` out.",
+        "不要读填充：去掉 `--post-padding-unmasked`。",
+    ),
+    "step: pooling": (
+        "Let the decision look at the states of all words, not at the last one alone.",
+        "让分类结果取决于所有词的状态，而不只是最后一个。",
+    ),
+    "step: directions": (
+        "Read the text from its end too: its first words are then the last ones read.",
+        "再从末尾往前读一遍：开头的词就成了最后读到的词。",
     ),
     "step: order": ("Count longer n-grams.", "统计更长的 n-gram。"),
     "step: context": (
@@ -271,10 +287,10 @@ PHRASES: dict[str, tuple[str, str]] = {
     # Remedies.
     "cure": ("What helps", "哪些方法有效"),
     "cure, how": (
-        "Each remedy alone, trained from the start ({budget}): the bar is what it won (blue) "
+        "Each remedy alone, trained from the start ({budget} each): the bar is what it won (blue) "
         "or lost (orange) against the untreated model on held-out text, and its flags go to "
         "`unrolled train` as they stand.",
-        "每种方法单独使用，从头训练（{budget}）：横条是它在留出文本上比不作处理的模型省下"
+        "每种方法单独使用，从头训练（每种 {budget}）：横条是它在留出文本上比不作处理的模型省下"
         "（蓝）或多花（橙）的比特，选项可以原样交给 `unrolled train`。",
     ),
     "remedy": ("remedy", "方法"),
@@ -334,6 +350,7 @@ REMEDIES = {
     "random truncation": "随机截断长度",
     "longer truncation": "更长的截断长度",
     "two layers, summed": "两层求和",
+    "layers summed": "各层求和",
     "carried state": "片段之间传递状态",
     "lookahead": "同时预测再下一个词元",
     "one attention head": "一个注意力头",
@@ -354,6 +371,9 @@ CONDITIONS = {
     "hidden size": "隐藏层宽度",
     "num layers": "层数",
     "nonlinearity": "非线性函数",
+    "learning rate": "学习率",
+    "sequence length": "截断长度",
+    "clip norm": "梯度范数上限",
     "seed": "随机种子",
     "machine": "机器",
     "versions": "版本",

@@ -113,6 +113,7 @@ class Cure(TypedDict):
     """Remedies, best first; `untreated` is the model as it was, trained as briefly."""
 
     budget: str
+    """Of each trial."""
     untreated: Tried
     tried: list[Tried]
     test: dict[str, float] | None
@@ -130,6 +131,8 @@ class Verdict(TypedDict):
     rate: float | None
     growth: float | None
     """Greatest share at any lag: above 1 it grows on the way back."""
+    arrives: NotRequired[float]
+    """Of a classifier: what arrives at the first word, as a part of the greatest."""
 
 
 class Diagnosis(TypedDict):
@@ -146,6 +149,6 @@ class Diagnosis(TypedDict):
     history: list[GradientLook]
     words: NotRequired[dict[str, Any] | None]
     """Of a classifier: {"positions", "shares", "length", "padded_to"}: gradient at the embedded
-    word of each position as a part of the greatest, padding included."""
+    word of each position as a part of the greatest, padding included; None: not padded."""
     cure: Cure | None
     conditions: dict[str, Any]

@@ -28,7 +28,9 @@ def steps_to_take(steps: Sequence[Step], language: Language) -> str:
         + "</li>"
         for step in steps
     )
-    body = f"<ol class=steps>{items}</ol>" if items else ""
+    if not items:
+        return ""
+    body = f"<ol class=steps>{items}</ol>"
     return section(say("steps", language), marked_up("steps, how", language), body)
 
 
@@ -122,18 +124,9 @@ def remedies(diagnosis: Diagnosis, language: Language) -> str:
         _remedy(row, (largest, last), "best" if row in best else "", language)
         for row in cure["tried"]
     )
-    lead = coded(say("cure, how", language, budget=budget(cure["budget"], language)))
+    lead = coded(say("cure, how", language, budget=cure["budget"]))
     figures = table(head, rows, "remedies")
     return section(say("cure", language), lead, figures + _tested(cure, language))
-
-
-def budget(text: str, language: Language) -> str:
-    """A budget of all trials ("10m in all") or of each ("2Mtokens each")."""
-    if language == "zh":
-        for english, chinese in ((" in all", "共"), (" each", "每种")):
-            if text.endswith(english):
-                return f"{chinese} {text.removesuffix(english)}"
-    return text
 
 
 def _remedy(row: Tried, scale: tuple[float, float | None], kind: str, language: Language) -> str:

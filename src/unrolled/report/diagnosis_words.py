@@ -1,11 +1,12 @@
 """What a diagnosis says, in English and Chinese: the page and the command line share it."""
 
 import math
+from collections.abc import Mapping
 from html import escape
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .diagnosis_phrases import CONDITIONS, NAMES, PHRASES, REMEDIES
-from .diagnosis_result import Cure, Tried, Verdict
+from .diagnosis_result import Cure, Diagnosis, Tried, Verdict
 
 Language: TypeAlias = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -43,7 +44,7 @@ def verdict_sentence(verdict: Verdict, model: str, language: Language) -> str:
     Args:
         model: Its kind: "rnn", "lstm", "ngram", ...
     """
-    horizon, growth = verdict["horizon"], verdict["growth"]
+    horizon, growth, arrives = verdict["horizon"], verdict["growth"], verdict.get("arrives")
     if verdict["kind"] == "no gradient":
         kind = model if model in ("ngram", "transformer") else "other"
         return say(f"no gradient: {kind}", language)
@@ -56,6 +57,8 @@ def verdict_sentence(verdict: Verdict, model: str, language: Language) -> str:
             return say("exploding", language)
         layer, times = verdict["layer"], multiple(growth)
         return say("exploding: growth", language, layer=layer, times=times)
+    if arrives is not None:
+        return say("arrives", language, share=part_of_whole(arrives, language))
     key = "healthy: always" if horizon is None else "healthy: after"
     said = say(key, language, steps=steps(horizon or 0, language))
     if verdict["half_life"] is None:
@@ -63,20 +66,19 @@ def verdict_sentence(verdict: Verdict, model: str, language: Language) -> str:
     return said + say("healthy: half-life", language, steps=steps(verdict["half_life"], language))
 
 
-def next_steps(
-    verdict: Verdict, model: str, language: Language, cure: Cure | None = None
-) -> list[Step]:
-    """What to do about it, most promising first: what a trial won; without one, what is known.
-
-    Args:
-        model: Its kind: "rnn", "lstm", "ngram", ...
-        cure: The remedies that were tried on this model and text.
-    """
-    if cure:
-        return _tried(cure, language)
-    found = [Step(say(key, language), flags) for key, flags in _advice(verdict["kind"], model)]
-    if verdict["kind"] != "no gradient":
-        found.append(Step(say("step: cure", language), "unrolled diagnose RUN --cure 10m"))
+def next_steps(diagnosis: Diagnosis, language: Language) -> list[Step]:
+    """What to do about it, most promising first: what a trial won; without one, what is known."""
+    kind = diagnosis["verdict"]["kind"]
+    if diagnosis["cure"]:
+        return _tried(diagnosis["cure"], language)
+    if words := diagnosis.get("words"):
+        advice = _for_classifiers(words) if kind == "vanishing" else []
+        return [Step(say(key, language), flags) for key, flags in advice]
+    advice = _advice(kind, diagnosis["model"], diagnosis["conditions"])
+    found = [Step(say(key, language), flags) for key, flags in advice]
+    if kind != "no gradient":
+        command = "unrolled diagnose RUN --out DIR --cure 10m"
+        found.append(Step(say("step: cure", language), command))
     return found
 
 
@@ -95,22 +97,34 @@ def winners(cure: Cure) -> list[Tried]:
     return sorted(won, key=lambda tried: -(tried["gain"] or 0))
 
 
-def _advice(kind: str, model: str) -> list[tuple[str, str]]:
-    """Keys of PHRASES with the flags of each."""
+def _for_classifiers(words: dict[str, Any]) -> list[tuple[str, str]]:
+    """Keys of PHRASES with flags of `unrolled classify train`."""
+    padding = [("step: no padding", "")] if words["padded_to"] else []
+    directions = ("step: directions", "--bidirectional")
+    return [*padding, ("step: pooling", "--pooling all"), directions]
+
+
+def _advice(kind: str, model: str, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Keys of PHRASES with flags of `unrolled train`, beyond the settings that the run has."""
     attention = ("step: attention", "--attention 64")
     gated = ("step: gated", "--model lstm")
     if kind == "vanishing":
         if model in GATED:
             chrono = ("step: chrono", "--gate-init chrono --max-timescale 200")
             return [("step: forget bias", "--forget-bias 2"), chrono, attention]
-        identity = ("step: identity", "--recurrent-init identity --nonlinearity relu")
-        return [gated, identity, attention]
+        flags = "--recurrent-init identity --nonlinearity relu --learning-rate 1e-4"
+        return [gated, ("step: identity", flags), attention]
     if kind == "exploding":
-        orthogonal = ("step: orthogonal", "--recurrent-init orthogonal")
-        calm = [("step: clip", "--clip-norm 0.25"), ("step: slower", "--learning-rate 0.001")]
-        return calm if model in GATED else [*calm, orthogonal, gated]
+        calm = [
+            ("step: clip", f"--clip-norm {settings['clip_norm'] / 2:.2g}"),
+            ("step: slower", f"--learning-rate {settings['learning_rate'] / 3:.1g}"),
+        ]
+        if settings.get("recurrent_init") == "identity":
+            calm.append(("step: orthogonal", "--recurrent-init orthogonal"))
+        return calm if model in GATED else [*calm, gated]
     if kind == "healthy":
-        return [("step: capacity", "--size large"), ("step: pieces", "--sequence-length 128")]
+        pieces = f"--sequence-length {2 * settings['sequence_length']}"
+        return [("step: capacity", "--size large"), ("step: pieces", pieces)]
     context = {"ngram": ("step: order", "--order 6"), "transformer": ("step: context", "")}
     return [context[model]] if model in context else []
 

@@ -34,12 +34,13 @@ class Trial(TypedDict):
     """Updates of the model that was kept."""
     seconds: float
     """Of the whole trial."""
+    allowed: float | None
+    """Seconds that it might take; None: it had a number of steps."""
 
 
 class Probes(TypedDict):
     """All trials so far. What is not there failed at a shorter length, or was not asked for."""
 
     settings: dict[str, Any]
-    """Trials of other settings may not stand in the same file."""
+    """Everything that all trials share: others may not stand in the same file."""
     trials: list[Trial]
-    conditions: dict[str, Any]

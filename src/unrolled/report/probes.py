@@ -62,7 +62,7 @@ def html(probes: Probes) -> str:
         section("How far each layer remembers", REACHED, _reached(trials, tasks, models)),
         *(_picture(task, [row for row in trials if row["task"] == task], models) for task in tasks),
         section("Trials", TRIALS, _figures(trials, models)),
-        section("Conditions", CONDITIONS, definitions(conditions | probes["conditions"])),
+        section("Conditions", CONDITIONS, definitions(conditions)),
     )
     title = "What each layer can remember"
     return document("Synthetic probes", title, verdict(trials), "\n".join(sections))
@@ -157,9 +157,9 @@ def _figures(trials: Sequence[Trial], models: Sequence[str]) -> str:
             *(row["task"], row["length"], score(row), score({**row, "score": row["chance"]})),
             *("yes" if row["solved"] else "no", f"{row['num_parameters']:,}"),
             *(f"{row['state_size']:,}", f"{row['learning_rate']:.2g}", f"{row['steps']:,}"),
-            duration(row["seconds"]),
+            *(duration(row["seconds"]), duration(row["allowed"])),
         )
         name = marked(row["model"], models.index(row["model"]))
         rows += f"<tr><th scope=row>{name}</th>"
         rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-    return table(columns((*headings, "rate", "steps", "time")), rows)
+    return table(columns((*headings, "rate", "steps", "time", "of")), rows)
