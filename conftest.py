@@ -1,7 +1,7 @@
 """Runs the examples in README.md, README.zh.md and docs/: Python blocks and `$ unrolled` commands.
 
 Each page is one session in an empty folder with `my-texts/` (English) and `古诗/` (Chinese) in it,
-labelled texts in `reviews.csv` and two more in `sentences.txt`.
+labelled texts in `reviews.csv` and `new-reviews.csv`, and two more in `sentences.txt`.
 Budgets and times of measuring are cut short; everything else runs as it is written.
 """
 
@@ -44,7 +44,8 @@ def enter(namespace: dict[str, Any]) -> None:
     for name, text in (("my-texts", "english.txt"), ("古诗", "chinese.txt")):
         (folder / name).mkdir()
         shutil.copy(ROOT / "tests" / "data" / text, folder / name)
-    shutil.copy(ROOT / "tests" / "data" / "reviews.csv", folder)
+    for name in ("reviews.csv", "new-reviews.csv"):
+        shutil.copy(ROOT / "tests" / "data" / "reviews.csv", folder / name)
     (folder / "sentences.txt").write_text("The plot is not dull at all.\nWhat a cold film!\n")
     os.chdir(folder)
 

@@ -18,6 +18,7 @@ def test_help_names_every_command(capsys):
     assert "Start with: unrolled compare my-texts/ --budget 10m" in shown
     listed = {line.split()[1] for line in shown.split("\n") if line.startswith("│ ")}
     assert listed >= set(COMMANDS)
+    assert "train        Train one language model within a budget." in shown
     known = {name for name in cli.app if not name.startswith("-")}
     assert known == set(COMMANDS)
 

@@ -1,6 +1,7 @@
 """The command line: parse flags, call one function, print."""
 
 import sys
+from importlib import import_module
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
@@ -15,7 +16,7 @@ app = App(
     help_format="markdown",
     result_action="return_value",
 )
-# As import paths: `unrolled --help` answers without loading torch.
+# None of them loads torch before it runs.
 for _command in (
     "compare",
     "probe",
@@ -29,7 +30,7 @@ for _command in (
     "export",
     "info",
 ):
-    app.command(f"unrolled.cli.{_command}:{_command}", name=_command)
+    app.command(getattr(import_module(f".{_command}", __name__), _command), name=_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

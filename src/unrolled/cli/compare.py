@@ -25,7 +25,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     resume: Annotated[bool, Parameter(negative=())] = False,
     data: DataOptions = DataOptions(),  # noqa: B008
 ) -> int:
-    """Train every kind of model on your text, rank them, and say which one to choose.
+    """Train several kinds of model on your text, rank them, and say which one to choose.
 
     Example: unrolled compare my-texts/ --budget 10m --out runs/mine
 

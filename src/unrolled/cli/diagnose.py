@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from ..config import Budget, DocumentKind
 from .options import Texts, required
+
+Measured = Annotated[
+    Texts,
+    Parameter(help="Texts to measure on; default: the run's own. A classifier needs some."),
+]
 
 
 @Parameter(name="*", group="Text")
@@ -23,7 +28,7 @@ class GivenTexts:
 
 def diagnose(
     run: Path,
-    texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
+    texts: Measured = [],  # noqa: B006  cyclopts reads the default, nothing changes it
     /,
     *,
     out: Path,
@@ -40,8 +45,6 @@ def diagnose(
     ----------
     run
         Run folder, of a language model or a classifier.
-    texts
-        Texts to measure on; default: the run's own. A classifier needs some.
     out
         Folder to write: report.html and results.json.
     cure

@@ -42,7 +42,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     budget
         Wall-clock time (90s, 10m, 1h), tokens (2Mtokens) or passes (3epochs).
     size
-        Sets what the options below leave open.
+        Of the network; the options under Model override it.
     seed
         Of initialization, dropout and the order of batches.
     resume
