@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -295,15 +296,52 @@ def test_without_kernels_torch_stands_in(monkeypatch):
 
 
 def test_with_amx_torch_computes_in_bfloat16(monkeypatch):
-    """Its tiles are faster than the kernels; float32 stays with the kernels."""
-    monkeypatch.setattr(kernels, "has_amx", lambda: True)
+    """Where its tiles are faster than the kernels; float32 stays with the kernels."""
+    monkeypatch.setattr(kernels, "torch_is_faster", lambda: True)
     inputs = inputs_of("gru", (5, 3, 4, 6))
     assert sequences.precision(*inputs) == torch.float32
     with torch.autocast("cpu", torch.bfloat16):
         assert sequences.precision(*inputs) is None
     found = outputs_and_gradients(in_bfloat16(gru), inputs)
     assert_close(found, exact("gru", inputs), 0.03)
-    assert kernels.status().recurrences == "compiled kernels; torch in bfloat16, for AMX"
+    assert kernels.status().recurrences == "compiled kernels; torch in bfloat16, where it is faster"
+
+
+@pytest.mark.skipif("amx_bf16" not in kernels.available(), reason="no bfloat16 instructions")
+@pytest.mark.parametrize(
+    ("fastest", "chosen", "torch_is_faster"),
+    [
+        ("amx_bf16", "amx_bf16", False),
+        ("avx512_bf16", "avx512_bf16", False),
+        ("torch", "avx512_bf16", True),
+        (None, "avx512_bf16", False),  # no AMX
+    ],
+)
+def test_what_is_fastest_runs(fastest, chosen, torch_is_faster, monkeypatch):
+    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    monkeypatch.setattr(kernels, "_fastest", lambda: fastest)
+    assert kernels.instruction_set.__wrapped__() == chosen
+    assert kernels.torch_is_faster.__wrapped__() == torch_is_faster
+
+
+@pytest.mark.skipif("amx_bf16" not in kernels.available(), reason="no bfloat16 instructions")
+def test_tiles_that_multiply_wrongly_are_not_used(monkeypatch):
+    real = kernels._Sample.on
+
+    def wrong(sample, isa):
+        run = real(sample, isa)
+        return (lambda: run() * 1.1) if isa == "amx_bf16" else run
+
+    monkeypatch.setattr(kernels._Sample, "on", wrong)
+    assert kernels.available.__wrapped__() == kernels.INSTRUCTION_SETS[1:]
+
+
+@pytest.mark.skipif("amx_bf16" not in kernels.available(), reason="no bfloat16 instructions")
+def test_the_race_is_won_by_one_that_runs(monkeypatch):
+    monkeypatch.setattr(kernels, "library", lambda: SimpleNamespace(unrolled_has_amx=lambda: 1))
+    assert kernels._fastest.__wrapped__() in ("amx_bf16", "avx512_bf16", "torch")
+    monkeypatch.setattr(kernels, "library", lambda: SimpleNamespace(unrolled_has_amx=lambda: 0))
+    assert kernels._fastest.__wrapped__() is None
 
 
 PROGRAM = """

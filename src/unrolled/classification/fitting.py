@@ -232,7 +232,7 @@ class Fitting:
 
 def decide(config: ClassifierTrainConfig) -> ClassifierTrainConfig:
     """Settles precision and threads on this machine."""
-    fast = kernels.bfloat16_works() or kernels.has_amx()
+    fast = kernels.bfloat16_works() or kernels.torch_is_faster()
     auto = "bfloat16" if fast else "float32"
     precision = auto if config.precision == "auto" else config.precision
     return replace(config, precision=precision, threads=config.threads or num_cores())

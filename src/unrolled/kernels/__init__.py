@@ -1,22 +1,20 @@
 """The compiled recurrences: which path runs on this processor, and how it is called."""
 
-import ctypes
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..errors import ConfigError
+from .loading import call_on, library, pack_on
 
-INSTRUCTION_SETS = ("avx512_bf16", "avx512", "avx2", "portable")
+TILES = "amx_bf16"
+INSTRUCTION_SETS = (TILES, "avx512_bf16", "avx512", "avx2", "portable")
 """Best first; each is compiled where the compiler knows it."""
-PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
-GATES = {"elman": 1, "gru": 3, "lstm": 4, "linear_log_probs": 1}
 VARIABLE = "UNROLLED_ISA"
 
 
@@ -33,23 +31,13 @@ class KernelStatus:
 
 
 @cache
-def library() -> ctypes.CDLL | None:
-    """Loads the compiled library; None where the package was installed without a compiler."""
-    for path in files("unrolled.kernels").iterdir():
-        if path.name.startswith("unrolled_kernels."):
-            return ctypes.CDLL(str(path))
-    return None
-
-
-@cache
 def available() -> tuple[str, ...]:
     """Instruction sets that were compiled and that this processor has, best first."""
     compiled = library()
     if compiled is None:
         return ()
-    return tuple(
-        name for name in INSTRUCTION_SETS if compiled.unrolled_can_run(name.encode("ascii"))
-    )
+    found = (name for name in INSTRUCTION_SETS if compiled.unrolled_can_run(name.encode("ascii")))
+    return tuple(name for name in found if name != TILES or _tiles_agree())
 
 
 @cache
@@ -63,7 +51,8 @@ def instruction_set() -> str | None:
     if asked and asked not in available():
         choices = ", ".join(available()) or "none, since there is no compiled library"
         raise ConfigError(VARIABLE, f"one of those that run here ({choices})", asked, "Unset it.")
-    return asked or next(iter(available()), None)
+    choices = (name for name in available() if name != TILES or _fastest() == TILES)
+    return asked or next(choices, None)
 
 
 def status() -> KernelStatus:
@@ -72,18 +61,15 @@ def status() -> KernelStatus:
     if name is None:
         return KernelStatus(False, "installed without a C++ compiler", "torch")
     why = f"forced by {VARIABLE}" if os.environ.get(VARIABLE) else "the best of this processor"
-    recurrences = (
-        "compiled kernels; torch in bfloat16, for AMX" if has_amx() else "compiled kernels"
-    )
+    torch_too = "compiled kernels; torch in bfloat16, where it is faster"
+    recurrences = torch_too if torch_is_faster() else "compiled kernels"
     return KernelStatus(True, f"{name}, {why}", recurrences)
 
 
 @cache
-def has_amx() -> bool:
-    """Whether torch's own layers multiply bfloat16 in AMX tiles; the kernels do not yet."""
-    compiled = library()
-    forced = os.environ.get(VARIABLE)
-    return compiled is not None and not forced and bool(compiled.unrolled_has_amx())
+def torch_is_faster() -> bool:
+    """Whether torch's own layers are the faster ones in bfloat16, on a processor with AMX."""
+    return library() is not None and not os.environ.get(VARIABLE) and _fastest() == "torch"
 
 
 def supports(device: torch.device, dtype: torch.dtype) -> bool:
@@ -95,7 +81,7 @@ def supports(device: torch.device, dtype: torch.dtype) -> bool:
 
 def bfloat16_works() -> bool:
     """Whether the kernels multiply bfloat16: only with instructions for it is that faster."""
-    return instruction_set() == "avx512_bf16"
+    return instruction_set() in (TILES, "avx512_bf16")
 
 
 def call(name: str, dtype: torch.dtype, *arguments: int | Tensor | None) -> int:
@@ -104,35 +90,73 @@ def call(name: str, dtype: torch.dtype, *arguments: int | Tensor | None) -> int:
     Args:
         arguments: Whole numbers, contiguous tensors, and None for what is not wanted.
     """
-    function = _function(name, PRECISIONS[dtype], instruction_set(), len(arguments) + 2)
-    values = [0 if value is None else _number(value) for value in arguments]
-    return function(_parallel_for(), torch.get_num_threads(), *values)
+    return call_on(instruction_set(), name, dtype, *arguments)
 
 
 def pack(name: str, weight: Tensor, dtype: torch.dtype) -> Tensor:
     """Lays a weight `(gates * H, inputs)` out as the way forward of a recurrence reads it."""
-    sizes = weight.shape[1], weight.shape[0] // GATES[name]
-    packed = torch.empty(call(f"{name}_packed_size", dtype, *sizes), dtype=dtype)
-    call(f"{name}_pack", dtype, *sizes, weight.contiguous(), packed)
-    return packed
+    return pack_on(instruction_set(), name, weight, dtype)
 
 
-def _number(value: int | Tensor) -> int:
-    return value if isinstance(value, int) else value.data_ptr()
+class _Sample:
+    """The way forward of an LSTM layer in bfloat16, small enough to run now and then."""
+
+    def __init__(self, num_steps: int, width: int) -> None:
+        rng = torch.Generator().manual_seed(0)
+        self.sizes = num_steps, 64, 64 * torch.arange(num_steps + 1), width, width
+        self.x = torch.randn(num_steps, 64, width, generator=rng).bfloat16()
+        self.weights = torch.randn(2, 4 * width, width, generator=rng) / width**0.5
+
+    def on(self, isa: str) -> Callable[[], Tensor]:
+        """Prepares it for an instruction set; the function gives y `(T, B, H)`."""
+        packed = [pack_on(isa, "lstm", weight, torch.bfloat16) for weight in self.weights]
+        states, bias = torch.zeros(2, 64, self.sizes[-1]), torch.zeros(len(self.weights[0]))
+        gates = torch.empty(*self.x.shape[:2], 4 * self.sizes[-1], dtype=torch.bfloat16)
+        cells, y = torch.empty(self.x.shape), torch.empty_like(self.x)
+
+        def run() -> Tensor:
+            call_on(
+                *(isa, "lstm_forward", torch.bfloat16, *self.sizes, self.x, *packed),
+                *(bias, *states.zero_(), gates, cells, y),
+            )
+            return y
+
+        return run
+
+    def on_torch(self) -> Callable[[], Tensor]:
+        """The same by torch's own layer."""
+        state = torch.zeros(2, 1, 64, self.sizes[-1])
+        bias = torch.zeros(len(self.weights[0]))
+        weights = [weight.clone().requires_grad_() for weight in self.weights]
+
+        def run() -> Tensor:
+            with torch.enable_grad(), torch.autocast("cpu", torch.bfloat16):
+                given = (*weights, bias, bias)
+                return torch.lstm(self.x, tuple(state), given, True, 1, 0.0, True, False, False)[0]
+
+        return run
+
+
+def _tiles_agree() -> bool:
+    """Whether torch's products of tiles give what the kernels' own give."""
+    sample = _Sample(num_steps=3, width=40)
+    tiles, own = (sample.on(isa)().float() for isa in (TILES, "avx512_bf16"))
+    return bool((tiles - own).norm() < 0.01 * own.norm())
 
 
 @cache
-def _function(name: str, precision: str, isa: str | None, num_arguments: int) -> Callable[..., int]:
-    function = getattr(library(), f"unrolled_{name}_{precision}_{isa}")
-    # Addresses too are whole numbers of 64 bits.
-    function.restype, function.argtypes = ctypes.c_int64, [ctypes.c_int64] * num_arguments
-    return function
-
-
-@cache
-def _parallel_for() -> int:
-    """The address of torch's own `torch_parallel_for`: its threads are ours."""
-    path = next((Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"))
-    found = ctypes.cast(ctypes.CDLL(str(path)).torch_parallel_for, ctypes.c_void_p).value
-    assert found is not None
-    return found
+def _fastest() -> str | None:
+    """What computes a layer in bfloat16 soonest on a processor with AMX; None without AMX."""
+    compiled = library()
+    if compiled is None or not compiled.unrolled_has_amx():
+        return None
+    sample = _Sample(num_steps=16, width=256)
+    names = [name for name in available() if name in (TILES, "avx512_bf16")]
+    ways = {name: sample.on(name) for name in names} | {"torch": sample.on_torch()}
+    seconds: dict[str, float] = {}
+    for _ in range(4):
+        for name, run in ways.items():
+            began = time.perf_counter()
+            run()
+            seconds[name] = min(seconds.get(name, 1e9), time.perf_counter() - began)
+    return min(seconds, key=lambda name: seconds[name])

@@ -2,10 +2,28 @@
 
 #include <string.h>
 
+#include "tiles.h"
+
+TileProduct unrolled_tile_product;
+TileRelease unrolled_tile_release;
+
+// Tells the kernels of "amx_bf16" what multiplies tiles: two functions of torch.
+extern "C" __attribute__((visibility("default"))) void unrolled_use_tiles(
+    TileProduct product, TileRelease release) {
+  unrolled_tile_product = product;
+  unrolled_tile_release = release;
+}
+
 // Whether the kernels of an instruction set were compiled and can run here.
 extern "C" __attribute__((visibility("default"))) int unrolled_can_run(const char* name) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
+#if defined(UNROLLED_HAS_AMX_BF16)
+  // Torch multiplies such tiles without AMX too, if more slowly: so they can be tested there.
+  if (!strcmp(name, "amx_bf16")) {
+    return unrolled_tile_product && __builtin_cpu_supports("avx512bf16") != 0;
+  }
+#endif
 #if defined(UNROLLED_HAS_AVX512_BF16)
   if (!strcmp(name, "avx512_bf16")) return __builtin_cpu_supports("avx512bf16") != 0;
 #endif

@@ -29,6 +29,28 @@ void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width,
   }
 }
 
+#if defined(UNROLLED_TILES)
+// Lays `count` columns of rows 0 to K out as rows, `stride` apart; what is missing of a last pair is
+// zero.
+template <class Row>
+void turn(Row row, int64_t K, int64_t count, int64_t stride, Bfloat16* turned) {
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i places = _mm512_mullo_epi32(lanes, _mm512_set1_epi32((int)(stride / 2)));
+  for (int64_t k = 0; k < K; k += 2) {
+    const Bfloat16* one = row(k);
+    const Bfloat16* two = k + 1 < K ? row(k + 1) : nullptr;
+    for (int64_t c = 0; c < count; c += LANES) {
+      const int n = (int)(count - c);
+      Ints pairs = load_bits(one + c, n);
+      if (two) pairs |= load_bits(two + c, n) << 16;
+      const __mmask16 mask = (__mmask16)(n >= LANES ? 0xffff : (1 << n) - 1);
+      _mm512_mask_i32scatter_epi32(
+          turned + c * stride + k, mask, places, bits_as<__m512i>(pairs), 4);
+    }
+  }
+}
+#endif
+
 // The state before each of the N rows: (row n) -> H elements.
 template <class Element>
 struct Previous {
@@ -100,12 +122,20 @@ class WeightGradient {
         }
         for (int64_t r = 0; r < count; r += BLOCK) {
           const int64_t height = at_most(BLOCK, count - r);
-          interleave(
-              [&](int64_t k) { return slopes(k) + first + r; }, n, rows, height, stride, left.data);
+          auto part_of = [&](int64_t k) { return slopes(k) + first + r; };
+          if constexpr (TILES<Element>) {
+            turn([&](int64_t k) { return part_of(n + k); }, rows, height, CHUNK, left.data);
+          } else {
+            interleave(part_of, n, rows, height, stride, left.data);
+          }
           for (int64_t panel = 0; panel < panels; panel++) {
-            product<WIDTH>(
-                height, K, Columns<Element>{left.data, stride}, right.data + panel * CHUNK * WIDTH,
-                true, sums.data + (first * panels + panel * count + r) * WIDTH);
+            const Element* columns = right.data + panel * CHUNK * WIDTH;
+            float* sum = sums.data + (first * panels + panel * count + r) * WIDTH;
+            if constexpr (TILES<Element>) {
+              product<WIDTH>(height, K, Rows<Element>{left.data, CHUNK}, columns, true, sum);
+            } else {
+              product<WIDTH>(height, K, Columns<Element>{left.data, stride}, columns, true, sum);
+            }
           }
         }
       }

@@ -5,6 +5,9 @@
 #pragma once
 
 #include "vector.h"
+#if defined(UNROLLED_TILES)
+#include "tiles.h"
+#endif
 
 namespace {
 
@@ -106,5 +109,24 @@ void product(int64_t rows, int64_t K, Left a, const Element* panel, bool add, fl
     }
   }
 }
+
+// Whether products of elements go through tiles: the left factor then has to lie in rows.
+template <class Element>
+constexpr bool TILES = false;
+
+#if defined(UNROLLED_TILES)
+template <>
+constexpr bool TILES<Bfloat16> = true;
+constexpr int64_t FEWEST_TILE_ROWS = 5;  // fewer leave most of a tile empty
+
+template <int WIDTH>
+void product(
+    int64_t rows, int64_t K, Rows<Bfloat16> a, const Bfloat16* panel, bool add, float* c) {
+  if (rows < FEWEST_TILE_ROWS) {
+    return product<WIDTH, Rows<Bfloat16>, Bfloat16>(rows, K, a, panel, add, c);
+  }
+  unrolled_tile_product(rows, WIDTH, K, a.stride, WIDTH, WIDTH, add, a.p, panel, c, true);
+}
+#endif
 
 }  // namespace

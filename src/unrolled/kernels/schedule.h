@@ -6,6 +6,9 @@
 #include <xmmintrin.h>
 #endif
 
+#if defined(UNROLLED_TILES)
+#include "tiles.h"
+#endif
 #include "vector.h"
 
 // torch's own thread pool: calls f(begin, end, context) for parts of a range.
@@ -47,6 +50,14 @@ class TinyIsZero {
 #endif
 };
 
+// What a thread is set to while it works.
+struct Working {
+  const TinyIsZero tiny_is_zero;
+#if defined(UNROLLED_TILES)
+  ~Working() { unrolled_tile_release(true); }
+#endif
+};
+
 struct Threads {
   ParallelFor parallel_for;
   int64_t number;
@@ -54,14 +65,14 @@ struct Threads {
   template <class F>
   void run(int64_t parts, F&& f) const {
     if (parts <= 1 || number <= 1) {
-      const TinyIsZero tiny_is_zero;
+      const Working working;
       for (int64_t part = 0; part < parts; part++) f(part);
       return;
     }
     parallel_for(
         0, parts, 1,
         [](int64_t begin, int64_t end, void* context) {
-          const TinyIsZero tiny_is_zero;
+          const Working working;
           for (int64_t part = begin; part < end; part++) (*static_cast<F*>(context))(part);
         },
         &f);

@@ -194,7 +194,7 @@ def _torch_lstm(
     state = (h.unsqueeze(0), c.unsqueeze(0))
     train = torch.is_grad_enabled()
     # oneDNN's bfloat16 LSTM is refused by processors without the instructions.
-    bfloat16 = torch.is_autocast_enabled("cpu") and kernels.has_amx()
+    bfloat16 = torch.is_autocast_enabled("cpu") and kernels.torch_is_faster()
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         x = x if bfloat16 else x.to(weight_ih.dtype)
         if batch_sizes is None:

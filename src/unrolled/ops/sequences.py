@@ -24,7 +24,7 @@ def precision(x: Tensor, *parameters: Tensor) -> torch.dtype | None:
         return None
     if not kernels.supports(x.device, torch.float32):
         return None
-    if autocast == torch.bfloat16 and kernels.has_amx():
+    if autocast == torch.bfloat16 and kernels.torch_is_faster():
         return None
     if autocast == torch.bfloat16 and kernels.supports(x.device, torch.bfloat16):
         return torch.bfloat16
