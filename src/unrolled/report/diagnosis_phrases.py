@@ -359,6 +359,14 @@ REMEDIES = {
 
 CONDITIONS = {
     "run": "模型",
+    "classifier": "分类器",
+    "texts": "文本数",
+    "kind": "种类",
+    "vocab size": "词表大小",
+    "num classes": "类别数",
+    "hidden sizes": "各层宽度",
+    "bidirectional": "双向",
+    "pooling": "池化",
     "measured on": "测量文本",
     "split": "数据划分",
     "tokens": "词元数",
