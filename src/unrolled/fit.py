@@ -145,10 +145,7 @@ class Training:
     def _average(self) -> None:
         """Uniform running mean of the weights of the tail."""
         self.progress.num_averaged += 1
-        weight = 1 / self.progress.num_averaged
-        with torch.no_grad():
-            for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, weight)
+        average_weights(self.average, self.model, self.progress.num_averaged)
 
     def validate(self) -> float:
         """Nats per token on a part of the validation split; remembers the best weights."""
@@ -357,6 +354,13 @@ def autocast(precision: str) -> torch.autocast:
 def clone_weights(model: nn.Module) -> dict[str, Tensor]:
     """A copy of all weights."""
     return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def average_weights(average: dict[str, Tensor], model: nn.Module, number: int) -> None:
+    """Makes the mean of the weights at `number` - 1 moments that of `number`, with these."""
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            average[name].lerp_(value, 1 / number)
 
 
 def copy_weights(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:

@@ -16,7 +16,7 @@ from .. import kernels
 from ..checkpoint import TRAIN_STATE, load_train_state, save_train_state
 from ..config import ClassifierTrainConfig
 from ..errors import CheckpointError
-from ..fit import Interrupted, autocast, clone_weights, copy_weights
+from ..fit import Interrupted, autocast, average_weights, clone_weights, copy_weights
 from ..machine import num_cores
 from ..models.classifier import RecurrentClassifier
 from .documents import Documents
@@ -26,6 +26,8 @@ from .mixture import fit_weights, mix
 Listener = Callable[[dict[str, Any]], None]
 
 WARMUP = 0.1
+AVERAGED = 0.3
+"""Last part of the budget over which weights are averaged."""
 LOOKS = 10
 """At the held-out texts, evenly over the budget."""
 DIVERGED = "Diverged; the best weights before it are kept. Lower --learning-rate."
@@ -46,6 +48,7 @@ class Progress:
     tokens: int = 0
     seconds: float = 0.0
     next_look: float = 1 / LOOKS
+    num_averaged: int = 0
     best_loss: float = math.inf
     losses: list[float] = field(default_factory=list)
     """Of the batches since the last look."""
@@ -69,6 +72,7 @@ class Fitting:
     def __post_init__(self) -> None:
         self.groups = self.model.parameter_groups()
         self.optimizer = _optimizer(self.groups, self.config)
+        self.average = clone_weights(self.model)
         self.best = clone_weights(self.model)
         self._began = self._saved = time.monotonic()
 
@@ -94,17 +98,17 @@ class Fitting:
             )
             for rows in batches[self.progress.position :]:
                 self.update(rows)
-                if stop():
-                    self.save()
-                    raise Interrupted
-                if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-                    self.save()
                 if not math.isfinite(self.progress.losses[-1]):
                     listener({"kind": "valid", "text": DIVERGED})
                     return self.finish()
                 if self.fraction >= min(self.progress.next_look, 1):
                     self.look()
                     listener({"kind": "valid", "text": _heard(self.progress.curve[-1])})
+                if stop():
+                    self.save()
+                    raise Interrupted
+                if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                    self.save()
                 if self.fraction >= 1:
                     break
             else:
@@ -112,7 +116,10 @@ class Fitting:
         return self.finish()
 
     def finish(self) -> None:
-        """Goes back to the best weights: the model is ready for use."""
+        """Takes the better of the averaged and the best weights: the model is ready for use."""
+        if self.progress.num_averaged:
+            self.model.load_state_dict(self.average)
+            self._measure()
         self.model.load_state_dict(self.best)
         self.model.eval()
 
@@ -138,6 +145,9 @@ class Fitting:
             progress.tokens + int(lengths.sum()),
         )
         progress.losses.append(loss.item())
+        if self.fraction >= 1 - AVERAGED and math.isfinite(progress.losses[-1]):
+            progress.num_averaged += 1
+            average_weights(self.average, self.model, progress.num_averaged)
         self._tick()
 
     def save(self) -> None:
@@ -146,6 +156,7 @@ class Fitting:
         if self.folder is None:
             return
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         tensors["rng"] = torch.get_rng_state()
         for index, values in self.optimizer.state_dict()["state"].items():
@@ -179,7 +190,7 @@ class Fitting:
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = tensor
         self.model.load_state_dict(parts["model"])
-        self.best = parts["best"]
+        self.average, self.best = parts["average"], parts["best"]
         torch.set_rng_state(tensors["rng"])
         state = self.optimizer.state_dict()
         for name, tensor in parts["optimizer"].items():
@@ -206,7 +217,18 @@ class Fitting:
                 parameter.requires_grad_(self.fraction >= depth * step)
 
     def look(self) -> None:
-        """Measures the loss of held-out texts and remembers the best weights.
+        """Measures the loss of held-out texts, for the learning curve too."""
+        loss, right = self._measure()
+        progress = self.progress
+        self._tick()
+        point = {"seconds": progress.seconds, "epoch": progress.texts / len(self.train)}
+        point |= {"train_loss": float(np.mean(progress.losses)), "valid_loss": loss}
+        progress.curve.append(point | {"valid_accuracy": right})
+        progress.losses.clear()
+        progress.next_look = (math.floor(self.fraction * LOOKS + 1e-9) + 1) / LOOKS
+
+    def _measure(self) -> tuple[float, float]:
+        """Loss and accuracy of held-out texts; remembers the best weights.
 
         The loss is that after calibration: weights that are right more often, but too sure of
         themselves, are the better ones.
@@ -214,16 +236,10 @@ class Fitting:
         found = read(self.model, self.valid, self.config)
         calibrated = mix([found], fit_weights([found], self.valid_labels))
         loss = log_loss(calibrated, self.valid_labels)
-        progress = self.progress
-        if loss < progress.best_loss:
-            progress.best_loss = loss
+        if loss < self.progress.best_loss:
+            self.progress.best_loss = loss
             copy_weights(self.model.state_dict(), self.best)
-        self._tick()
-        point = {"seconds": progress.seconds, "epoch": progress.texts / len(self.train)}
-        point |= {"train_loss": float(np.mean(progress.losses)), "valid_loss": loss}
-        progress.curve.append(point | {"valid_accuracy": accuracy(found, self.valid_labels)})
-        progress.losses.clear()
-        progress.next_look = (math.floor(self.fraction * LOOKS + 1e-9) + 1) / LOOKS
+        return loss, accuracy(found, self.valid_labels)
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -232,8 +248,7 @@ class Fitting:
 
 def decide(config: ClassifierTrainConfig) -> ClassifierTrainConfig:
     """Settles precision and threads on this machine."""
-    fast = kernels.bfloat16_works() or kernels.torch_is_faster()
-    auto = "bfloat16" if fast else "float32"
+    auto = "bfloat16" if kernels.bfloat16_is_faster() else "float32"
     precision = auto if config.precision == "auto" else config.precision
     return replace(config, precision=precision, threads=config.threads or num_cores())
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..threads import using_threads
 from .loading import call_on, library, pack_on
 
 TILES = "amx_bf16"
@@ -98,25 +99,36 @@ def pack(name: str, weight: Tensor, dtype: torch.dtype) -> Tensor:
     return pack_on(instruction_set(), name, weight, dtype)
 
 
+@cache
+def bfloat16_is_faster() -> bool:
+    """Whether a layer takes less time in bfloat16 than in float32, each on its way."""
+    if not torch_is_faster() and not bfloat16_works():
+        return False
+    sample, name = _Sample(num_steps=16, width=256), instruction_set()
+    half = sample.on_torch() if torch_is_faster() else sample.on(name)
+    return _race({"bfloat16": half, "float32": sample.on(name, torch.float32)}) == "bfloat16"
+
+
 class _Sample:
-    """The way forward of an LSTM layer in bfloat16, small enough to run now and then."""
+    """The way forward of an LSTM layer, small enough to run now and then."""
 
     def __init__(self, num_steps: int, width: int) -> None:
         rng = torch.Generator().manual_seed(0)
         self.sizes = num_steps, 64, 64 * torch.arange(num_steps + 1), width, width
-        self.x = torch.randn(num_steps, 64, width, generator=rng).bfloat16()
+        self.x = torch.randn(num_steps, 64, width, generator=rng)
         self.weights = torch.randn(2, 4 * width, width, generator=rng) / width**0.5
 
-    def on(self, isa: str) -> Callable[[], Tensor]:
+    def on(self, isa: str | None, dtype: torch.dtype = torch.bfloat16) -> Callable[[], Tensor]:
         """Prepares it for an instruction set; the function gives y `(T, B, H)`."""
-        packed = [pack_on(isa, "lstm", weight, torch.bfloat16) for weight in self.weights]
+        packed = [pack_on(isa, "lstm", weight, dtype) for weight in self.weights]
+        x = self.x.to(dtype)
         states, bias = torch.zeros(2, 64, self.sizes[-1]), torch.zeros(len(self.weights[0]))
-        gates = torch.empty(*self.x.shape[:2], 4 * self.sizes[-1], dtype=torch.bfloat16)
-        cells, y = torch.empty(self.x.shape), torch.empty_like(self.x)
+        gates = torch.empty(*x.shape[:2], 4 * self.sizes[-1], dtype=dtype)
+        cells, y = torch.empty(x.shape), torch.empty_like(x)
 
         def run() -> Tensor:
             call_on(
-                *(isa, "lstm_forward", torch.bfloat16, *self.sizes, self.x, *packed),
+                *(isa, "lstm_forward", dtype, *self.sizes, x, *packed),
                 *(bias, *states.zero_(), gates, cells, y),
             )
             return y
@@ -152,11 +164,16 @@ def _fastest() -> str | None:
         return None
     sample = _Sample(num_steps=16, width=256)
     names = [name for name in available() if name in (TILES, "avx512_bf16")]
-    ways = {name: sample.on(name) for name in names} | {"torch": sample.on_torch()}
+    return _race({name: sample.on(name) for name in names} | {"torch": sample.on_torch()})
+
+
+def _race(ways: dict[str, Callable[[], Tensor]]) -> str:
+    """The name of the one that takes least on one thread, each at its best of four runs in turn."""
     seconds: dict[str, float] = {}
-    for _ in range(4):
-        for name, run in ways.items():
-            began = time.perf_counter()
-            run()
-            seconds[name] = min(seconds.get(name, 1e9), time.perf_counter() - began)
+    with using_threads(1):
+        for _ in range(4):
+            for name, run in ways.items():
+                began = time.perf_counter()
+                run()
+                seconds[name] = min(seconds.get(name, 1e9), time.perf_counter() - began)
     return min(seconds, key=lambda name: seconds[name])
