@@ -37,7 +37,7 @@ def test_long_steps_are_timed_in_both_precisions(timed):
     found = find_pace(LSTM, CONFIG, 11)
     assert asked == [("bfloat16", 2), ("float32", 2)]
     others = ("float32 with 2 threads takes 2.5x as long",)
-    assert found == Pace("bfloat16", 2, 40 / 0.2, others)
+    assert found == Pace("bfloat16", 2, 40 / 0.2, build(LSTM, 11).num_parameters(), others)
     assert str(found) == f"bfloat16, 2 threads ({others[0]})"
     assert torch.get_num_threads() == 2
 

@@ -47,28 +47,30 @@ def test_large_vocabularies_are_sampled():
 
 def test_dropout_grows_with_the_epochs_expected():
     plain = RecurrentConfig(kind="gru", hidden_size=7)
-    assert regularize(plain, 0.1) == regularize(plain, 2) == plain
-    configs = [regularize(plain, epochs) for epochs in (2.1, 3, 10, 20)]
+    assert regularize(plain, 0.1, 1) == regularize(plain, 2, 1) == plain
+    configs = [regularize(plain, epochs, 3) for epochs in (2.1, 3, 10, 20)]
     for name in DROPOUTS:
         values = [getattr(config, name) for config in configs]
         assert values == sorted(set(values)) and values[0] > 0
     assert configs[1].output_dropout == pytest.approx(0.1)
     assert configs[1].input_dropout == configs[1].weight_dropout == pytest.approx(0.05)
     assert {config.hidden_size for config in configs} == {7}
-    endless = regularize(plain, 1e9)
+    endless = regularize(plain, 1e9, 1)
     assert (endless.output_dropout, endless.weight_dropout) == (0.5, 0.25)
+    small = regularize(plain, 1e9, 0.2)  # five tokens for each parameter
+    assert (small.output_dropout, small.weight_dropout) == (pytest.approx(0.1), pytest.approx(0.05))
 
 
 def test_dropout_of_the_other_kinds():
-    assert regularize(TransformerConfig(), 2).dropout == 0
-    assert regularize(TransformerConfig(), 6).dropout == pytest.approx(0.1)
-    assert regularize(NgramConfig(), 100) == NgramConfig()
+    assert regularize(TransformerConfig(), 2, 1).dropout == 0
+    assert regularize(TransformerConfig(), 6, 1).dropout == pytest.approx(0.1)
+    assert regularize(NgramConfig(), 100, 1) == NgramConfig()
 
 
 def test_mingru_is_deep_residual_and_has_no_recurrent_weights_to_drop():
     config = model_preset("mingru", "small", 70)
     assert (config.num_layers, config.connections) == (3, "residual")
-    regular = regularize(config, 20)
+    regular = regularize(config, 20, 1)
     assert regular.weight_dropout == 0 and regular.output_dropout > 0
     assert model_preset("lstm", "small", 70).num_layers == 1
 

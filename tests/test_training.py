@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 
 from unrolled import checkpoint, training
 from unrolled.cli import main
-from unrolled.config import Budget, DataConfig, TrainConfig
+from unrolled.config import Budget, DataConfig, TrainConfig, model_config_from_dict
 from unrolled.errors import CheckpointError
 from unrolled.evaluation import evaluate
 from unrolled.fit import Interrupted, Training
+from unrolled.models.build import build
 from unrolled.pace import Pace
 from unrolled.prepared import PreparedText
 from unrolled.training import TrainRequest
@@ -239,10 +240,14 @@ def test_dropout_follows_the_passes_and_the_user(tmp_path, english):
         wanted = request(english, "30epochs", model_settings=MODEL | settings)
         with pytest.raises(Interrupted):
             train(tmp_path / str(number), wanted, stop=lambda: True)
-        configs.append(checkpoint.load_config(tmp_path / str(number))["model"])
-    assert configs[0]["output_dropout"] == 0.5
-    assert configs[1]["output_dropout"] == 0.05
-    assert configs[0]["weight_dropout"] == configs[1]["weight_dropout"] == 0.25
+        configs.append(checkpoint.load_config(tmp_path / str(number)))
+    model = build(model_config_from_dict(configs[0]["model"]), configs[0]["vocab_size"])
+    share = model.num_parameters() / 22_400
+    assert share < 1
+    first, second = (config["model"] for config in configs)
+    assert first["output_dropout"] == pytest.approx(0.5 * share, rel=0.01)
+    assert second["output_dropout"] == 0.05
+    assert first["weight_dropout"] == second["weight_dropout"] == first["output_dropout"] / 2
 
 
 def test_a_search_is_written_down_and_shortens_the_training(tmp_path, english):
@@ -290,7 +295,7 @@ def test_the_curve_of_words_has_their_spelling(tmp_path, english):
 def test_passes_expected_of_a_wall_clock(monkeypatch):
     monkeypatch.setattr(training.time, "monotonic", lambda: 130.0)
     config = TrainConfig(budget=Budget(100, "seconds"))
-    pace = Pace("float32", 1, tokens_per_second=50.0)
+    pace = Pace("float32", 1, tokens_per_second=50.0, num_parameters=1)
     epochs = training.expected_epochs(config, num_tokens=700, pace=pace, began=100.0)
     assert epochs == pytest.approx(0.9 * 70 * 50 / 700)
     late = training.expected_epochs(config, num_tokens=700, pace=pace, began=0.0)

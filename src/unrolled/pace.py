@@ -25,6 +25,7 @@ class Pace:
     precision: Precision
     threads: int
     tokens_per_second: float
+    num_parameters: int
     others: tuple[str, ...] = ()
     """What was slower, in words."""
 
@@ -58,7 +59,7 @@ def find_pace(model_config: ModelConfig, config: TrainConfig, vocab_size: int) -
         if (name, number) != (precision, threads)
     )
     rate = config.batch_size * config.sequence_length / best
-    return Pace(precision, threads, rate, others)
+    return Pace(precision, threads, rate, model.num_parameters(), others)
 
 
 def _threads(number: int) -> str:

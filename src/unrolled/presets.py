@@ -74,9 +74,15 @@ def train_preset(kind: Kind, vocab_size: int) -> TrainConfig:
     return replace(config, candidates=vocab_size // 5, batch_size=32, sequence_length=48)
 
 
-def regularize(config: ModelConfig, num_epochs: float) -> ModelConfig:
-    """Adds dropout by how often the text will be read: none up to two passes, then ever more."""
-    strength = min(0.5, 0.1 * max(0.0, num_epochs - 2) ** 0.5)
+def regularize(config: ModelConfig, num_epochs: float, parameters_per_token: float) -> ModelConfig:
+    """Adds dropout by what a model could learn by heart: none up to two passes, then ever more.
+
+    Args:
+        num_epochs: How often the text will be read.
+        parameters_per_token: Of the model, by tokens of the text. Below 1 there is less to learn
+            by heart with, and that much less dropout.
+    """
+    strength = min(0.5, 0.1 * max(0.0, num_epochs - 2) ** 0.5) * min(1.0, parameters_per_token)
     if isinstance(config, RecurrentConfig):
         return replace(
             config,

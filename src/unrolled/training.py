@@ -172,8 +172,9 @@ def _start(
         train_config, job.config["tried_learning_rates"] = search_learning_rate(
             train_config, job.run, lambda run, config: _training(job, run, model_config, config)
         )
-    epochs = expected_epochs(train_config, store.split("train").num_tokens, pace, began)
-    regular = presets.regularize(model_config, epochs)
+    num_tokens = store.split("train").num_tokens
+    epochs = expected_epochs(train_config, num_tokens, pace, began)
+    regular = presets.regularize(model_config, epochs, pace.num_parameters / num_tokens)
     model_config = presets.override(regular, **request.model_settings)
     job.config |= {"model": asdict(model_config), "train": asdict(train_config)}
     checkpoint.save_config(job.run, job.config)
