@@ -178,12 +178,12 @@ def test_trials_differ_by_their_remedy_alone(rnn):
 def test_remedies_of_a_run_are_those_that_change_it():
     train_config = TrainConfig()
     names = {one.name for one in remedies(RecurrentConfig(kind="rnn"), train_config)}
-    assert {"GRU", "identity and relu", "longer truncation", "two layers, summed"} <= names
+    assert {"GRU", "identity start", "longer truncation", "two layers, summed"} <= names
     assert not {"forget bias", "chrono gates", "carried state", "residual connections"} & names
     config = RecurrentConfig(kind="lstm", num_layers=2, connections="sum", forget_bias=2.0)
     names = {one.name for one in remedies(config, replace(train_config, carry_state=False))}
     assert {"GRU", "chrono gates", "carried state", "residual connections"} <= names
-    assert not {"LSTM", "forget bias", "two layers, summed", "identity and relu"} & names
+    assert not {"LSTM", "forget bias", "two layers, summed", "identity start"} & names
     stronger = RecurrentConfig("lstm", weight_dropout=0.3, zoneout=0.05, hidden_size=101)
     names = {one.name for one in remedies(stronger, replace(train_config, clip_norm=0.05))}
     assert "zoneout" in names

@@ -260,8 +260,7 @@ def test_vanishing_is_said_once_and_not_too_early(start, monkeypatch, model):
     warnings = [record for record in records if record["kind"] == "warning"]
     assert len(warnings) == 1 and 200 <= warnings[0]["seconds"] < 230
     remedy = {
-        "rnn": "Use --model gru or lstm, or begin with --recurrent-init identity "
-        "--nonlinearity relu --learning-rate 1e-4.",
+        "rnn": "Use --model gru or lstm.",
         "lstm": "Try --forget-bias 3 or --gate-init chrono.",
     }[model.kind]
     assert warnings[0]["text"] == (

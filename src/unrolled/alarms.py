@@ -44,10 +44,7 @@ def _lower_rate(config: TrainConfig) -> str:
 def vanishing(horizon: int | None, is_elman: bool) -> Record:
     """Hardly anything of the gradient is left after a few steps."""
     remedy = (
-        "Use --model gru or lstm, or begin with --recurrent-init identity --nonlinearity relu "
-        "--learning-rate 1e-4."
-        if is_elman
-        else "Try --forget-bias 3 or --gate-init chrono."
+        "Use --model gru or lstm." if is_elman else "Try --forget-bias 3 or --gate-init chrono."
     )
     found = f"after {horizon} steps less than 1 % is left, so nothing further back is learned"
     return _warning("vanishing", f"Gradients vanish: {found}. {remedy}")

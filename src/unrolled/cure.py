@@ -31,6 +31,8 @@ from .training import TrainRequest, train
 
 SHORTEST_SECONDS = 5.0
 """A training shorter than this shows nothing."""
+SLOWER = 2
+"""Other architectures take so much longer to measure, on average, and to load."""
 MEMORY_TARGETS = 400
 """Tokens that each trial's used memory is measured on."""
 UNTREATED = "untreated"
@@ -51,9 +53,9 @@ def trial_budget(run: Run, text: PreparedText, budget: Budget) -> Budget:
     began = time.monotonic()
     _look(run, text)
     measuring = time.monotonic() - began
-    share = (budget.amount - measuring) / number - measuring
+    share = (budget.amount - measuring) / number - SLOWER * measuring
     if share < SHORTEST_SECONDS:
-        least = math.ceil(number * (measuring + SHORTEST_SECONDS) + measuring)
+        least = math.ceil(number * (SLOWER * measuring + SHORTEST_SECONDS) + measuring)
         rule = f"at least {least}s for {number} trainings"
         raise ConfigError("cure", rule, budget, "Give more time, or a number of tokens.")
     return Budget(share, "seconds")

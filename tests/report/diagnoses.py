@@ -178,7 +178,7 @@ def fake_cure() -> dict[str, Any]:
                 *(2.5224, -0.0211, None, None, 19.0, 60_900.0),
             ),
             fake_tried(
-                *("identity and relu", "--recurrent-init identity --nonlinearity relu"),
+                *("identity start", "--recurrent-init identity"),
                 *("Le et al. 2015", None, None, None, None, None, None),
             ),
         ],

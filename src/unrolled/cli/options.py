@@ -104,7 +104,7 @@ class ModelOptions:
     layer_norm: Annotated[bool | None, Parameter(negative=())] = None
     """Of rnn, gru, lstm: normalize what a cell adds up."""
     recurrent_init: RecurrentInit | None = None
-    """Of rnn, gru, lstm: what the recurrent matrix starts as; identity suits relu."""
+    """Of rnn, gru, lstm: what the recurrent matrix starts as."""
     forget_bias: float | None = None
     """Of gru, lstm, mingru: where the gate that keeps the state starts; more keeps longer."""
     gate_init: GateInit | None = None

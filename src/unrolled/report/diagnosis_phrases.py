@@ -76,10 +76,6 @@ PHRASES: dict[str, tuple[str, str]] = {
         "Change to a layer with gates: an LSTM or GRU can carry what it read over many steps.",
         "换成带门控的层：LSTM 或 GRU 能把读到的内容保留很多步。",
     ),
-    "step: identity": (
-        "Or stay with the plain RNN and let it start as one that keeps its state.",
-        "或者保留普通 RNN，但让它从“原样保持状态”开始训练。",
-    ),
     "step: attention": (
         "Add one attention head over past states: a short cut for the gradient.",
         "加一个注意力头回看过去的状态，给梯度一条近路。",
@@ -341,7 +337,7 @@ REMEDIES = {
     "forget bias": "提高遗忘门偏置",
     "chrono gates": "按时间尺度初始化门",
     "uniform gates": "均匀初始化门",
-    "identity and relu": "单位矩阵加 ReLU",
+    "identity start": "从单位矩阵开始",
     "layer normalization": "层归一化",
     "residual connections": "残差连接",
     "zoneout": "Zoneout",

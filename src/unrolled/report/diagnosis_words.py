@@ -112,8 +112,7 @@ def _advice(kind: str, model: str, settings: Mapping[str, Any]) -> list[tuple[st
         if model in GATED:
             chrono = ("step: chrono", "--gate-init chrono --max-timescale 200")
             return [("step: forget bias", "--forget-bias 2"), chrono, attention]
-        flags = "--recurrent-init identity --nonlinearity relu --learning-rate 1e-4"
-        return [gated, ("step: identity", flags), attention]
+        return [gated, attention]
     if kind == "exploding":
         calm = [
             ("step: clip", f"--clip-norm {settings['clip_norm'] / 2:.2g}"),
