@@ -83,11 +83,12 @@ def test_tokens_are_steps_and_time_is_shared(tmp_path, played, monkeypatch):
         (round(200 / 48), float("inf")),
     ]
     asked.clear()
-    clock = iter([0.0, 0.0, 10.0, 90.0])
+    clock = iter([0.0, 0.0, 90.0])
     monkeypatch.setattr(running.time, "monotonic", lambda: next(clock))
     probe(tmp_path / "time", replace(request, budget=Budget(100, "seconds")), lambda record: None)
-    # Four trials, then three; then one, as the Transformer's second is dropped.
-    assert [row[4].seconds for row in asked] == pytest.approx([25.0, 30.0, 10.0])
+    # Half of the time for both layers at the first length; then what is left for the one that
+    # solved it.
+    assert [row[4].seconds for row in asked] == pytest.approx([25.0, 25.0, 10.0])
 
 
 def test_finished_trials_are_kept(tmp_path, played):

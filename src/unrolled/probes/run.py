@@ -31,8 +31,8 @@ Listener = Callable[[dict[str, Any]], None]
 def probe(out: Path, request: ProbeRequest, listener: Listener) -> Probes:
     """Asks every layer every question at rising lengths, and writes results.json and report.html.
 
-    A layer that fails at a length is not tried at longer ones. A wall-clock budget is split evenly
-    over the trials that are left; what a solved or dropped one does not need goes to the others.
+    A layer that fails at a length is not tried at longer ones. All layers have the same time at a
+    length, see `_limit`; what they do not need goes to what follows.
     Each finished trial is saved at once, and the same call goes on with those that are missing. One
     that failed is tried again when it may take twice the time that it had.
 
@@ -46,9 +46,13 @@ def probe(out: Path, request: ProbeRequest, listener: Listener) -> Probes:
     probes = _start(out, request)
     kept = [row for row in probes["trials"] if not _worth_again(row, request)]
     probes["trials"] = kept
+    limits: dict[tuple[str, int], Limit] = {}
     while pending := list(_pending(request, probes["trials"])):
         task, name = pending[0]
-        limit = _limit(request, task, len(pending), time.monotonic() - began)
+        place = task.name, task.length
+        if place not in limits:
+            limits[place] = _limit(request, pending, time.monotonic() - began)
+        limit = limits[place]
         trial = _try(task, name, limit, request, probes["trials"], listener)
         probes["trials"].append(trial)
         _save(out, probes)
@@ -126,12 +130,23 @@ def failed_before(trials: Sequence[Trial], task: str, length: int, model: str) -
     )
 
 
-def _limit(request: ProbeRequest, task: Task, num_left: int, used_seconds: float) -> Limit:
-    """What the next of the trials that are left may use."""
+def _limit(
+    request: ProbeRequest, pending: Sequence[tuple[Task, str]], used_seconds: float
+) -> Limit:
+    """What each layer may use at the length that comes next.
+
+    Tasks share evenly the time that is left. Of a task's share, half goes to the next length, or
+    all of it to the longest: fewer layers will be left there.
+    """
+    task, _ = pending[0]
     if request.budget.unit == "tokens":
         tokens = request.sequences(task.name) * task.num_steps
         return Limit(steps=max(1, round(request.budget.amount / tokens)))
-    return Limit(seconds=max(0.0, request.budget.amount - used_seconds) / num_left)
+    num_tasks = len({other.name for other, _ in pending})
+    lengths = [other.length for other, _ in pending if other.name == task.name]
+    seconds = max(0.0, request.budget.amount - used_seconds) / num_tasks
+    part = seconds / 2 if max(lengths) > task.length else seconds
+    return Limit(seconds=part / lengths.count(task.length))
 
 
 def _try(
