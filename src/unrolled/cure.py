@@ -29,6 +29,7 @@ from .report.diagnosis_result import Cure, Flow, Tried
 from .threads import using_threads
 from .training import TrainRequest, train
 
+NO_CURE = "Remedies are for recurrent models: leave --cure out."
 SHORTEST_SECONDS = 5.0
 """A training shorter than this shows nothing."""
 SLOWER = 2
@@ -49,7 +50,7 @@ def trial_budget(run: Run, text: PreparedText, budget: Budget) -> Budget:
     """
     if budget.unit != "seconds":
         return budget
-    number = len(_remedies(run)) + 1
+    number = len(remedies_of(run)) + 1
     began = time.monotonic()
     _look(run, text)
     measuring = time.monotonic() - began
@@ -75,7 +76,7 @@ def cure(run: Run, text: PreparedText, out: Path, each: Budget, listener: Listen
         each: Of each trial, see `trial_budget`.
         listener: Hears the records of all trainings; "run" names the remedy.
     """
-    chosen = _remedies(run)
+    chosen = remedies_of(run)
     valid_only = {name: info for name, info in text.store.splits.items() if name != "test"}
     shown = replace(text, store=replace(text.store, splits=valid_only))
 
@@ -107,10 +108,15 @@ def cure(run: Run, text: PreparedText, out: Path, each: Budget, listener: Listen
     }
 
 
-def _remedies(run: Run) -> list[Remedy]:
+def remedies_of(run: Run) -> list[Remedy]:
+    """What can be tried on a run.
+
+    Raises:
+        ConfigError: the model is not recurrent.
+    """
     model = run.model_config
     if not isinstance(model, RecurrentConfig):
-        raise ConfigError("model", "a recurrent one", model.kind, "Leave --cure out.")
+        raise ConfigError("model", "a recurrent one", model.kind, NO_CURE)
     return remedies(model, train_config_from_dict(run.config["train"]))
 
 

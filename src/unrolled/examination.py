@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from . import checkpoint
 from .atomic import write_atomically
-from .config import Budget, DocumentKind, RecurrentConfig
-from .cure import cure, text_of, trial_budget
+from .config import Budget, DocumentKind
+from .cure import NO_CURE, cure, remedies_of, text_of, trial_budget
 from .diagnosis.dynamics import measure_dynamics
 from .diagnosis.flow import NUM_ROWS, WARM_UP, gradient_flow, text_windows
 from .diagnosis.memory import affordable_targets, measure_memory
@@ -42,7 +42,6 @@ LYAPUNOV_TOKENS = 500
 TRAINED = ("learning_rate", "sequence_length", "clip_norm")
 """Settings of the training that bear on gradients."""
 MEMORY_SECONDS = 10.0
-NO_CURE = "Remedies are for recurrent models: leave --cure out."
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,7 @@ def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnos
         return _diagnose_classifier(out, request)
     run = checkpoint.load(request.run)
     if request.cure is not None:
-        if not isinstance(run.model_config, RecurrentConfig):
-            raise ConfigError("model", "a recurrent one", run.config["model"]["kind"], NO_CURE)
+        remedies_of(run)  # a model without any is refused before the work begins
         if "-" in request.texts:
             raise ConfigError("TEXT", "files with --cure", "-", "Save the text in a file.")
     with _folder(out):

@@ -34,11 +34,16 @@ class KernelStatus:
 @cache
 def available() -> tuple[str, ...]:
     """Instruction sets that were compiled and that this processor has, best first."""
-    compiled = library()
-    if compiled is None:
+    return tuple(name for name in _compiled() if name != TILES or _tiles_agree())
+
+
+@cache
+def _compiled() -> tuple[str, ...]:
+    """The same, the tiles not yet tested: that takes some milliseconds."""
+    found = library()
+    if found is None:
         return ()
-    found = (name for name in INSTRUCTION_SETS if compiled.unrolled_can_run(name.encode("ascii")))
-    return tuple(name for name in found if name != TILES or _tiles_agree())
+    return tuple(name for name in INSTRUCTION_SETS if found.unrolled_can_run(name.encode("ascii")))
 
 
 @cache
@@ -52,8 +57,8 @@ def instruction_set() -> str | None:
     if asked and asked not in available():
         choices = ", ".join(available()) or "none, since there is no compiled library"
         raise ConfigError(VARIABLE, f"one of those that run here ({choices})", asked, "Unset it.")
-    choices = (name for name in available() if name != TILES or _fastest() == TILES)
-    return asked or next(choices, None)
+    others = (name for name in _compiled() if name != TILES)
+    return asked or (TILES if _fastest() == TILES else next(others, None))
 
 
 def status() -> KernelStatus:

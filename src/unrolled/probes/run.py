@@ -44,8 +44,7 @@ def probe(out: Path, request: ProbeRequest, listener: Listener) -> Probes:
     """
     began = time.monotonic()
     probes = _start(out, request)
-    kept = [row for row in probes["trials"] if not _worth_again(row, request)]
-    probes["trials"] = kept
+    probes["trials"] = [row for row in probes["trials"] if not _worth_again(row, request)]
     limits: dict[tuple[str, int], Limit] = {}
     while pending := list(_pending(request, probes["trials"])):
         task, name = pending[0]
