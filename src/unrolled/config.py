@@ -198,7 +198,11 @@ class ClassifierConfig:
 
 @dataclass(frozen=True)
 class ClassifierTrainConfig:
-    """How a recurrent classifier is trained."""
+    """How a recurrent classifier is trained.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
 
     budget: Budget = Budget(5, "epochs")
     learning_rate: float = 2e-3
@@ -215,11 +219,17 @@ class ClassifierTrainConfig:
     """Each layer nearer to the words learns at a rate this much smaller."""
     unfreeze_fraction: float = 0.0
     """Part of the budget after which one more layer, from the output down, begins to learn."""
+    adversarial_norm: float = 0.0
+    """Each text is learned again with its words' vectors changed by this much in the worst
+    direction, in units of their root mean square; takes twice as long. 0: not done."""
     precision: Precision = "auto"
     """Of matrix products; "auto": bfloat16 where the processor multiplies it faster."""
     threads: int = 0
     """0: all."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig
@@ -267,29 +277,41 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        above_0 = ("learning_rate", "clip_norm")
-        counts = ("batch_size", "sequence_length")
-        not_negative = (
-            *("candidates", "weight_decay", "clip_value"),
+        _check(self)
+
+
+RULES: tuple[tuple[tuple[str, ...], str, Callable[[float], bool]], ...] = (
+    (("learning_rate", "clip_norm", "layer_decay"), "above 0", lambda value: 0 < value < math.inf),
+    (("batch_size", "sequence_length", "max_tokens"), "1 or more", lambda value: value >= 1),
+    (
+        (
+            *("candidates", "weight_decay", "clip_value", "adversarial_norm"),
             *("threads", "checkpoint_seconds", "seed"),
-        )
-        below_1 = ("beta1", "beta2")
-        fractions = (
+        ),
+        "0 or more",
+        lambda value: 0 <= value < math.inf,
+    ),
+    (("beta1", "beta2"), "at least 0 and below 1", lambda value: 0 <= value < 1),
+    (
+        (
             *("warmup_fraction", "decay_fraction", "average_fraction"),
-            "length_variation",
-        )
-        rules: tuple[tuple[tuple[str, ...], str, Callable[[float], bool]], ...] = (
-            (above_0, "above 0", lambda value: 0 < value < math.inf),
-            (counts, "1 or more", lambda value: value >= 1),
-            (not_negative, "0 or more", lambda value: 0 <= value < math.inf),
-            (below_1, "at least 0 and below 1", lambda value: 0 <= value < 1),
-            (fractions, "from 0 to 1", lambda value: 0 <= value <= 1),
-        )
-        for names, rule, holds in rules:
-            for name in names:
-                if not holds(value := getattr(self, name)):
-                    remedy = f"Use for example {getattr(TrainConfig, name)}."
-                    raise ConfigError(name, rule, value, remedy)
+            *("length_variation", "unfreeze_fraction"),
+        ),
+        "from 0 to 1",
+        lambda value: 0 <= value <= 1,
+    ),
+)
+"""What settings of training may be, in language models and classifiers; None is always allowed."""
+
+
+def _check(config: TrainConfig | ClassifierTrainConfig) -> None:
+    for names, rule, holds in RULES:
+        for name in names:
+            value = getattr(config, name, None)
+            if value is not None and not holds(value):
+                default = getattr(type(config), name)
+                remedy = f"Use for example {default}." if default is not None else "Leave it out."
+                raise ConfigError(name, rule, value, remedy)
 
 
 def data_config_from_dict(values: dict[str, Any]) -> DataConfig:

@@ -21,6 +21,7 @@ from .models.base import State, detach_state, state_from_tensors, state_to_tenso
 from .models.neural import NeuralModel
 from .ops.sampled_log_probs import make_sampler
 from .text.store import TokenStore
+from .weights import TrainedWeights
 
 Listener = Callable[[dict[str, Any]], None]
 """Hears every record: what the log has, the progress bar shows and diagnosis measures."""
@@ -78,8 +79,7 @@ class Training:
         )
         self.sampler = make_sampler(self.unigram, config.candidates)
         self.optimizer = make_optimizer(self.model, config)
-        self.average = clone_weights(self.model)
-        self.best = clone_weights(self.model)
+        self.weights = TrainedWeights(self.model, self.optimizer)
         self.carried: State = self.model.initial_state(self.batches.batch_size)
         self._resumed_seconds, self._started = 0.0, time.monotonic()
         self._saved = self._started
@@ -145,7 +145,7 @@ class Training:
     def _average(self) -> None:
         """Uniform running mean of the weights of the tail."""
         self.progress.num_averaged += 1
-        average_weights(self.average, self.model, self.progress.num_averaged)
+        self.weights.add_to_average(self.progress.num_averaged)
 
     def validate(self) -> float:
         """Nats per token on a part of the validation split; remembers the best weights."""
@@ -154,7 +154,7 @@ class Training:
             nats = validation_nats(self.model, self.store)
         if nats < self.progress.best_nats:
             self.progress.best_nats = nats
-            copy_weights(self.model.state_dict(), self.best)
+            self.weights.keep_best()
         return nats
 
     def look(self) -> float:
@@ -191,25 +191,21 @@ class Training:
         """
         self.model.eval()
         if self.progress.num_averaged:
-            self.model.load_state_dict(self.average)
+            self.model.load_state_dict(self.weights.average)
             self.validate()
-        self.model.load_state_dict(self.best)
+        self.model.load_state_dict(self.weights.best)
         return self.progress.best_nats
 
     def save_best(self) -> None:
         """Writes the best weights so far: the run can be used while it trains."""
-        write_atomically(self.run / checkpoint.MODEL, lambda path: save_file(self.best, path))
+        write_atomically(
+            self.run / checkpoint.MODEL, lambda path: save_file(self.weights.best, path)
+        )
 
     def save(self) -> None:
         """Writes a checkpoint from which training goes on to the same weights."""
         self.save_best()
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
-        tensors |= state_to_tensors(self.carried, "carried")
-        tensors["rng"] = torch.get_rng_state()
-        for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        tensors = self.weights.to_tensors() | state_to_tensors(self.carried, "carried")
         checkpoint.save_train_state(self.run, tensors, vars(self.progress))
         self._saved = time.monotonic()
 
@@ -230,19 +226,8 @@ class Training:
     def _restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         self.progress = Progress(**values)
         self.batches.epoch, self.batches.position = self.progress.epoch, self.progress.position
-        parts: dict[str, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition(".")
-            parts.setdefault(part, {})[rest] = tensor
-        self.model.load_state_dict(parts["model"])
-        self.average, self.best = parts["average"], parts["best"]
+        self.weights.from_tensors(tensors)
         self.carried = state_from_tensors(self.carried, tensors, "carried")
-        torch.set_rng_state(tensors["rng"])
-        state = self.optimizer.state_dict()
-        for name, tensor in parts.get("optimizer", {}).items():
-            index, _, key = name.partition(".")
-            state["state"].setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict(state)
         self._resumed_seconds, self._started = self.progress.seconds, time.monotonic()
 
     @property
@@ -349,22 +334,3 @@ def clip_gradients(model: nn.Module, config: TrainConfig) -> Tensor:
 def autocast(precision: str) -> torch.autocast:
     """Matrix products in bfloat16 where the run decided for it."""
     return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
-
-
-def clone_weights(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of all weights."""
-    return {name: value.clone() for name, value in model.state_dict().items()}
-
-
-def average_weights(average: dict[str, Tensor], model: nn.Module, number: int) -> None:
-    """Makes the mean of the weights at `number` - 1 moments that of `number`, with these."""
-    with torch.no_grad():
-        for name, value in model.state_dict().items():
-            average[name].lerp_(value, 1 / number)
-
-
-def copy_weights(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
-    """Overwrites a copy of weights."""
-    with torch.no_grad():
-        for name, value in source.items():
-            target[name].copy_(value)

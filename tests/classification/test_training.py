@@ -10,10 +10,11 @@ import torch
 from unrolled import training as language
 from unrolled.classification import fitting as fitting_module
 from unrolled.classification import pretrained as pretrained_module
+from unrolled.classification import training
 from unrolled.classification.classifier import plain
 from unrolled.classification.documents import Documents
 from unrolled.classification.evaluation import evaluate_classifier
-from unrolled.classification.fitting import Fitting, decide
+from unrolled.classification.fitting import Fitting, decide, worst_shift
 from unrolled.classification.metrics import accuracy, log_loss
 from unrolled.classification.pretrained import Pretrained
 from unrolled.classification.training import ClassifierRequest, Labelled, train_classifier
@@ -122,6 +123,48 @@ def test_layers_near_the_words_learn_more_slowly():
     assert steps[0] / steps[3] == pytest.approx(8, rel=0.02)
 
 
+def test_the_worst_shift_has_the_same_size_for_every_text():
+    torch.manual_seed(0)
+    gradient, words = torch.randn(3, 6, 4), 0.1 * torch.randn(3, 6, 4)
+    lengths = torch.tensor([6, 2, 1])
+    words[1, 2:], words[2, 1:] = 1e6, 1e6  # padding, which has no size
+    gradient[1, 2:], gradient[2] = 0, 0
+    shift = worst_shift(gradient, words, lengths, 3.0)
+    inside = torch.cat([words[0], words[1, :2], words[2, :1]])
+    size = 3 * float(inside.square().mean().sqrt())
+    assert shift.flatten(1).norm(dim=1).tolist() == pytest.approx([size, size, 0], rel=1e-5)
+    torch.testing.assert_close(shift[0] / size, gradient[0] / gradient[0].norm())
+    assert (shift[1, 2:] == 0).all()
+
+
+def test_adversarial_training_adds_the_gradient_at_the_worst_shift(monkeypatch):
+    fitting = make_fitting(adversarial_norm=0.5, clip_norm=1e9)
+    fitting.model.config = replace(fitting.model.config, dropout=0.0)
+    fitting.model.embedding.word_dropout = 0.0
+    for encoder in fitting.model.encoders:
+        encoder.hidden_dropout = 0.0
+    rows = np.arange(8)
+    tokens, lengths = fitting.train.batch(rows)
+    targets = torch.from_numpy(fitting.labels[rows])
+    weight = fitting.model.embedding.weight
+
+    def loss(shift):
+        return torch.nn.functional.nll_loss(fitting.model(tokens, lengths, shift), targets)
+
+    nowhere = torch.zeros(*tokens.shape, 4, requires_grad=True)
+    clean = loss(nowhere)
+    (slope,) = torch.autograd.grad(clean, nowhere, retain_graph=True)
+    shift = worst_shift(slope, weight.detach()[tokens], lengths, 0.5)
+    worst, mild = loss(shift), loss(shift.flip(0))
+    assert worst > max(clean, mild)
+    expected = torch.autograd.grad(clean + worst, weight)[0]
+    kept = []
+    monkeypatch.setattr(fitting.optimizer, "step", lambda: kept.append(weight.grad.clone()))
+    fitting.update(rows)
+    torch.testing.assert_close(kept[0], expected)
+    assert fitting.progress.losses == [pytest.approx(clean.item())]
+
+
 @pytest.mark.parametrize("better", [True, False])
 def test_the_mean_of_the_last_weights_is_taken_where_it_is_better(monkeypatch, better):
     fitting = make_fitting(budget=Budget(5, "epochs"), learning_rate=0.05)
@@ -140,10 +183,22 @@ def test_the_mean_of_the_last_weights_is_taken_where_it_is_better(monkeypatch, b
     fitting.run(lambda record: None, lambda: False)
     assert len(seen) == 20 and len(measured) == fitting_module.LOOKS + 1
     mean = torch.stack(seen[13:]).mean(0)  # from 70 % of the budget on
-    torch.testing.assert_close(fitting.average["embedding.weight"], mean)
+    torch.testing.assert_close(fitting.weights.average["embedding.weight"], mean)
     kept = mean if better else seen[1]
     torch.testing.assert_close(fitting.model.embedding.weight.detach(), kept)
     assert len(fitting.progress.curve) == fitting_module.LOOKS
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [("batch_size", 0, "1 or more"), ("adversarial_norm", -1.0, "0 or more")],
+)
+def test_settings_are_refused_before_anything_is_trained(monkeypatch, name, value, rule):
+    monkeypatch.setattr(training, "fit_linear", lambda *_: pytest.fail("trained"))
+    texts = Labelled(["a", "b"], np.array([0, 1]))
+    request = ClassifierRequest(train_settings={name: value})
+    with pytest.raises(ConfigError, match=f"{name} must be {rule}, got {value}"):
+        train_classifier(texts, texts, ["bad", "good"], request)
 
 
 def test_it_stops_when_told():
@@ -275,7 +330,7 @@ def test_what_diverges_keeps_the_best_weights():
 
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path):
     fitting = make_fitting(folder=tmp_path)
-    fitting.best.pop(next(iter(fitting.best)))
+    fitting.weights.best.pop(next(iter(fitting.weights.best)))
     fitting.progress.__dict__["unknown"] = 1
     fitting.save()
     with pytest.raises(CheckpointError, match="does not fit this training. Remove it to begin"):

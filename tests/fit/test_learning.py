@@ -9,9 +9,10 @@ from safetensors.torch import load_file
 
 from unrolled import checkpoint, fit
 from unrolled.config import Budget, TrainConfig
-from unrolled.fit import clone_weights, make_optimizer, schedule
+from unrolled.fit import make_optimizer, schedule
 from unrolled.losses import BITS_PER_NAT
 from unrolled.models.build import build
+from unrolled.weights import clone_weights
 
 from .trainings import CONFIG, MODEL, Time, V, assert_weights, run, snapshots
 
@@ -156,7 +157,7 @@ def test_the_average_is_the_uniform_mean_of_the_tail(start, monkeypatch):
     run(training)
     number = training.progress.num_averaged
     assert number / len(seen) == pytest.approx(0.25, abs=0.05) and number > 3
-    for name, value in training.average.items():
+    for name, value in training.weights.average.items():
         expected = torch.stack([weights[name] for weights in seen[-number:]]).mean(0)
         torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6)
 
@@ -170,13 +171,15 @@ def test_the_best_weights_are_kept(start, monkeypatch, best):
     def told(model, store):
         assert not model.training
         looks.append(clone_weights(model))
-        averaged = all(torch.equal(looks[-1][name], training.average[name]) for name in looks[-1])
+        averaged = all(
+            torch.equal(looks[-1][name], training.weights.average[name]) for name in looks[-1]
+        )
         return 1.0 if (averaged if best == "average" else len(looks) == best) else 2.0 + len(looks)
 
     monkeypatch.setattr(fit, "validation_nats", told)
     nats, _ = run(training)
     assert nats == training.progress.best_nats == 1.0
-    expected = training.average if best == "average" else looks[best - 1]
+    expected = training.weights.average if best == "average" else looks[best - 1]
     assert_weights(training.model, expected)
     assert any(torch.equal(seen[-1][name], expected[name]) is False for name in expected)
     training.save_best()

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 from unrolled import checkpoint
 from unrolled.config import Budget
 from unrolled.errors import CheckpointError
-from unrolled.fit import Interrupted, clone_weights
+from unrolled.fit import Interrupted
 from unrolled.models.build import build
+from unrolled.weights import clone_weights
 
 from .trainings import CONFIG, MODEL, Time, V, assert_weights, run
 
@@ -117,7 +118,8 @@ def test_stopped_and_restored_it_ends_at_the_same_weights(start, candidates):
         assert run(restored)[0] == expected
         assert_weights(restored.model, whole.model.state_dict())
         assert all(
-            torch.equal(restored.average[name], whole.average[name]) for name in whole.average
+            torch.equal(restored.weights.average[name], whole.weights.average[name])
+            for name in whole.weights.average
         )
         assert restored.progress.tokens == whole.progress.tokens
 
@@ -141,14 +143,14 @@ def test_a_run_can_be_used_while_it_trains(start):
     with pytest.raises(Interrupted):
         run(training, stop=lambda: True)
     saved = load_file(training.run / checkpoint.MODEL)
-    assert all(torch.equal(saved[name], value) for name, value in training.best.items())
+    assert all(torch.equal(saved[name], value) for name, value in training.weights.best.items())
 
 
 def test_too_large_a_state_for_the_model(start):
     training = start()
     training.save()
     other = start()
-    other.model = build(replace(MODEL, hidden_size=4), V)
+    other.model = other.weights.model = build(replace(MODEL, hidden_size=4), V)
     with pytest.raises(CheckpointError) as caught:
         other.restore()
     assert str(caught.value) == (

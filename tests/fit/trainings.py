@@ -8,7 +8,8 @@ from torch import nn
 
 from unrolled import fit
 from unrolled.config import Budget, RecurrentConfig, TrainConfig
-from unrolled.fit import Training, clone_weights
+from unrolled.fit import Training
+from unrolled.weights import clone_weights
 
 V = 8
 CONFIG = TrainConfig(

@@ -73,6 +73,38 @@ def test_reversing_keeps_padding_in_its_place():
     assert torch.equal(reverse(tokens, torch.tensor([3, 5])), expected)
 
 
+def test_vectors_turn_around_like_the_words_they_stand_for():
+    tokens, lengths = torch.tensor([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]]), torch.tensor([3, 5])
+    vectors = torch.stack([tokens, 10 * tokens], 2)
+    turned = reverse(tokens, lengths)
+    assert torch.equal(reverse(vectors, lengths), torch.stack([turned, 10 * turned], 2))
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_the_gradient_of_a_shift_is_that_of_the_words(bidirectional, monkeypatch):
+    monkeypatch.setattr(classifier, "PIECE", 3)
+    model = make(bidirectional=bidirectional, embedding_scale=1.5).eval()
+    tokens, lengths = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 0, 0, 0]]), torch.tensor([5, 2])
+    shift = torch.zeros(2, 5, 5, requires_grad=True)
+    plain = model(tokens, lengths)
+    shifted = model(tokens, lengths, shift)
+    torch.testing.assert_close(plain, shifted)
+    shifted[:, 0].sum().backward()
+    slopes = model.embedding.weight.grad / 1.5  # each word stands in one place
+    torch.testing.assert_close(shift.grad[0], slopes[1:6])
+    torch.testing.assert_close(shift.grad[1, :2], slopes[6:8])
+    assert (shift.grad[1, 2:] == 0).all()
+
+
+def test_a_shift_moves_the_words_of_both_directions():
+    model = make(embedding_size=5).eval()
+    tokens, lengths = torch.tensor([[1, 2, 3]]), torch.tensor([3])
+    shift = torch.zeros(1, 3, 5)
+    shift[0, 1] = (model.embedding.weight[7] - model.embedding.weight[2]).detach()
+    other = model(torch.tensor([[1, 7, 3]]), lengths)
+    torch.testing.assert_close(model(tokens, lengths, shift), other)
+
+
 def test_the_second_direction_reads_from_the_end():
     model = make(pooling="last", hidden_sizes=(4,)).eval()
     forward, backward = model.encoders

@@ -86,42 +86,25 @@ def _gradient(
     if member is None:
         remedy = "Choose occlusion."
         raise ConfigError("method", "occlusion for a linear model", "gradient", remedy)
-    documents = member.documents([text])
-    tokens, lengths = documents.batch(np.array([0]))
-    vectors: list[torch.Tensor] = []
-
-    def keep(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
-        vectors.append(output.detach().requires_grad_())
-        return vectors[-1]
-
-    hook = member.model.embedding.register_forward_hook(keep)
-    try:
-        with torch.enable_grad(), autocast(member.config.precision):
-            log_probs = member.model(tokens, lengths)[0]
+    tokens, lengths = member.documents([text]).batch(np.array([0]))
+    words = member.model.embedding.embed(tokens)
+    shift = torch.zeros_like(words, requires_grad=True)
+    with torch.enable_grad(), autocast(member.config.precision):
+        log_probs = member.model(tokens, lengths, shift)[0]
         others = torch.cat([log_probs[:predicted], log_probs[predicted + 1 :]]).logsumexp(0)
-        gradients = torch.autograd.grad(log_probs[predicted] - others, vectors)
-    finally:
-        hook.remove()
-    products = [
-        (g * x).detach().sum((0, 2)).double().numpy()
-        for g, x in zip(gradients, vectors, strict=True)
-    ]
-    return _by_word(member, text, products)
+    (gradient,) = torch.autograd.grad(log_probs[predicted] - others, shift)
+    return _by_word(member, text, (gradient * words)[0].sum(1).double().numpy())
 
 
 def _by_word(
-    member: RecurrentMember, text: str, products: list[NDArray[np.float64]]
+    member: RecurrentMember, text: str, products: NDArray[np.float64]
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """Adds up over directions and gives each token its part of the text."""
-    length = int(member.documents([text]).lengths[0])
-    forward = len(products) // len(member.model.encoders)
-    total = np.concatenate(products[:forward])[:length]
-    if len(products) > forward:
-        total = total + np.concatenate(products[forward:])[:length][::-1]
+    """Gives each token's product to its part of the text."""
     _, starts, _ = member.tokenizer.spans(text)
     parts = _parts(text, starts.tolist())
-    tokens = min(len(starts), length - 1)  # the end is no word, nor is the beginning
-    read = total[length - 1 - tokens : length - 1]
+    last = len(products) - 1
+    tokens = min(len(starts), last)  # the end is no word, nor is the beginning
+    read = products[last - tokens : last]
     return parts, np.concatenate([np.zeros(len(parts) - len(read)), read])
 
 

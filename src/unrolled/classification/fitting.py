@@ -16,9 +16,10 @@ from .. import kernels
 from ..checkpoint import TRAIN_STATE, load_train_state, save_train_state
 from ..config import ClassifierTrainConfig
 from ..errors import CheckpointError
-from ..fit import Interrupted, autocast, average_weights, clone_weights, copy_weights
+from ..fit import Interrupted, autocast
 from ..machine import num_cores
 from ..models.classifier import RecurrentClassifier
+from ..weights import TrainedWeights
 from .documents import Documents
 from .metrics import Labels, LogProbs, accuracy, log_loss
 from .mixture import fit_weights, mix
@@ -33,6 +34,8 @@ LOOKS = 10
 DIVERGED = "Diverged; the best weights before it are kept. Lower --learning-rate."
 CHECKPOINT_SECONDS = 60
 """At most so much work is lost when the process is killed."""
+TINY = 1e-30
+"""A gradient of zero points nowhere, and shifts nothing."""
 SCORED_TEXTS = 256
 """Texts read side by side where no gradient is needed."""
 
@@ -72,8 +75,7 @@ class Fitting:
     def __post_init__(self) -> None:
         self.groups = self.model.parameter_groups()
         self.optimizer = _optimizer(self.groups, self.config)
-        self.average = clone_weights(self.model)
-        self.best = clone_weights(self.model)
+        self.weights = TrainedWeights(self.model, self.optimizer)
         self._began = self._saved = time.monotonic()
 
     @property
@@ -118,9 +120,9 @@ class Fitting:
     def finish(self) -> None:
         """Takes the better of the averaged and the best weights: the model is ready for use."""
         if self.progress.num_averaged:
-            self.model.load_state_dict(self.average)
+            self.model.load_state_dict(self.weights.average)
             self._measure()
-        self.model.load_state_dict(self.best)
+        self.model.load_state_dict(self.weights.best)
         self.model.eval()
 
     def update(self, rows: np.ndarray) -> None:
@@ -131,10 +133,7 @@ class Fitting:
             group["lr"] = rate / self.config.layer_decay**depth
         self.model.train()
         tokens, lengths = self.train.batch(rows)
-        with autocast(self.config.precision):
-            log_probs = self.model(tokens, lengths)
-        loss = nn.functional.nll_loss(log_probs, torch.from_numpy(self.labels[rows]))
-        loss.backward()
+        loss = self._backward(tokens, lengths, torch.from_numpy(self.labels[rows]))
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -144,24 +143,40 @@ class Fitting:
             progress.texts + len(rows),
             progress.tokens + int(lengths.sum()),
         )
-        progress.losses.append(loss.item())
+        progress.losses.append(loss)
         if self.fraction >= 1 - AVERAGED and math.isfinite(progress.losses[-1]):
             progress.num_averaged += 1
-            average_weights(self.average, self.model, progress.num_averaged)
+            self.weights.add_to_average(progress.num_averaged)
         self._tick()
+
+    def _backward(self, tokens: Tensor, lengths: Tensor, targets: Tensor) -> float:
+        """Adds the gradients of a batch, and those of its adversarial twin; returns the loss."""
+        if not self.config.adversarial_norm:
+            return self._backward_shifted(tokens, lengths, targets, None)
+        words = self.model.embedding.embed(tokens).detach()
+        shift = torch.zeros_like(words, requires_grad=True)
+        loss = self._backward_shifted(tokens, lengths, targets, shift)
+        assert shift.grad is not None
+        worst = worst_shift(shift.grad, words, lengths, self.config.adversarial_norm)
+        self._backward_shifted(tokens, lengths, targets, worst)
+        return loss
+
+    def _backward_shifted(
+        self, tokens: Tensor, lengths: Tensor, targets: Tensor, shift: Tensor | None
+    ) -> float:
+        with autocast(self.config.precision):
+            log_probs = self.model(tokens, lengths, shift)
+        loss = nn.functional.nll_loss(log_probs, targets)
+        loss.backward()
+        return loss.item()
 
     def save(self) -> None:
         """Writes a checkpoint from which training goes on to the same weights."""
         self._saved = time.monotonic()
         if self.folder is None:
             return
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
-        tensors["rng"] = torch.get_rng_state()
-        for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
-        save_train_state(self.folder, tensors, vars(self.progress) | {"of": self._signature()})
+        values = vars(self.progress) | {"of": self._signature()}
+        save_train_state(self.folder, self.weights.to_tensors(), values)
 
     def restore(self) -> bool:
         """Goes back to the last checkpoint; tells whether there is one.
@@ -176,28 +191,14 @@ class Fitting:
             remedy = "Repeat the command that began it, or choose another --out."
             raise CheckpointError(self.folder, "was begun with other texts or settings", remedy)
         try:
-            self._restore(tensors, values)
+            self.progress = Progress(**values)
+            self.weights.from_tensors(tensors)
         except (KeyError, RuntimeError, TypeError, ValueError):
             path = self.folder / TRAIN_STATE
             problem = "does not fit this training"
             raise CheckpointError(path, problem, "Remove it to begin anew.") from None
-        return True
-
-    def _restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        self.progress = Progress(**values)
-        parts: dict[str, dict[str, Tensor]] = {"optimizer": {}}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition(".")
-            parts.setdefault(part, {})[rest] = tensor
-        self.model.load_state_dict(parts["model"])
-        self.average, self.best = parts["average"], parts["best"]
-        torch.set_rng_state(tensors["rng"])
-        state = self.optimizer.state_dict()
-        for name, tensor in parts["optimizer"].items():
-            index, _, key = name.partition(".")
-            state["state"].setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict(state)
         self._began = time.monotonic()
+        return True
 
     def _signature(self) -> str:
         """What a checkpoint has to fit: settings and texts."""
@@ -238,12 +239,29 @@ class Fitting:
         loss = log_loss(calibrated, self.valid_labels)
         if loss < self.progress.best_loss:
             self.progress.best_loss = loss
-            copy_weights(self.model.state_dict(), self.best)
+            self.weights.keep_best()
         return loss, accuracy(found, self.valid_labels)
 
     def _tick(self) -> None:
         now = time.monotonic()
         self.progress.seconds, self._began = self.progress.seconds + now - self._began, now
+
+
+def worst_shift(gradient: Tensor, words: Tensor, lengths: Tensor, norm: float) -> Tensor:
+    """The change of word vectors, `(B, T, E)`, that raises the loss of each text most.
+
+    Source: Miyato, Dai & Goodfellow 2017, equation 4, which brings the coordinates of word vectors
+    to variance 1; here `norm` is multiplied by what they have.
+
+    Args:
+        gradient: of the loss by the words' vectors, `(B, T, E)`.
+        words: the vectors, `(B, T, E)`.
+        norm: of the change of a whole text, in units of the vectors' root mean square.
+    """
+    inside = torch.arange(words.shape[1]) < lengths[:, None]
+    size = words[inside].square().mean().sqrt()
+    length = torch.linalg.vector_norm(gradient, dim=(1, 2), keepdim=True)
+    return gradient * (norm * size / length.clamp_min(TINY))
 
 
 def decide(config: ClassifierTrainConfig) -> ClassifierTrainConfig:

@@ -82,6 +82,7 @@ def train_classifier(
         Interrupted: `stop` said so.
     """
     began = time.monotonic()
+    config = decide(_train_config(request))
     train = Labelled([plain(text) for text in train.texts], train.labels)
     valid = Labelled([plain(text) for text in valid.texts], valid.labels)
     texts, labels = [*train.texts, *valid.texts], np.concatenate([train.labels, valid.labels])
@@ -92,7 +93,7 @@ def train_classifier(
     if request.kind is not None:
         began = time.monotonic()
         recurrent, curve, valid_log_probs["recurrent"] = _train_recurrent(
-            train, valid, len(classes), request, listener, stop, folder
+            train, valid, len(classes), request, config, listener, stop, folder
         )
         seconds["recurrent"] = time.monotonic() - began
     members = list(valid_log_probs.values())
@@ -120,11 +121,11 @@ def _train_recurrent(
     valid: Labelled,
     num_classes: int,
     request: ClassifierRequest,
+    config: ClassifierTrainConfig,
     listener: Listener,
     stop: Callable[[], bool],
     folder: Path | None,
 ) -> tuple[RecurrentMember, list[dict[str, float]], LogProbs]:
-    config = decide(_train_config(request))
     tokenizer = _tokenizer(train.texts, request)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)

@@ -102,6 +102,8 @@ class ClassifierTrainOptions:
     """Each layer nearer to the words learns at a rate this much smaller."""
     unfreeze_fraction: float | None = None
     """Part of the budget after which one more layer, from the output down, begins to learn."""
+    adversarial_norm: float | None = None
+    """Learn each text again with its word vectors changed this much in the worst direction."""
     precision: Literal["float32", "bfloat16"] | None = None
     """Of matrix products; default: the faster one here."""
     threads: int | None = None

@@ -43,10 +43,17 @@ class Encoder(nn.Module):
             for input_size, hidden_size in zip(widths[:-1], widths[1:], strict=True)
         )
 
-    def forward(self, tokens: Tensor, lengths: Tensor, embedding: "WordDropEmbedding") -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        lengths: Tensor,
+        embedding: "WordDropEmbedding",
+        shift: Tensor | None = None,
+    ) -> Tensor:
         """Returns `(B, H)`, or `(B, 3H)` where everything is pooled."""
         if self.backward:
             tokens = reverse(tokens, lengths)
+            shift = None if shift is None else reverse(shift, lengths)
         batch_size, num_steps = tokens.shape
         num_states = LAYERS[self.kind].num_states
         states = [[torch.zeros(batch_size, width)] * num_states for width in self.widths]
@@ -56,7 +63,9 @@ class Encoder(nn.Module):
             piece = tokens[:, start : start + PIECE]
             far = start + PIECE <= num_steps - remembered
             with torch.no_grad() if far else nullcontext():
-                y = embedding(piece).transpose(0, 1)
+                y = embedding(piece)
+                y = y if shift is None else y + shift[:, start : start + PIECE]
+                y = y.transpose(0, 1)
                 for number, layer in enumerate(self.layers):
                     if number:
                         y = locked_dropout(y, self.hidden_dropout, self.training)
@@ -77,10 +86,14 @@ class WordDropEmbedding(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Embeds `tokens (B, T)` as `(B, T, E)`."""
-        x = F.embedding(tokens, self.weight) * self.scale
+        x = self.embed(tokens)
         if not self.training or not self.word_dropout:
             return x
         return x * torch.empty(*tokens.shape, 1).bernoulli_(1 - self.word_dropout)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """The same with no word left out."""
+        return F.embedding(tokens, self.weight) * self.scale
 
 
 class RecurrentClassifier(nn.Module):
@@ -103,9 +116,13 @@ class RecurrentClassifier(nn.Module):
         # Two classes are one question.
         self.head = nn.Linear(width, config.num_classes if config.num_classes > 2 else 1)
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Returns log-probabilities `(B, K)`, float32."""
-        vectors = [encoder(tokens, lengths, self.embedding) for encoder in self.encoders]
+    def forward(self, tokens: Tensor, lengths: Tensor, shift: Tensor | None = None) -> Tensor:
+        """Returns log-probabilities `(B, K)`, float32.
+
+        Args:
+            shift: `(B, T, E)`, added to the words' vectors: its gradient is theirs.
+        """
+        vectors = [encoder(tokens, lengths, self.embedding, shift) for encoder in self.encoders]
         x = F.dropout(torch.cat(vectors, 1), self.config.dropout, self.training)
         with torch.autocast("cpu", enabled=False):
             scores = self.head(x)
@@ -134,11 +151,12 @@ def _layer(config: ClassifierConfig, input_size: int, hidden_size: int) -> Layer
     return kinds[config.kind](*sizes, config.weight_dropout)
 
 
-def reverse(tokens: Tensor, lengths: Tensor) -> Tensor:
-    """Each row of `tokens (B, T)` from its end to its beginning; padding stays where it is."""
-    steps = torch.arange(tokens.shape[1])
+def reverse(x: Tensor, lengths: Tensor) -> Tensor:
+    """Each row of `x (B, T, ...)` from its end to its beginning; padding stays where it is."""
+    steps = torch.arange(x.shape[1])
     last = lengths[:, None] - 1
-    return tokens.gather(1, torch.where(steps <= last, last - steps, steps))
+    places = torch.where(steps <= last, last - steps, steps)
+    return x[torch.arange(len(x))[:, None], places]
 
 
 def _check(config: ClassifierConfig) -> None:
