@@ -170,7 +170,11 @@ class TransformerConfig:
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """A recurrent text classifier: embedding, layers in one or two directions, pooling, softmax."""
+    """A recurrent text classifier: embedding, layers in one or two directions, pooling, softmax.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
 
     vocab_size: int
     num_classes: int
@@ -194,6 +198,18 @@ class ClassifierConfig:
     """Locked dropout between layers."""
     weight_dropout: float = 0.0
     """Dropout of the recurrent weights, one mask for all time steps."""
+
+    def __post_init__(self) -> None:
+        if not self.hidden_sizes or min(self.hidden_sizes) < 1:
+            raise ConfigError("hidden_sizes", "one or more widths", self.hidden_sizes, "Write 128.")
+        if self.embedding_size < 1:
+            raise ConfigError("embedding_size", "at least 1", self.embedding_size, "Write 128.")
+        if self.kind == "mingru" and self.weight_dropout:
+            rule, remedy = "left at 0.0 for mingru", "It has nothing that this could act on."
+            raise ConfigError("weight_dropout", rule, self.weight_dropout, remedy)
+        for name in ("dropout", "word_dropout", "hidden_dropout", "weight_dropout"):
+            if not 0 <= (value := getattr(self, name)) < 1:
+                raise ConfigError(name, "at least 0 and below 1", value, "Use for example 0.3.")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ..errors import CheckpointError
 from ..fit import Interrupted, autocast
 from ..machine import num_cores
 from ..models.classifier import RecurrentClassifier
-from ..weights import TrainedWeights
+from ..weights import TrainedWeights, clone_weights
 from .documents import Documents
 from .metrics import Labels, LogProbs, accuracy, log_loss
 from .mixture import fit_weights, mix
@@ -27,10 +27,10 @@ from .mixture import fit_weights, mix
 Listener = Callable[[dict[str, Any]], None]
 
 WARMUP = 0.1
-AVERAGED = 0.3
-"""Last part of the budget over which weights are averaged."""
 LOOKS = 10
-"""At the held-out texts, evenly over the budget."""
+"""At the held-out texts, evenly over the budget. What is measured, and kept if it is the best, is
+the mean of the weights since the last look: single weights jump about. Source: Izmailov et al. 2018
+(stochastic weight averaging), Kaddour 2022 (of a window)."""
 DIVERGED = "Diverged; the best weights before it are kept. Lower --learning-rate."
 CHECKPOINT_SECONDS = 60
 """At most so much work is lost when the process is killed."""
@@ -118,10 +118,7 @@ class Fitting:
         return self.finish()
 
     def finish(self) -> None:
-        """Takes the better of the averaged and the best weights: the model is ready for use."""
-        if self.progress.num_averaged:
-            self.model.load_state_dict(self.weights.average)
-            self._measure()
+        """Takes the best weights: the model is ready for use."""
         self.model.load_state_dict(self.weights.best)
         self.model.eval()
 
@@ -144,9 +141,8 @@ class Fitting:
             progress.tokens + int(lengths.sum()),
         )
         progress.losses.append(loss)
-        if self.fraction >= 1 - AVERAGED and math.isfinite(progress.losses[-1]):
-            progress.num_averaged += 1
-            self.weights.add_to_average(progress.num_averaged)
+        progress.num_averaged += 1
+        self.weights.add_to_average(progress.num_averaged)
         self._tick()
 
     def _backward(self, tokens: Tensor, lengths: Tensor, targets: Tensor) -> float:
@@ -218,9 +214,13 @@ class Fitting:
                 parameter.requires_grad_(self.fraction >= depth * step)
 
     def look(self) -> None:
-        """Measures the loss of held-out texts, for the learning curve too."""
+        """Measures the loss of held-out texts with averaged weights, for the learning curve too."""
+        current = clone_weights(self.model)
+        self.model.load_state_dict(self.weights.average)
         loss, right = self._measure()
+        self.model.load_state_dict(current)
         progress = self.progress
+        progress.num_averaged = 0
         self._tick()
         point = {"seconds": progress.seconds, "epoch": progress.texts / len(self.train)}
         point |= {"train_loss": float(np.mean(progress.losses)), "valid_loss": loss}

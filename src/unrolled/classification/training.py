@@ -83,6 +83,8 @@ def train_classifier(
     """
     began = time.monotonic()
     config = decide(_train_config(request))
+    if request.kind is not None:
+        _model_config(1, len(classes), request)  # what is wrong is said before minutes are spent
     train = Labelled([plain(text) for text in train.texts], train.labels)
     valid = Labelled([plain(text) for text in valid.texts], valid.labels)
     texts, labels = [*train.texts, *valid.texts], np.concatenate([train.labels, valid.labels])
@@ -129,7 +131,9 @@ def _train_recurrent(
     tokenizer = _tokenizer(train.texts, request)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = _model(tokenizer.vocab_size, num_classes, request)
+        model = RecurrentClassifier(_model_config(tokenizer.vocab_size, num_classes, request))
+        if request.pretrained is not None:
+            request.pretrained.load_into(model)
         member = RecurrentMember(model, tokenizer, config)
         documents, held_out = member.documents(train.texts), member.documents(valid.texts)
         listener({"kind": "start", "text": _announce(member, documents)})
@@ -161,21 +165,19 @@ def _tokenizer(texts: Sequence[str], request: ClassifierRequest) -> Tokenizer:
     return train_tokenizer(request.tokenizer, lambda: texts, num_bytes, vocab_size)
 
 
-def _model(vocab_size: int, num_classes: int, request: ClassifierRequest) -> RecurrentClassifier:
+def _model_config(
+    vocab_size: int, num_classes: int, request: ClassifierRequest
+) -> ClassifierConfig:
     assert request.kind is not None
+    settings = request.pretrained.settings if request.pretrained is not None else {}
     config = ClassifierConfig(vocab_size, num_classes, request.kind)
-    if request.pretrained is None:
-        return RecurrentClassifier(override(config, **request.model_settings))
-    config = replace(config, **request.pretrained.settings)
-    config = override(config, **request.model_settings)
-    for name, value in request.pretrained.settings.items():
+    config = override(replace(config, **settings), **request.model_settings)
+    for name, value in settings.items():
         if getattr(config, name) != value:
             remedy = f"Leave --{name.replace('_', '-')} out."
             rule = f"{value}, as in the language model"
             raise ConfigError(name, rule, getattr(config, name), remedy)
-    model = RecurrentClassifier(config)
-    request.pretrained.load_into(model)
-    return model
+    return config
 
 
 def _announce(member: RecurrentMember, documents: Documents) -> str:

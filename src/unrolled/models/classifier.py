@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import ClassifierConfig, RecurrentKind
-from ..errors import ConfigError
 from ..nn.dropout import locked_dropout
 from ..nn.elman import Elman
 from ..nn.gru import GRU
@@ -100,14 +99,10 @@ class RecurrentClassifier(nn.Module):
     """Log-probabilities of K classes for `tokens (B, T)` of `lengths (B,)`.
 
     What stands after a row's length changes nothing. Two directions share their embedding only.
-
-    Raises:
-        ConfigError: a setting is out of its range.
     """
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
-        _check(config)
         self.config = config
         directions = (False, True) if config.bidirectional else (False,)
         self.embedding = WordDropEmbedding(config)
@@ -157,16 +152,3 @@ def reverse(x: Tensor, lengths: Tensor) -> Tensor:
     last = lengths[:, None] - 1
     places = torch.where(steps <= last, last - steps, steps)
     return x[torch.arange(len(x))[:, None], places]
-
-
-def _check(config: ClassifierConfig) -> None:
-    if not config.hidden_sizes or min(config.hidden_sizes) < 1:
-        raise ConfigError("hidden_sizes", "one or more widths", config.hidden_sizes, "Write 128.")
-    if config.embedding_size < 1:
-        raise ConfigError("embedding_size", "at least 1", config.embedding_size, "Write 128.")
-    if config.kind == "mingru" and config.weight_dropout:
-        rule, remedy = "left at 0.0 for mingru", "It has nothing that this could act on."
-        raise ConfigError("weight_dropout", rule, config.weight_dropout, remedy)
-    for name in ("dropout", "word_dropout", "hidden_dropout", "weight_dropout"):
-        if not 0 <= (value := getattr(config, name)) < 1:
-            raise ConfigError(name, "at least 0 and below 1", value, "Use for example 0.3.")
