@@ -51,7 +51,7 @@ def prepare(work: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from unrolled.classification.classifier import plain
+    from unrolled.text.labelled import plain
 
     data = Path(os.environ["UNROLLED_DATA"]) / "imdb"
     work.mkdir(parents=True, exist_ok=True)

@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from unrolled.classification import fitting
-from unrolled.classification.classifier import plain
 from unrolled.classification.documents import Documents
 from unrolled.classification.run import ARTICLE_MODEL, ARTICLE_TRAINING
 from unrolled.config import Budget, ClassifierConfig, ClassifierTrainConfig
 from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
+from unrolled.text.labelled import plain
 from unrolled.text.vocabulary import train_tokenizer
 
 LENGTH, WORDS, PROBED = 500, 200, 64

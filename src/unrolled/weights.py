@@ -55,7 +55,8 @@ class TrainedWeights:
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = tensor
-        self.model.load_state_dict(parts["model"])
+        for part in ("average", "best", "model"):  # loading tells whether all fit
+            self.model.load_state_dict(parts[part])
         self.average, self.best = parts["average"], parts["best"]
         state = self.optimizer.state_dict()
         for name, tensor in parts["optimizer"].items():

@@ -31,6 +31,12 @@ def test_padding_that_is_read_as_text():
     assert tokens[0].tolist() == [0, 98, 99, 0, 0, 0]
 
 
+def test_padding_that_is_read_counts_in_the_size_of_a_batch(monkeypatch):
+    monkeypatch.setattr(module, "MAX_BATCH_TOKENS", 12)
+    found = make([1, 2, 3, 4], max_tokens=6, padded=True)
+    assert [len(rows) for rows in found.in_order(4)] == [2, 2]
+
+
 def test_an_epoch_has_every_text_once_in_batches_of_like_length():
     lengths = np.random.default_rng(0).integers(1, 400, 3000).tolist()
     found = make(lengths)

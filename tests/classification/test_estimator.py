@@ -1,5 +1,6 @@
 """TextClassifier keeps scikit-learn's promises."""
 
+import json
 import pickle
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator
 
 from unrolled import TextClassifier
+from unrolled.classification.run import evaluate_files
 from unrolled.errors import ConfigError, LabelError
 
 
@@ -35,6 +37,18 @@ def test_labels_of_any_type_come_back(reviews):
         probabilities = fitted.predict_proba(texts[200:])
         np.testing.assert_allclose(probabilities.sum(1), 1)
         assert (fitted.classes_[probabilities.argmax(1)] == predicted).all()
+
+
+def test_truth_values_are_the_same_in_files(reviews, tmp_path):
+    texts, names = reviews
+    fitted = TextClassifier(kind="linear").fit(texts[:200], np.array(names[:200]) == "good")
+    fitted.save(tmp_path / "a.safetensors")
+    rows = zip(texts[200:], names[200:], strict=True)
+    lines = [json.dumps({"text": text, "label": name == "good"}) for text, name in rows]
+    (tmp_path / "more.jsonl").write_text("\n".join(lines), "utf-8")
+    found = evaluate_files(tmp_path / "a.safetensors", [str(tmp_path / "more.jsonl")], None, None)
+    expected = fitted.score(texts[200:], np.array(names[200:]) == "good")
+    assert found["chosen"]["accuracy"] == pytest.approx(expected)
 
 
 def test_it_is_cloned_and_its_settings_are_set():
@@ -82,6 +96,8 @@ CASES = [
         "y has one class only. Give texts of two classes or more.",
     ),
     ([], [], LabelError, "y has one class only"),
+    (["a", "b"], ["x", None], LabelError, "y has labels of several types, or missing ones. "),
+    (["a", "b", "c"], ["x", "x", "rare"], LabelError, "the class 'rare' has 1 text only. "),
 ]
 
 
@@ -99,5 +115,8 @@ def test_what_is_wrong_with_the_settings(reviews):
         ConfigError, match="kind must be one of linear, rnn, gru, lstm, mingru, got xlstm"
     ):
         TextClassifier("xlstm").fit(texts, names)
+    for name, value in (("tokenizer", "wrod"), ("precision", "fp16"), ("pooling", "avg")):
+        with pytest.raises(ConfigError, match=f"{name} must be one of .*, got {value}"):
+            quick(**{name: value}).fit(texts, names)
     with pytest.raises(ConfigError, match="hidden_sizes must be"):
         quick(hidden_sizes=(0,)).fit(texts, names)

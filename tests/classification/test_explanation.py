@@ -1,5 +1,7 @@
 """Explanations: parts that add up to the text, and the word that decides found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,18 @@ def test_gradient_times_input_is_the_slope_of_the_words_length(trained):
     assert found.weights[found.parts.index("warm")] == pytest.approx(slope, rel=0.1, abs=0.05)
 
 
+def test_padding_that_is_read_takes_nothing_from_the_words(trained):
+    classifier = trained[0].classifier
+    member = classifier.recurrent
+    padded = replace(member.config, max_tokens=9, post_padding_unmasked=True)
+    other = replace(classifier, recurrent=replace(member, config=padded))
+    text = "What a tedious film!"
+    found, plain = (explain(model, text, "gradient") for model in (other, classifier))
+    assert found.parts == plain.parts
+    strongest = found.parts[int(np.abs(found.weights).argmax())]
+    assert strongest.strip(" .!") == "tedious"
+
+
 def test_long_texts_are_explained_in_pieces(trained, monkeypatch):
     monkeypatch.setattr(module, "MAX_WORDS", 4)
     found = explain(trained[0].classifier, "a b c d e f g h i j")
@@ -62,8 +76,6 @@ def test_long_texts_are_explained_in_pieces(trained, monkeypatch):
 
 
 def test_a_linear_classifier_has_no_gradient(trained):
-    from dataclasses import replace
-
     classifier = trained[0].classifier
     weights = {"linear": 1.0}
     linear = replace(classifier, recurrent=None, weights=weights, alone=weights)

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from unrolled.classification.metrics import log_loss
-from unrolled.classification.mixture import fit_weights, mix
+from unrolled.classification.mixture import LEAST, fit_weights, mix
 
 
 def make(seed: int, sharpness: float, number: int = 4000):
@@ -55,3 +55,15 @@ def test_models_that_are_always_right_stay_finite():
     log_probs = np.log(np.array([[0.9, 0.1], [0.1, 0.9]]))
     weights = fit_weights([log_probs], np.array([0, 1]))
     assert np.isfinite(weights).all() and weights[0] > 1
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_models_worse_than_chance_still_answer(number):
+    good, labels = make(5, 1.0)
+    members = [-good, -2 * good][:number]  # the likelier a class is, the less they believe it
+    members = [part - np.logaddexp.reduce(part, axis=1, keepdims=True) for part in members]
+    weights = fit_weights(members, labels)
+    assert np.count_nonzero(weights) == 1 and weights.sum() == pytest.approx(LEAST)
+    mixed = mix(members, weights)
+    assert (mixed.argmax(1) == members[0].argmax(1)).all()
+    assert log_loss(mixed, labels) == pytest.approx(np.log(3), abs=0.01)

@@ -11,7 +11,6 @@ from unrolled import training as language
 from unrolled.classification import fitting as fitting_module
 from unrolled.classification import pretrained as pretrained_module
 from unrolled.classification import training
-from unrolled.classification.classifier import plain
 from unrolled.classification.documents import Documents
 from unrolled.classification.evaluation import evaluate_classifier
 from unrolled.classification.fitting import Fitting, decide, worst_shift
@@ -22,6 +21,7 @@ from unrolled.config import Budget, ClassifierConfig, ClassifierTrainConfig, Dat
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.fit import Interrupted
 from unrolled.models.classifier import RecurrentClassifier
+from unrolled.text.labelled import plain
 from unrolled.text.tokenizers import ByteTokenizer
 
 
@@ -303,14 +303,16 @@ def test_a_language_model_with_more_in_it_is_refused(
 
 
 @pytest.mark.parametrize("last", [6, 7])  # at a look, and between two
-def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, last):
-    whole = make_fitting(budget=Budget(3, "epochs"))
+@pytest.mark.parametrize("settings", [{}, {"unfreeze_fraction": 0.2, "adversarial_norm": 1.0}])
+def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, last, settings):
+    settings = settings | {"budget": Budget(3, "epochs")}
+    whole = make_fitting(**settings)
     whole.run(lambda record: None, lambda: False)
     steps = iter(range(100))
-    first = make_fitting(budget=Budget(3, "epochs"), folder=tmp_path)
+    first = make_fitting(**settings, folder=tmp_path)
     with pytest.raises(Interrupted):
         first.run(lambda record: None, lambda: next(steps) == last - 1)
-    second = make_fitting(budget=Budget(3, "epochs"), folder=tmp_path)
+    second = make_fitting(**settings, folder=tmp_path)
     torch.manual_seed(99)
     assert second.restore()
     assert second.progress.steps == last
@@ -319,8 +321,13 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, last):
         assert torch.equal(value, second.model.state_dict()[name]), name
     losses = [[row["valid_loss"] for row in fitting.progress.curve] for fitting in (whole, second)]
     assert losses[0] == losses[1]
+    other = settings | {"budget": Budget(4, "epochs")}
     with pytest.raises(CheckpointError, match="was begun with other texts or settings"):
-        make_fitting(budget=Budget(4, "epochs"), folder=tmp_path).restore()
+        make_fitting(**other, folder=tmp_path).restore()
+    changed = make_fitting(**settings, folder=tmp_path)
+    changed.labels = 1 - changed.labels
+    with pytest.raises(CheckpointError, match="was begun with other texts or settings"):
+        changed.restore()
     assert not make_fitting().restore()
 
 
@@ -332,10 +339,14 @@ def test_what_diverges_keeps_the_best_weights():
     assert all(value.isfinite().all() for value in fitting.model.state_dict().values())
 
 
-def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path):
+@pytest.mark.parametrize("fault", ["unknown value", "best", "average"])
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, fault):
     fitting = make_fitting(folder=tmp_path)
-    fitting.weights.best.pop(next(iter(fitting.weights.best)))
-    fitting.progress.__dict__["unknown"] = 1
+    if fault == "unknown value":
+        fitting.progress.__dict__["unknown"] = 1
+    else:
+        weights = getattr(fitting.weights, fault)
+        weights.pop(next(iter(weights)))
     fitting.save()
     with pytest.raises(CheckpointError, match="does not fit this training. Remove it to begin"):
         make_fitting(folder=tmp_path).restore()

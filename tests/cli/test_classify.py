@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from unrolled import training
 from unrolled.classification.files import load_classifier
 from unrolled.cli import main
+from unrolled.fit import Interrupted
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
 COLUMNS = ["--text", "review", "--label", "opinion"]
@@ -122,6 +124,44 @@ def test_a_language_model_of_unlabelled_texts_comes_first(tmp_path):
     assert "lstm" in results["models"]
 
 
+def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
+    tmp_path, monkeypatch, capsys
+):
+    tables = {
+        "train": [f"The film{number} is warm., good".split(",") for number in range(20)]
+        + [[f"The film{number} is cold.", "bad"] for number in range(20)],
+        "test": [["The  end<br />is near.", "good"], ["No, never.", "bad"]],
+    }
+    for name, rows in tables.items():
+        with (tmp_path / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["review", "opinion"], *rows])
+    (tmp_path / "more.txt").write_text("The end\nis near.\n", "utf-8")
+    seen, resumed = [], []
+
+    def interrupted(folder, request, *_):
+        seen.append(Path(request.data.texts[0]).read_text("utf-8"))
+        folder.mkdir()
+        (folder / "config.json").write_text(
+            '{"model": 1, "tokenizer": 1, "vocab_size": 1, "text": 1}'
+        )
+        raise Interrupted
+
+    def going_on(folder, *_):
+        resumed.append(folder.name)
+        raise Interrupted
+
+    monkeypatch.setattr(training, "train", interrupted)
+    arguments = ["classify", "train", str(tmp_path / "train.csv"), *COLUMNS, "--unlabelled"]
+    arguments += [str(tmp_path / "more.txt"), "--test", str(tmp_path / "test.csv")]
+    arguments += ["--out", str(tmp_path / "out")]
+    assert main(arguments) == 130
+    assert "film7 is cold" in seen[0] and "end" not in seen[0] and "never" not in seen[0]
+    monkeypatch.setattr(training, "resume", going_on)
+    assert main([*arguments, "--seed", "1"]) == 1 and not resumed
+    assert "was begun with other texts or settings. Repeat" in capsys.readouterr().err
+    assert main(arguments) == 130 and resumed == ["language-model"]
+
+
 def test_the_program_of_the_article(tmp_path):
     out = tmp_path / "article"
     arguments = ["classify", "train", str(REVIEWS), *COLUMNS, "--preset", "article", "--max-tokens"]
@@ -149,6 +189,11 @@ CASES = [
         "the test texts have the label 'so-so' (1 of them), which no training text has. ",
     ),
     (["{one}"], "the training texts have one class only, 'good'."),
+    (["{reviews}", "--test", "{reviews}"], "the train texts all stand in the test part too."),
+    (["{reviews}", "--preset", "article", "--kind", "gru"], "kind must be left out with --preset"),
+    (["{reviews}", "--unlabelled", "{one}", "--hidden-sizes", "9"], "hidden_sizes must be that of"),
+    (["{reviews}", "--unlabelled", "{one}", "--dropout", "1"], "dropout must be at least 0 and"),
+    (["{reviews}", "--vocab-size", "0"], "vocab_size must be"),
 ]
 
 

@@ -15,10 +15,10 @@ import pytest
 from unrolled.errors import ConfigError, LabelError, TextError, UnrolledError
 from unrolled.text.labelled import (
     LabelledTexts,
-    count_shared,
     read_labelled,
     read_splits,
     split_labelled,
+    spread,
     without_shared,
 )
 
@@ -171,8 +171,18 @@ def test_a_column_says_the_split(tmp_path):
 
 def test_shared_texts_are_found_whatever_their_white_space():
     data = LabelledTexts(["a  b", "c", "a b"], ["x", "y", "z"], ["1", "2", "3"])
-    assert count_shared(data.texts, ["a\nb ", "d"]) == 2
-    assert without_shared(data, ["a\nb "]) == LabelledTexts(["c"], ["y"], ["2"])
+    for other in ("a\nb ", "a<br />b"):
+        assert without_shared(data, [other, "d"]) == LabelledTexts(["c"], ["y"], ["2"])
+
+
+def test_rows_spread_evenly_over_all():
+    assert spread("abcdefgh", 3) == ["a", "c", "f"]
+    assert spread("ab", 3) == ["a", "b"] and spread([], 3) == []
+
+
+def test_folders_have_no_groups(tmp_path):
+    with pytest.raises(LabelError, match="is a folder, which has no columns to group by. Leave"):
+        read_labelled([str(tmp_path)], group="film")
 
 
 def make(number: int) -> LabelledTexts:

@@ -1,6 +1,5 @@
 """A trained classifier: the linear model, the recurrent one, and how much each has to say."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..config import ClassifierTrainConfig
 from ..models.classifier import RecurrentClassifier
+from ..text.labelled import plain
 from ..text.tokenizers import Tokenizer
 from .documents import Documents
 from .fitting import read
@@ -18,14 +18,8 @@ from .linear import LinearModel
 from .metrics import LogProbs
 from .mixture import mix
 
-LINE_BREAKS = re.compile(r"(?:\s*<br\s*/?>\s*)+", re.IGNORECASE)
 PIECE = 2048
 """Texts read at a time."""
-
-
-def plain(text: str) -> str:
-    """A text as the models see it: the line breaks of web pages become line ends."""
-    return LINE_BREAKS.sub("\n", text)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Documents:
 
     def _cut(self, rows: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
         """Cuts rows of rising length."""
-        lengths, start = self.lengths, 0
+        lengths, start = np.maximum(self.lengths, self.padded_to or 0), 0
         while start < len(rows):
             stop = min(start + batch_size, len(rows))
             while stop > start + 1 and (stop - start) * lengths[rows[stop - 1]] > MAX_BATCH_TOKENS:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from ..errors import ConfigError, LabelError
 from ..text.labelled import LabelledTexts, split_labelled
 from .files import load_classifier, save_classifier
 from .pretrained import Pretrained
-from .training import VOCAB_SIZE, ClassifierRequest, Labelled, train_classifier
+from .training import DEFAULT_KIND, VOCAB_SIZE, ClassifierRequest, Labelled, train_classifier
 
 MODEL_SETTINGS = (
     "embedding_size",
@@ -36,7 +36,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     the language model.
 
     Args:
-        kind: Recurrent layer, "rnn", "gru", "lstm" or "mingru"; "linear": none.
+        kind: Recurrent layer, "rnn", "gru", "lstm" or "mingru"; "linear": none. Default: that of
+            the language model, or gru.
         language_model: Run folder of `unrolled train` that the recurrent model begins from.
         budget: How long the recurrent model is trained: "5epochs", "10m".
         hidden_sizes: Width of each recurrent layer, from the words up.
@@ -56,7 +57,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(  # noqa: PLR0913  scikit-learn wants every setting by name
         self,
-        kind: RecurrentKind | str = "gru",
+        kind: RecurrentKind | Literal["linear"] | None = None,
         *,
         language_model: str | os.PathLike[str] | None = None,
         budget: str = "5epochs",
@@ -102,12 +103,18 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             problem = f"has the shape {labels.shape}, but there are {len(texts):,} texts"
             raise LabelError("y", problem, "Give one label for each text.")
         request = self._request()
-        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        try:
+            self.classes_ = np.unique(labels)
+        except TypeError:
+            problem = "has labels of several types, or missing ones"
+            raise LabelError("y", problem, "Give strings, whole numbers or truth values.") from None
         if len(self.classes_) < 2:
             raise LabelError("y", "has one class only", "Give texts of two classes or more.")
-        data = LabelledTexts(texts, [str(number) for number in numbers], None)
+        names = [str(label) for label in labels.tolist()]
+        numbers = {str(label): number for number, label in enumerate(self.classes_.tolist())}
+        data = LabelledTexts(texts, names, None)
         train, valid = (
-            Labelled(part.texts, np.array(part.labels, np.int64))
+            Labelled(part.texts, np.array([numbers[name] for name in part.labels], np.int64))
             for part in split_labelled(data, self.valid_fraction, self.random_state)
         )
         trained = train_classifier(train, valid, self.classes_.tolist(), request)
@@ -115,19 +122,25 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _request(self) -> ClassifierRequest:
-        kinds = ("linear", "rnn", "gru", "lstm", "mingru")
-        if self.kind not in kinds:
-            rule = f"one of {', '.join(kinds)}"
-            raise ConfigError("kind", rule, self.kind, "Choose one of these.")
+        kinds = ("linear", *get_args(RecurrentKind))
+        for name, value, choices in (
+            ("kind", self.kind or "linear", kinds),
+            ("tokenizer", self.tokenizer, get_args(TokenizerKind)),
+        ):
+            if value not in choices:
+                rule = f"one of {', '.join(choices)}"
+                raise ConfigError(name, rule, value, "Choose one of these.")
+        pretrained = Pretrained.open(Path(self.language_model)) if self.language_model else None
+        own = pretrained.settings["kind"] if pretrained else DEFAULT_KIND
         values = self.get_params()
         train = {name: values[name] for name in TRAIN_SETTINGS}
         return ClassifierRequest(
-            kind=None if self.kind == "linear" else self.kind,
+            kind=None if self.kind == "linear" else self.kind or own,
             tokenizer=self.tokenizer,
             vocab_size=self.vocab_size,
             model_settings={name: values[name] for name in MODEL_SETTINGS},
             train_settings=train | {"budget": Budget.parse(self.budget), "seed": self.random_state},
-            pretrained=Pretrained.open(Path(self.language_model)) if self.language_model else None,
+            pretrained=pretrained,
         )
 
     def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ..errors import ConfigError
 from ..fit import autocast
 from ..report.classification_result import Explained
+from ..text.labelled import plain
 from ..text.words import PLAIN_WORDS
-from .classifier import Classifier, RecurrentMember, plain
+from .classifier import Classifier, RecurrentMember
 from .metrics import LogProbs
 
 Method: TypeAlias = Literal["occlusion", "gradient"]
@@ -86,14 +87,16 @@ def _gradient(
     if member is None:
         remedy = "Choose occlusion."
         raise ConfigError("method", "occlusion for a linear model", "gradient", remedy)
-    tokens, lengths = member.documents([text]).batch(np.array([0]))
+    documents = member.documents([text])
+    tokens, lengths = documents.batch(np.array([0]))
     words = member.model.embedding.embed(tokens)
     shift = torch.zeros_like(words, requires_grad=True)
     with torch.enable_grad(), autocast(member.config.precision):
         log_probs = member.model(tokens, lengths, shift)[0]
         others = torch.cat([log_probs[:predicted], log_probs[predicted + 1 :]]).logsumexp(0)
     (gradient,) = torch.autograd.grad(log_probs[predicted] - others, shift)
-    return _by_word(member, text, (gradient * words)[0].sum(1).double().numpy())
+    products = (gradient * words)[0, : documents.lengths[0]].sum(1)  # none of padding that is read
+    return _by_word(member, text, products.double().numpy())
 
 
 def _by_word(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingExtra
+from ..text.labelled import spread
 from ..text.words import PLAIN_WORDS
 
 try:
@@ -33,7 +34,7 @@ def choose_unit(texts: Sequence[str]) -> Unit:
 
     Han and kana need no choice: each of their characters is a word.
     """
-    words = [word for text in texts[:1000] for word in PLAIN_WORDS.findall(text)]
+    words = [word for text in spread(texts, 1000) for word in PLAIN_WORDS.findall(text)]
     return "char" if sum(map(len, words)) > LONG_WORD * len(words) else "word"
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +15,13 @@ from .. import kernels
 from ..checkpoint import TRAIN_STATE, load_train_state, save_train_state
 from ..config import ClassifierTrainConfig
 from ..errors import CheckpointError
-from ..fit import Interrupted, autocast
+from ..fit import Interrupted, Listener, autocast
 from ..machine import num_cores
 from ..models.classifier import RecurrentClassifier
 from ..weights import TrainedWeights, clone_weights
 from .documents import Documents
 from .metrics import Labels, LogProbs, accuracy, log_loss
 from .mixture import fit_weights, mix
-
-Listener = Callable[[dict[str, Any]], None]
 
 WARMUP = 0.1
 LOOKS = 10
@@ -76,6 +73,8 @@ class Fitting:
         self.groups = self.model.parameter_groups()
         self.optimizer = _optimizer(self.groups, self.config)
         self.weights = TrainedWeights(self.model, self.optimizer)
+        self.earlier_seconds = 0.0
+        """Of trainings that were interrupted."""
         self._began = self._saved = time.monotonic()
 
     @property
@@ -193,12 +192,14 @@ class Fitting:
             path = self.folder / TRAIN_STATE
             problem = "does not fit this training"
             raise CheckpointError(path, problem, "Remove it to begin anew.") from None
+        self.earlier_seconds = self.progress.seconds
         self._began = time.monotonic()
         return True
 
     def _signature(self) -> str:
         """What a checkpoint has to fit: settings and texts."""
-        digest = hashlib.sha256(repr((self.config, self.model.config)).encode())
+        config = replace(self.config, precision="auto", threads=0)  # decided anew each time
+        digest = hashlib.sha256(repr((config, self.model.config)).encode())
         for part in (self.train.ids, self.train.starts, self.labels, self.valid.ids):
             digest.update(part.tobytes())
         return digest.hexdigest()

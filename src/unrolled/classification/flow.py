@@ -9,7 +9,8 @@ import numpy as np
 from ..diagnosis.words import word_gradient
 from ..errors import LabelError
 from ..models.classifier import PIECE
-from .classifier import Classifier, plain
+from ..text.labelled import plain
+from .classifier import Classifier
 from .documents import Documents
 
 NUM_TEXTS = 64

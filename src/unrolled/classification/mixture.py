@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from .metrics import Labels, LogProbs
+from .metrics import Labels, LogProbs, log_loss
 
 NEGLIGIBLE = 0.02
 """A share of the weights below which a model is not worth its cost."""
+LEAST, MOST = 1e-3, 20.0
+"""Of a weight that is not 0. One model has to answer, even if it knows nothing of the held-out
+texts; and without an upper bound, models that are all right would get weights without end."""
 
 
 def mix(members: Sequence[LogProbs], weights: NDArray[np.float64]) -> LogProbs:
@@ -28,11 +31,12 @@ def mix(members: Sequence[LogProbs], weights: NDArray[np.float64]) -> LogProbs:
 def fit_weights(members: Sequence[LogProbs], labels: Labels) -> NDArray[np.float64]:
     """The weights of M models, `(M,)`, from their log-probabilities `(N, K)` of held-out texts."""
     weights = _minimize(members, labels)
-    small = weights < NEGLIGIBLE * weights.sum()
-    if small.any() and not small.all():
-        kept = np.flatnonzero(~small).tolist()
-        weights[small] = 0
-        weights[kept] = _minimize([members[index] for index in kept], labels)
+    kept = np.flatnonzero(weights >= max(NEGLIGIBLE * weights.sum(), LEAST)).tolist()
+    if not kept:
+        losses = [log_loss(mix([member], np.array([LEAST])), labels) for member in members]
+        kept = [int(np.argmin(losses))]
+    weights[:] = 0
+    weights[kept] = _minimize([members[index] for index in kept], labels).clip(LEAST)
     return weights
 
 
@@ -47,6 +51,6 @@ def _minimize(members: Sequence[LogProbs], labels: Labels) -> NDArray[np.float64
         return float((normalizer - weights @ own).mean()), (expected - own).mean(1)
 
     start = np.full(len(members), 1 / len(members))
-    # Without an upper bound, members that are all right would get weights without end.
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, 20)] * len(members))
+    bounds = [(0, MOST)] * len(members)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return found.x

@@ -1,5 +1,6 @@
 """Labelled files → a folder with classifier, figures and report."""
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -10,37 +11,48 @@ import numpy as np
 
 from .. import training
 from ..atomic import write_atomically
-from ..checkpoint import CONFIG, load_config, remove_train_state
+from ..checkpoint import CONFIG, TRAIN_STATE, load_config, remove_train_state
 from ..config import Budget, DataConfig, RecurrentKind, TokenizerKind
 from ..errors import CheckpointError, ConfigError, LabelError
+from ..fit import Listener
 from ..machine import machine, versions
 from ..report.classification import html
 from ..report.classification_result import Explained
 from ..text.files import find_files, read_documents
 from ..text.labelled import (
     LabelledTexts,
-    count_shared,
+    label_of,
+    normalized,
+    plain,
     read_labelled,
     read_splits,
     split_labelled,
+    spread,
     without_shared,
 )
-from .classifier import Classifier, plain
+from .classifier import Classifier
 from .evaluation import evaluate_classifier, figures
 from .explanation import explain
 from .files import FILE, load_classifier, save_classifier
-from .fitting import Listener
 from .pretrained import Pretrained
 from .shown import shown
-from .training import VOCAB_SIZE, ClassifierRequest, Labelled, Trained, train_classifier
+from .training import (
+    DEFAULT_KIND,
+    VOCAB_SIZE,
+    ClassifierRequest,
+    Labelled,
+    Trained,
+    check_settings,
+    train_classifier,
+)
 
 TYPICAL_TEXTS, NUM_TYPICAL = 4000, 20
 """Texts whose n-grams are looked at, and how many of each class are shown."""
 NUM_EXPLAINED, MIN_EXPLAINED, MAX_EXPLAINED = 6, 20, 700
 """Examples of the report, by their number of characters."""
-DEFAULT_KIND: RecurrentKind = "gru"
 RESULTS, REPORT, LANGUAGE_MODEL = "results.json", "report.html", "language-model"
-PRETRAINING_TEXT = "pretraining.jsonl"
+PRETRAINING_TEXT, PRETRAINING = "pretraining.jsonl", "pretraining.sha256"
+"""The texts while a language model is trained of them, and what it was begun with."""
 ARTICLE_MODEL = {
     "embedding_size": 128,
     "hidden_sizes": (64, 32),
@@ -96,13 +108,15 @@ def run(
         UnrolledError: the request cannot be carried out.
         Interrupted: `stop` said so.
     """
-    if (out / FILE).exists() or (out.exists() and not out.is_dir()):
+    finished = (out / FILE).exists() and not (out / TRAIN_STATE).exists()
+    if finished or (out.exists() and not out.is_dir()):
         raise CheckpointError(out, "already holds a classifier", "Choose another --out.")
     _check(request)
     parts, notes, sizes = _read(request)
     classes = sorted(set(parts["train"].labels))
     for name, part in parts.items():
         check_labels(classes, part, name)
+    check_settings(_request(request, None), len(classes))
     for note in [sizes, *notes]:
         listener({"kind": "start", "text": note})
     pretrained = _pretrained(out, request, parts, listener, stop)
@@ -123,11 +137,12 @@ def run(
     results["class_ngrams"] = _typical(trained.classifier, numbered["train"].texts)
     results["explained"] = _explained(trained.classifier, numbered[split])
     save_classifier(replace(trained.classifier, info=_summary(results)), out / FILE)
-    remove_train_state(out)
     results["file_bytes"] = (out / FILE).stat().st_size
     text = json.dumps(results, indent=1, ensure_ascii=False)
     _write(out / RESULTS, text + "\n")
     _write(out / REPORT, html(shown(results)))
+    remove_train_state(out)
+    (out / PRETRAINING).unlink(missing_ok=True)
     return results
 
 
@@ -136,7 +151,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _typical(classifier: Classifier, texts: Sequence[str]) -> dict[str, Any]:
-    found = classifier.linear.typical([plain(text) for text in texts[:TYPICAL_TEXTS]], NUM_TYPICAL)
+    found = classifier.linear.typical(
+        [plain(text) for text in spread(texts, TYPICAL_TEXTS)], NUM_TYPICAL
+    )
     return {
         str(name): [{"text": text, "weight": weight} for text, weight in rows]
         for name, rows in zip(classifier.classes, found, strict=True)
@@ -151,7 +168,7 @@ def _explained(classifier: Classifier, part: Labelled) -> list[Explained]:
     ]
     return [
         {**explain(classifier, text).to_dict(), "label": label}
-        for text, label in short[:NUM_EXPLAINED]
+        for text, label in spread(short, NUM_EXPLAINED)
     ]
 
 
@@ -176,6 +193,15 @@ def _check(request: ClassifyRequest) -> None:
         if request.language_model is not None and (value := getattr(request, name)) is not None:
             remedy = f"Leave --{name.replace('_', '-')} out."
             raise ConfigError(name, "that of the language model", value, remedy)
+    if request.preset is not None:
+        for name in ("kind", "language_model", "unlabelled"):
+            if value := getattr(request, name):
+                remedy = f"Leave --{name.replace('_', '-')} out, or --preset."
+                raise ConfigError(name, "left out with --preset", value, remedy)
+    for name in ("hidden_sizes", "embedding_size", "bidirectional"):
+        if request.unlabelled and (value := request.model_settings.get(name)) is not None:
+            remedy = f"Leave --{name.replace('_', '-')} out."
+            raise ConfigError(name, "that of the language model", value, remedy)
     if request.kind == "linear" and (request.language_model or request.unlabelled):
         raise ConfigError("kind", "recurrent for a language model", "linear", "Write --kind lstm.")
     Budget.parse(request.budget or "5epochs")
@@ -194,19 +220,25 @@ def _read(request: ClassifyRequest) -> tuple[dict[str, LabelledTexts], list[str]
         parts = {"train": read_labelled(list(request.data), *columns)}
     for name in ("valid", "test"):
         if files := getattr(request, name):
+            if name in parts:
+                remedy = f"Leave --{name} out, or --split."
+                raise ConfigError(name, f"left out where --split marks {name} rows", files, remedy)
             parts[name] = read_labelled(list(files), *columns)
     notes = []
     if "valid" not in parts:
         parts["train"], parts["valid"] = split_labelled(
             parts["train"], request.valid_fraction, request.seed
         )
-    for name in ("valid", "test"):
-        if name in parts and (shared := count_shared(parts["train"].texts, parts[name].texts)):
-            parts["train"] = without_shared(parts["train"], parts[name].texts)
-            notes.append(f"{shared:,} training texts also stand in the {name} part: left out.")
-    if "test" in parts and (shared := count_shared(parts["valid"].texts, parts["test"].texts)):
-        parts["valid"] = without_shared(parts["valid"], parts["test"].texts)
-        notes.append(f"{shared:,} validation texts also stand in the test part: left out.")
+    for name, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
+        if other not in parts:
+            continue
+        left = without_shared(parts[name], parts[other].texts)
+        if not len(left):
+            remedy = "Give other texts."
+            raise LabelError(f"the {name} texts", f"all stand in the {other} part too", remedy)
+        if shared := len(parts[name]) - len(left):
+            notes.append(f"{shared:,} {name} texts also stand in the {other} part: left out.")
+        parts[name] = left
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
     return parts, notes, f"Texts: {sizes}."
 
@@ -237,12 +269,11 @@ def _request(request: ClassifyRequest, pretrained: Pretrained | None) -> Classif
         settings["post_padding_unmasked"] = True
     own = pretrained.settings["kind"] if pretrained is not None else DEFAULT_KIND
     kind = "lstm" if article else request.kind or own
-    if pretrained is not None and kind != own:
-        raise ConfigError("kind", f"{own}, as in the language model", kind, "Leave --kind out.")
+    vocab_size = 10_000 if article else VOCAB_SIZE
     return ClassifierRequest(
         kind=None if kind == "linear" else kind,
         tokenizer=request.tokenizer or "word",
-        vocab_size=request.vocab_size or (10_000 if article else VOCAB_SIZE),
+        vocab_size=vocab_size if request.vocab_size is None else request.vocab_size,
         model_settings=(ARTICLE_MODEL if article else {}) | request.model_settings,
         train_settings=settings,
         pretrained=pretrained,
@@ -261,47 +292,48 @@ def _pretrained(
         return Pretrained.open(request.language_model)
     if not request.unlabelled or request.kind == "linear":
         return None
-    folder = out / LANGUAGE_MODEL
-    if (folder / CONFIG).exists():
-        if "results" not in load_config(folder):
-            training.resume(folder, listener, stop)
-        return Pretrained.open(folder)
-    number = _write_pretraining_text(out, request, parts)
-    listener({"kind": "start", "text": f"Language model of {number:,} texts."})
-    data = DataConfig(
-        texts=(str(out / PRETRAINING_TEXT),),
-        tokenizer=request.tokenizer or "word",
-        vocab_size=request.vocab_size or VOCAB_SIZE,
-        test_fraction=0,
-    )
-    budget = Budget.parse(request.pretrain_budget)
-    kind = request.kind or DEFAULT_KIND
+    folder, path = out / LANGUAGE_MODEL, out / PRETRAINING_TEXT
     wanted = training.TrainRequest(
-        kind,
-        data,
-        budget=budget,
+        request.kind or DEFAULT_KIND,
+        DataConfig(
+            texts=(str(path),),
+            tokenizer=request.tokenizer or "word",
+            vocab_size=VOCAB_SIZE if request.vocab_size is None else request.vocab_size,
+            test_fraction=0,
+        ),
+        budget=Budget.parse(request.pretrain_budget),
         seed=request.seed,
         model_settings={"connections": "none"},  # all that a classifier can take over
     )
-    training.train(folder, wanted, listener, stop)
-    (out / PRETRAINING_TEXT).unlink()
+    texts = _pretraining_texts(request, parts)
+    lines = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
+    settings = replace(wanted, data=replace(wanted.data, texts=()))
+    signature = hashlib.sha256((repr(settings) + lines).encode()).hexdigest()
+    if (folder / CONFIG).exists():
+        begun = out / PRETRAINING
+        if not begun.is_file() or begun.read_text("utf-8") != signature:
+            remedy = "Repeat the command that began it, or choose another --out."
+            raise CheckpointError(folder, "was begun with other texts or settings", remedy)
+        if "results" not in load_config(folder):
+            training.resume(folder, listener, stop)
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        _write(path, lines)
+        _write(out / PRETRAINING, signature)
+        listener({"kind": "start", "text": f"Language model of {len(texts):,} texts."})
+        training.train(folder, wanted, listener, stop)
+    path.unlink(missing_ok=True)
     return Pretrained.open(folder)
 
 
-def _write_pretraining_text(
-    out: Path, request: ClassifyRequest, parts: dict[str, LabelledTexts]
-) -> int:
-    """Writes each text once, none of the test part among them; returns how many."""
-    texts = dict.fromkeys(plain(text) for text in parts["train"].texts + parts["valid"].texts)
-    unlabelled = read_documents(find_files(request.unlabelled), request.text)
-    texts |= dict.fromkeys(plain(text) for text in unlabelled)
+def _pretraining_texts(request: ClassifyRequest, parts: dict[str, LabelledTexts]) -> list[str]:
+    """Each text once, none of the test part among them."""
+    texts = [*parts["train"].texts, *parts["valid"].texts]
+    texts += read_documents(find_files(request.unlabelled), request.text)
+    found = {normalized(text): plain(text) for text in texts}
     for text in parts["test"].texts if "test" in parts else ():
-        texts.pop(plain(text), None)
-    out.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
-    path = out / PRETRAINING_TEXT
-    write_atomically(path, lambda temporary: temporary.write_text(lines, "utf-8"))
-    return len(texts)
+        found.pop(normalized(text), None)
+    return list(found.values())
 
 
 def _measure(trained: Trained, part: Labelled, split: str) -> dict[str, Any]:
@@ -350,7 +382,7 @@ def evaluate_files(
     """
     classifier = load_classifier(path)
     part = read_labelled(data, text, label)
-    classes = [str(name) for name in classifier.classes]
+    classes = [str(label_of(name)) for name in classifier.classes]
     check_labels(classes, part, "given")
     numbered = _numbered(part, classes)
     found = evaluate_classifier(classifier, numbered.texts, numbered.labels)

@@ -13,10 +13,11 @@ from ..config import ClassifierConfig, ClassifierTrainConfig, RecurrentKind, Tok
 from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
 from ..presets import override
+from ..text.labelled import plain
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
 from ..threads import using_threads
-from .classifier import Classifier, RecurrentMember, plain
+from .classifier import Classifier, RecurrentMember
 from .documents import Documents
 from .fitting import Fitting, Listener, decide, read
 from .linear import fit_linear
@@ -25,13 +26,14 @@ from .mixture import fit_weights
 from .pretrained import Pretrained
 
 VOCAB_SIZE = 30_000
+DEFAULT_KIND: RecurrentKind = "gru"
 
 
 @dataclass(frozen=True)
 class ClassifierRequest:
     """Which classifier to train: what the user chose, the rest by default."""
 
-    kind: RecurrentKind | None = "gru"
+    kind: RecurrentKind | None = DEFAULT_KIND
     """Of the recurrent model; None: the linear one alone."""
     tokenizer: TokenizerKind = "word"
     vocab_size: int = VOCAB_SIZE
@@ -81,10 +83,8 @@ def train_classifier(
         ConfigError: a setting is out of its range.
         Interrupted: `stop` said so.
     """
+    check_settings(request, len(classes))
     began = time.monotonic()
-    config = decide(_train_config(request))
-    if request.kind is not None:
-        _model_config(1, len(classes), request)  # what is wrong is said before minutes are spent
     train = Labelled([plain(text) for text in train.texts], train.labels)
     valid = Labelled([plain(text) for text in valid.texts], valid.labels)
     texts, labels = [*train.texts, *valid.texts], np.concatenate([train.labels, valid.labels])
@@ -94,10 +94,11 @@ def train_classifier(
     recurrent, curve = None, []
     if request.kind is not None:
         began = time.monotonic()
-        recurrent, curve, valid_log_probs["recurrent"] = _train_recurrent(
-            train, valid, len(classes), request, config, listener, stop, folder
+        recurrent, fitting, valid_log_probs["recurrent"] = _train_recurrent(
+            train, valid, len(classes), request, listener, stop, folder
         )
-        seconds["recurrent"] = time.monotonic() - began
+        curve = fitting.progress.curve
+        seconds["recurrent"] = fitting.earlier_seconds + time.monotonic() - began
     members = list(valid_log_probs.values())
     weights = fit_weights(members, valid.labels)
     alone = [fit_weights([member], valid.labels)[0] for member in members]
@@ -109,6 +110,17 @@ def train_classifier(
         dict(zip(valid_log_probs, map(float, alone), strict=True)),
     )
     return Trained(classifier, valid_log_probs, seconds, curve)
+
+
+def check_settings(request: ClassifierRequest, num_classes: int) -> None:
+    """Says what is wrong with a request before minutes are spent on it.
+
+    Raises:
+        ConfigError: a setting is out of its range, or not that of the language model.
+    """
+    _train_config(request)
+    if request.kind is not None:
+        _model_config(1, num_classes, request)
 
 
 def _heard(name: str, found: LogProbs, labels: Labels, seconds: float) -> str:
@@ -123,11 +135,11 @@ def _train_recurrent(
     valid: Labelled,
     num_classes: int,
     request: ClassifierRequest,
-    config: ClassifierTrainConfig,
     listener: Listener,
     stop: Callable[[], bool],
     folder: Path | None,
-) -> tuple[RecurrentMember, list[dict[str, float]], LogProbs]:
+) -> tuple[RecurrentMember, Fitting, LogProbs]:
+    config = decide(_train_config(request))
     tokenizer = _tokenizer(train.texts, request)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -147,7 +159,7 @@ def _train_recurrent(
             fitting.run(listener, stop)
             found = read(model, held_out, config)
     model.requires_grad_(False)
-    return member, fitting.progress.curve, found
+    return member, fitting, found
 
 
 def _train_config(request: ClassifierRequest) -> ClassifierTrainConfig:
@@ -171,7 +183,8 @@ def _model_config(
     assert request.kind is not None
     settings = request.pretrained.settings if request.pretrained is not None else {}
     config = ClassifierConfig(vocab_size, num_classes, request.kind)
-    config = override(replace(config, **settings), **request.model_settings)
+    wanted = {"kind": request.kind, **request.model_settings}
+    config = override(replace(config, **settings), **wanted)
     for name, value in settings.items():
         if getattr(config, name) != value:
             remedy = f"Leave --{name.replace('_', '-')} out."

@@ -1,11 +1,13 @@
 """Texts with labels: from tables, or from folders with one folder per class."""
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, LabelError, MissingExtra, TextError
 from .files import TABLES, choose_column, file_format, find_files, is_text, read_pieces, read_rows
 
+Row = TypeVar("Row")
+LINE_BREAKS = re.compile(r"(?:\s*<br\s*/?>\s*)+", re.IGNORECASE)
 MAX_FOLDS = 20
 """Folds that a fraction is made of, unless it is smaller than one of them."""
 UNLABELLED = "unsup"
@@ -101,6 +105,9 @@ def _rows(
     path: Path, text: str | None, label: str | None, group: str | None
 ) -> Iterator[tuple[str, str, str]]:
     if path.is_dir():
+        if group is not None:
+            remedy = "Leave --group out, or give a table."
+            raise LabelError(str(path), "is a folder, which has no columns to group by", remedy)
         yield from _folder_rows(path)
     else:
         for row in _table_rows(path, text, label, group, None):
@@ -163,7 +170,7 @@ def _table_rows(
     for where, (value, name, *others) in read_rows(path, choose):
         empty = False
         others = [_name(other) for other in others]
-        found = _label(name)
+        found = label_of(name)
         if not is_text(value) or not value.strip():
             no_text.append(where)
         elif found is None:
@@ -193,7 +200,7 @@ def _choose(path: Path, names: Sequence[str], column: str | None, usual: str) ->
     raise TextError(path, f"has no column called {usual!r}", remedy)
 
 
-def _label(value: object) -> str | None:
+def label_of(value: object) -> str | None:
     """A label as a string; None where there is none."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -208,18 +215,23 @@ def _name(value: object) -> str:
     """A group or part as a string, of any type; empty where there is none."""
     if value is None or value != value:  # not a number: how missing numbers are often written
         return ""
-    return _label(value) or str(value).strip()
+    return label_of(value) or str(value).strip()
+
+
+def plain(text: str) -> str:
+    """A text as the models see it: the line breaks of web pages become line ends."""
+    return LINE_BREAKS.sub("\n", text)
 
 
 def normalized(text: str) -> str:
     """A text by which equal ones are found: white space does not count."""
-    return " ".join(text.split())
+    return " ".join(plain(text).split())
 
 
-def count_shared(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many texts of one list also stand in the other."""
-    known = {normalized(text) for text in other}
-    return sum(normalized(text) in known for text in one)
+def spread(rows: Sequence[Row], number: int) -> Sequence[Row]:
+    """At most `number` of the rows, evenly over all: folders are read one class after the other."""
+    number = min(number, len(rows))
+    return [rows[place * len(rows) // number] for place in range(number)]
 
 
 def without_shared(data: LabelledTexts, other: Sequence[str]) -> LabelledTexts:
