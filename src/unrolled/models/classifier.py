@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..config import ClassifierConfig, RecurrentKind
+from ..config import ClassifierConfig
 from ..nn.dropout import locked_dropout
 from ..nn.elman import Elman
 from ..nn.gru import GRU
@@ -15,12 +15,6 @@ from ..nn.min_gru import MinGRU
 from ..nn.pooling import PARTS, Pool
 from ..nn.stack import Layer
 
-LAYERS: dict[RecurrentKind, type[Elman | GRU | LSTM | MinGRU]] = {
-    "rnn": Elman,
-    "gru": GRU,
-    "lstm": LSTM,
-    "mingru": MinGRU,
-}
 PIECE = 1024
 """Time steps computed at a time; between pieces the state is carried, but no gradient."""
 GRADIENT_TOKENS = 1 << 15
@@ -33,14 +27,15 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ClassifierConfig, backward: bool) -> None:
         super().__init__()
-        self.kind, self.backward, self.pooling = config.kind, backward, config.pooling
+        self.backward, self.pooling = backward, config.pooling
         self.hidden_dropout = config.hidden_dropout
         widths = (config.embedding_size, *config.hidden_sizes)
-        self.widths = config.hidden_sizes
-        self.layers = nn.ModuleList(
+        layers = [
             _layer(config, input_size, hidden_size)
             for input_size, hidden_size in zip(widths[:-1], widths[1:], strict=True)
-        )
+        ]
+        self.layers = nn.ModuleList(layers)
+        self.states = [(layer.num_states, layer.hidden_size) for layer in layers]
 
     def forward(
         self,
@@ -54,8 +49,7 @@ class Encoder(nn.Module):
             tokens = reverse(tokens, lengths)
             shift = None if shift is None else reverse(shift, lengths)
         batch_size, num_steps = tokens.shape
-        num_states = LAYERS[self.kind].num_states
-        states = [[torch.zeros(batch_size, width)] * num_states for width in self.widths]
+        states = [[torch.zeros(batch_size, width)] * number for number, width in self.states]
         pool = Pool(self.pooling, lengths)
         remembered = GRADIENT_TOKENS // batch_size
         for start in range(0, num_steps, PIECE):
@@ -142,8 +136,7 @@ def _layer(config: ClassifierConfig, input_size: int, hidden_size: int) -> Layer
         return Elman(*sizes, config.nonlinearity, config.weight_dropout)
     if config.kind == "mingru":
         return MinGRU(*sizes)
-    kinds = {"gru": GRU, "lstm": LSTM}
-    return kinds[config.kind](*sizes, config.weight_dropout)
+    return {"gru": GRU, "lstm": LSTM}[config.kind](*sizes, config.weight_dropout)
 
 
 def reverse(x: Tensor, lengths: Tensor) -> Tensor:
