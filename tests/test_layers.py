@@ -22,7 +22,7 @@ ROWS = [
     "text ngram ops report",
     "nn",
     "models",
-    "batches evaluation prepared generation scoring alarms",
+    "batches evaluation prepared generation scoring alarms weights",
     "checkpoint prediction diagnosis",
     "fit",
     "pace search presets watching tensorboard",

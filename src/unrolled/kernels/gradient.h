@@ -75,7 +75,7 @@ struct Previous {
 template <class Element>
 class WeightGradient {
   // So many rows of the sequence, and of the gradient, that both factors stay in the cache.
-  static constexpr int64_t CHUNK = 256, BLOCK = 384;
+  static constexpr int64_t CHUNK = 128, BLOCK = 192;
   static constexpr int64_t WIDTH = 64;
   int64_t R, C, panels, parts;
   Threads threads;

@@ -22,6 +22,10 @@ constexpr int VECTORS = 2;
 constexpr int ACCUMULATORS = 8;
 #endif
 
+// A panel is multiplied in slices of its rows that stay in the first-level cache. The next slice,
+// which lies behind, is fetched meanwhile: from beyond the second-level cache it would come too late.
+constexpr int64_t SLICE_BYTES = 24 << 10, LINE_BYTES = 64;
+
 // Elements that lie side by side in a panel: rows of one column.
 template <class Element>
 constexpr int PAIR = 4 / sizeof(Element);
@@ -58,9 +62,11 @@ inline void multiply_add(Floats& sum, const Bfloat16* a, const Bfloat16* column)
 }
 #endif
 
-// c (ROWS, COUNT vectors) = or += a (ROWS, K) times the first COUNT vectors of the panel's rows.
-template <int ROWS, int COUNT, class Left, class Element>
-void tile(Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c) {
+// c (ROWS, COUNT vectors) = or += a (ROWS, K) times the first COUNT vectors of the panel's rows. With
+// FETCH, a line from `next` on is fetched for each row of the panel.
+template <int ROWS, int COUNT, bool FETCH, class Left, class Element>
+void tile(
+    Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c, const char* next) {
   Floats sums[ROWS][COUNT];
 #pragma GCC unroll 24
   for (int r = 0; r < ROWS; r++) {
@@ -68,6 +74,10 @@ void tile(Left a, const Element* panel, int64_t width, int64_t K, bool add, floa
     for (int v = 0; v < COUNT; v++) sums[r][v] = add ? load(c + r * width + v * LANES) : Floats{};
   }
   for (int64_t k = 0; k < K; k += PAIR<Element>, panel += width * PAIR<Element>) {
+    if constexpr (FETCH) {
+      __builtin_prefetch(next, 0, 2);
+      next += LINE_BYTES;
+    }
 #pragma GCC unroll 24
     for (int r = 0; r < ROWS; r++) {
 #pragma GCC unroll 4
@@ -84,29 +94,54 @@ void tile(Left a, const Element* panel, int64_t width, int64_t K, bool add, floa
 }
 
 // Calls the tile of the given number of rows, at most MOST.
-template <int MOST, int COUNT, class Left, class Element>
+template <int MOST, int COUNT, bool FETCH, class Left, class Element>
 inline void tile_of(
-    int64_t rows, Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c) {
+    int64_t rows, Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c,
+    const char* next) {
   if constexpr (MOST > 1) {
-    if (rows < MOST) return tile_of<MOST - 1, COUNT>(rows, a, panel, width, K, add, c);
+    if (rows < MOST) {
+      return tile_of<MOST - 1, COUNT, FETCH>(rows, a, panel, width, K, add, c, next);
+    }
   }
-  tile<MOST, COUNT>(a, panel, width, K, add, c);
+  tile<MOST, COUNT, FETCH>(a, panel, width, K, add, c, next);
+}
+
+// c (rows, COUNT vectors) = or += a (rows, K) times the first COUNT vectors of the panel's rows.
+template <int COUNT, bool FETCH, class Left, class Element>
+void strip(
+    int64_t rows, Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c,
+    const char* next) {
+  constexpr int MOST = ACCUMULATORS / COUNT;
+  const int64_t num_tiles = (rows + MOST - 1) / MOST;
+  for (int64_t i = 0; i < num_tiles; i++) {  // of equal heights, as far as possible
+    const int64_t first = rows * i / num_tiles, last = rows * (i + 1) / num_tiles;
+    tile_of<MOST, COUNT, FETCH>(
+        last - first, Left{a.at(first, 0), a.stride}, panel, width, K, add, c + first * width,
+        next + i * K / PAIR<Element> * LINE_BYTES);
+  }
 }
 
 // c (rows, WIDTH) = or += a (rows, K) panel (K, WIDTH); K is even for bfloat16.
 template <int WIDTH, class Left, class Element>
 void product(int64_t rows, int64_t K, Left a, const Element* panel, bool add, float* c) {
   constexpr int COUNT = WIDTH / LANES < VECTORS ? WIDTH / LANES : VECTORS;
-  static_assert(WIDTH % (COUNT * LANES) == 0, "the panel is cut into equal parts");
-  constexpr int MOST = ACCUMULATORS / COUNT;
-  const int64_t num_tiles = (rows + MOST - 1) / MOST;
-  for (int64_t column = 0; column < WIDTH; column += COUNT * LANES) {
-    for (int64_t i = 0; i < num_tiles; i++) {  // of equal heights, as far as possible
-      const int64_t first = rows * i / num_tiles, last = rows * (i + 1) / num_tiles;
-      tile_of<MOST, COUNT>(
-          last - first, Left{a.at(first, 0), a.stride}, panel + column * PAIR<Element>, WIDTH, K,
-          add, c + first * WIDTH + column);
+  constexpr int COLUMNS = COUNT * LANES;
+  static_assert(WIDTH % COLUMNS == 0, "the panel is cut into equal parts");
+  if constexpr (COLUMNS == WIDTH) {  // in strips, a slice would not lie in one piece
+    const int64_t bytes = K * WIDTH * sizeof(Element);
+    const int64_t slices = (bytes + SLICE_BYTES / 2) / SLICE_BYTES;
+    for (int64_t i = 0; slices > 1 && i < slices; i++) {
+      constexpr int P = PAIR<Element>;
+      const int64_t start = K / P * i / slices * P, end = K / P * (i + 1) / slices * P;
+      strip<COUNT, true>(
+          rows, Left{a.at(0, start), a.stride}, panel + start * WIDTH, WIDTH, end - start,
+          add || i, c, reinterpret_cast<const char*>(panel + end * WIDTH));
     }
+    if (slices > 1) return;
+  }
+  for (int64_t column = 0; column < WIDTH; column += COLUMNS) {
+    strip<COUNT, false>(
+        rows, a, panel + column * PAIR<Element>, WIDTH, K, add, c + column, nullptr);
   }
 }
 
