@@ -70,8 +70,8 @@ struct Previous {
   const Element* operator()(int64_t n) const { return rows.data[n]; }
 };
 
-// The sum over rows of slopes (R) times inputs (C): a gradient (R, C), and that of the bias (R).
-// Each thread takes its own rows of the gradient.
+// The sum over rows of slopes (R) times inputs (C): a gradient (R, C), and that of the bias (R), or
+// null. Each thread takes its own rows of the gradient.
 template <class Element>
 class WeightGradient {
   // So many rows of the sequence, and of the gradient, that both factors stay in the cache.
@@ -79,21 +79,24 @@ class WeightGradient {
   static constexpr int64_t WIDTH = 64;
   int64_t R, C, panels, parts;
   Threads threads;
-  Scratch<float> sums, total;  // (R in parts, of each: panels, rows of the part, WIDTH), (R)
+  float *gradient, *bias;
+  Scratch<float> rest;  // (R, WIDTH): the last columns, where they are fewer than a panel has
 
  public:
-  WeightGradient(int64_t R, int64_t C, const Threads& threads)
+  WeightGradient(int64_t R, int64_t C, const Threads& threads, float* gradient, float* bias)
       : R(R),
         C(C),
         panels((C + WIDTH - 1) / WIDTH),
         parts(at_most(threads.number, R)),
         threads(threads),
-        sums(R * panels * WIDTH),
-        total(R) {
-    total.clear();
+        gradient(gradient),
+        bias(bias),
+        rest(C % WIDTH ? R * WIDTH : 0) {
+    rest.clear();
+    if (bias) memset(bias, 0, R * sizeof(float));
     this->threads.run(parts, [&](int64_t part) {
       const int64_t first = R * part / parts, count = R * (part + 1) / parts - first;
-      memset(sums.data + first * panels * WIDTH, 0, count * panels * WIDTH * sizeof(float));
+      memset(gradient + first * C, 0, count * C * sizeof(float));
     });
   }
 
@@ -106,11 +109,11 @@ class WeightGradient {
       Scratch<Element> left(CHUNK * stride), right(panels * CHUNK * WIDTH);
       for (int64_t n = 0; n < N; n += CHUNK) {
         const int64_t rows = at_most(CHUNK, N - n), K = round_up(rows, PAIR<Element>);
-        for (int64_t k = 0; k < rows; k++) {
+        for (int64_t k = 0; bias && k < rows; k++) {
           const Element* slope = slopes(n + k) + first;
           for (int64_t r = 0; r < count; r += LANES) {
             const int lanes = (int)(count - r);
-            float* sum = total.data + first + r;
+            float* sum = bias + first + r;
             store(sum, load(sum, lanes) + load(slope + r, lanes), lanes);
           }
         }
@@ -130,11 +133,14 @@ class WeightGradient {
           }
           for (int64_t panel = 0; panel < panels; panel++) {
             const Element* columns = right.data + panel * CHUNK * WIDTH;
-            float* sum = sums.data + (first * panels + panel * count + r) * WIDTH;
+            const bool whole = (panel + 1) * WIDTH <= C;
+            const int64_t row = first + r, width = whole ? C : WIDTH;
+            float* sum = whole ? gradient + row * C + panel * WIDTH : rest.data + row * WIDTH;
             if constexpr (TILES<Element>) {
-              product<WIDTH>(height, K, Rows<Element>{left.data, CHUNK}, columns, true, sum);
+              product<WIDTH>(height, K, Rows<Element>{left.data, CHUNK}, columns, true, sum, width);
             } else {
-              product<WIDTH>(height, K, Columns<Element>{left.data, stride}, columns, true, sum);
+              product<WIDTH>(
+                  height, K, Columns<Element>{left.data, stride}, columns, true, sum, width);
             }
           }
         }
@@ -142,17 +148,10 @@ class WeightGradient {
     });
   }
 
-  void finish(float* gradient, float* bias) const {
-    threads.run(parts, [&](int64_t part) {
-      const int64_t first = R * part / parts, count = R * (part + 1) / parts - first;
-      for (int64_t panel = 0; panel < panels; panel++) {
-        const int64_t column = panel * WIDTH;
-        store_columns(
-            sums.data + (first * panels + panel * count) * WIDTH, count, WIDTH, column,
-            gradient + first * C, C);
-      }
-    });
-    if (bias) memcpy(bias, total.data, R * sizeof(float));
+  // Brings the gradient to its end after the last rows.
+  void finish() const {
+    const int64_t column = (panels - 1) * WIDTH;
+    if (C % WIDTH) store_columns(rest.data, R, WIDTH, column, gradient, C);
   }
 };
 

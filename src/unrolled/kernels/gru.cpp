@@ -161,8 +161,10 @@ void backward(
       }
     }
   };
-  WeightGradient<Element> of_ih(3 * H, E, threads), of_gates(2 * H, H, threads);
-  WeightGradient<Element> of_candidate(H, H, threads);
+  WeightGradient<Element> of_ih(3 * H, E, threads, grad_ih, grad_bias_ih);
+  WeightGradient<Element> of_gates(2 * H, H, threads, grad_hh, grad_bias_hh);
+  WeightGradient<Element> of_candidate(
+      H, H, threads, grad_hh + 2 * H * H, grad_bias_hh + 2 * H);
   auto done = [&](int64_t begin, int64_t end) {
     const int64_t origin = seq.offsets[begin], rows = seq.offsets[end] - origin;
     auto slopes_of = [&](int64_t n) { return piece.data + n * 4 * H; };
@@ -173,9 +175,9 @@ void backward(
     of_candidate.add(rows, behind_gate, before);
   };
   run_back(seq, threads, blocks, 3 * H * (E + H), step, done);
-  of_ih.finish(grad_ih, grad_bias_ih);
-  of_gates.finish(grad_hh, grad_bias_hh);
-  of_candidate.finish(grad_hh + 2 * H * H, grad_bias_hh + 2 * H);
+  of_ih.finish();
+  of_gates.finish();
+  of_candidate.finish();
   threads.run(blocks, [&](int64_t block) {
     Scratch<float> sums(seq.B * WIDTH);
     flow(0, 0, seq.B, block, sums.data);

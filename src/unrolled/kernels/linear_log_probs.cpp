@@ -95,7 +95,7 @@ void backward(
   Scratch<Element> packed(tokens.back_size()), slopes(chunk * K);
   tokens.pack_back(weights, packed.data, threads);
   slopes.clear();
-  WeightGradient<Element> of_weights(V, E, threads);
+  WeightGradient<Element> of_weights(V, E, threads, grad_weights, grad_bias);
   for (int64_t start = 0; start < N; start += chunk) {
     const int64_t count = at_most(chunk, N - start);
     threads.run((count + BLOCK - 1) / BLOCK, [&](int64_t block) {
@@ -129,7 +129,7 @@ void backward(
         count, [&](int64_t n) { return slopes.data + n * K; },
         [&](int64_t n) { return hidden + (start + n) * E; });
   }
-  of_weights.finish(grad_weights, grad_bias);
+  of_weights.finish();
 }
 
 }  // namespace

@@ -149,7 +149,8 @@ void backward(
     }
   };
   const Previous<Element> previous(seq, h0, y, H);
-  WeightGradient<Element> of_ih(4 * H, E, threads), of_hh(4 * H, H, threads);
+  WeightGradient<Element> of_ih(4 * H, E, threads, grad_ih, grad_bias);
+  WeightGradient<Element> of_hh(4 * H, H, threads, grad_hh, nullptr);
   auto done = [&](int64_t begin, int64_t end) {
     const int64_t origin = seq.offsets[begin], rows = seq.offsets[end] - origin;
     auto slopes_of = [&](int64_t n) { return piece.data + n * 4 * H; };
@@ -157,8 +158,8 @@ void backward(
     of_hh.add(rows, slopes_of, [&](int64_t n) { return previous(origin + n); });
   };
   run_back(seq, threads, blocks, 4 * H * (E + H), step, done);
-  of_ih.finish(grad_ih, grad_bias);
-  of_hh.finish(grad_hh, nullptr);
+  of_ih.finish();
+  of_hh.finish();
   threads.run(blocks, [&](int64_t block) {
     Scratch<float> sums(seq.B * WIDTH);
     flow(0, 0, seq.B, block, sums.data);

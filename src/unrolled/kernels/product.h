@@ -66,12 +66,13 @@ inline void multiply_add(Floats& sum, const Bfloat16* a, const Bfloat16* column)
 // FETCH, a line from `next` on is fetched for each row of the panel.
 template <int ROWS, int COUNT, bool FETCH, class Left, class Element>
 void tile(
-    Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c, const char* next) {
+    Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c, int64_t stride,
+    const char* next) {
   Floats sums[ROWS][COUNT];
 #pragma GCC unroll 24
   for (int r = 0; r < ROWS; r++) {
 #pragma GCC unroll 4
-    for (int v = 0; v < COUNT; v++) sums[r][v] = add ? load(c + r * width + v * LANES) : Floats{};
+    for (int v = 0; v < COUNT; v++) sums[r][v] = add ? load(c + r * stride + v * LANES) : Floats{};
   }
   for (int64_t k = 0; k < K; k += PAIR<Element>, panel += width * PAIR<Element>) {
     if constexpr (FETCH) {
@@ -89,7 +90,7 @@ void tile(
 #pragma GCC unroll 24
   for (int r = 0; r < ROWS; r++) {
 #pragma GCC unroll 4
-    for (int v = 0; v < COUNT; v++) store(c + r * width + v * LANES, sums[r][v]);
+    for (int v = 0; v < COUNT; v++) store(c + r * stride + v * LANES, sums[r][v]);
   }
 }
 
@@ -97,33 +98,36 @@ void tile(
 template <int MOST, int COUNT, bool FETCH, class Left, class Element>
 inline void tile_of(
     int64_t rows, Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c,
-    const char* next) {
+    int64_t stride, const char* next) {
   if constexpr (MOST > 1) {
     if (rows < MOST) {
-      return tile_of<MOST - 1, COUNT, FETCH>(rows, a, panel, width, K, add, c, next);
+      return tile_of<MOST - 1, COUNT, FETCH>(rows, a, panel, width, K, add, c, stride, next);
     }
   }
-  tile<MOST, COUNT, FETCH>(a, panel, width, K, add, c, next);
+  tile<MOST, COUNT, FETCH>(a, panel, width, K, add, c, stride, next);
 }
 
 // c (rows, COUNT vectors) = or += a (rows, K) times the first COUNT vectors of the panel's rows.
 template <int COUNT, bool FETCH, class Left, class Element>
 void strip(
     int64_t rows, Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c,
-    const char* next) {
+    int64_t stride, const char* next) {
   constexpr int MOST = ACCUMULATORS / COUNT;
   const int64_t num_tiles = (rows + MOST - 1) / MOST;
   for (int64_t i = 0; i < num_tiles; i++) {  // of equal heights, as far as possible
     const int64_t first = rows * i / num_tiles, last = rows * (i + 1) / num_tiles;
     tile_of<MOST, COUNT, FETCH>(
-        last - first, Left{a.at(first, 0), a.stride}, panel, width, K, add, c + first * width,
-        next + i * K / PAIR<Element> * LINE_BYTES);
+        last - first, Left{a.at(first, 0), a.stride}, panel, width, K, add, c + first * stride,
+        stride, next + i * K / PAIR<Element> * LINE_BYTES);
   }
 }
 
-// c (rows, WIDTH) = or += a (rows, K) panel (K, WIDTH); K is even for bfloat16.
+// c (rows, WIDTH) = or += a (rows, K) panel (K, WIDTH); K is even for bfloat16. Rows of c are
+// `stride` apart.
 template <int WIDTH, class Left, class Element>
-void product(int64_t rows, int64_t K, Left a, const Element* panel, bool add, float* c) {
+void product(
+    int64_t rows, int64_t K, Left a, const Element* panel, bool add, float* c,
+    int64_t stride = WIDTH) {
   constexpr int COUNT = WIDTH / LANES < VECTORS ? WIDTH / LANES : VECTORS;
   constexpr int COLUMNS = COUNT * LANES;
   static_assert(WIDTH % COLUMNS == 0, "the panel is cut into equal parts");
@@ -135,13 +139,13 @@ void product(int64_t rows, int64_t K, Left a, const Element* panel, bool add, fl
       const int64_t start = K / P * i / slices * P, end = K / P * (i + 1) / slices * P;
       strip<COUNT, true>(
           rows, Left{a.at(0, start), a.stride}, panel + start * WIDTH, WIDTH, end - start,
-          add || i, c, reinterpret_cast<const char*>(panel + end * WIDTH));
+          add || i, c, stride, reinterpret_cast<const char*>(panel + end * WIDTH));
     }
     if (slices > 1) return;
   }
   for (int64_t column = 0; column < WIDTH; column += COLUMNS) {
     strip<COUNT, false>(
-        rows, a, panel + column * PAIR<Element>, WIDTH, K, add, c + column, nullptr);
+        rows, a, panel + column * PAIR<Element>, WIDTH, K, add, c + column, stride, nullptr);
   }
 }
 
@@ -156,11 +160,12 @@ constexpr int64_t FEWEST_TILE_ROWS = 5;  // fewer leave most of a tile empty
 
 template <int WIDTH>
 void product(
-    int64_t rows, int64_t K, Rows<Bfloat16> a, const Bfloat16* panel, bool add, float* c) {
+    int64_t rows, int64_t K, Rows<Bfloat16> a, const Bfloat16* panel, bool add, float* c,
+    int64_t stride = WIDTH) {
   if (rows < FEWEST_TILE_ROWS) {
-    return product<WIDTH, Rows<Bfloat16>, Bfloat16>(rows, K, a, panel, add, c);
+    return product<WIDTH, Rows<Bfloat16>, Bfloat16>(rows, K, a, panel, add, c, stride);
   }
-  unrolled_tile_product(rows, WIDTH, K, a.stride, WIDTH, WIDTH, add, a.p, panel, c, true);
+  unrolled_tile_product(rows, WIDTH, K, a.stride, WIDTH, stride, add, a.p, panel, c, true);
 }
 #endif
 

@@ -21,7 +21,7 @@ namespace {
 constexpr int64_t FEW_ROWS = 4, FEW_ROWS_BEYOND_CACHE = 16;
 constexpr int64_t CACHED_WEIGHTS = 1 << 17;
 constexpr int64_t SMALL_STEP = 1 << 16;  // multiplications that are not worth waking a thread for
-constexpr int64_t MANY_ROWS = 1024;      // after which threads wait for each other on the way back
+constexpr int64_t MANY_ROWS = 512;       // after which threads wait for each other on the way back
 
 // While it lives, its thread takes numbers below 1.2e-38 for zero. Vanishing gradients end among
 // them, and processors are several times slower there.
