@@ -26,7 +26,10 @@ LANGUAGE_MODEL = """
 """
 MODELS = {
     "linear": "--kind linear",
-    "scratch": "--kind gru --budget 3epochs --word-dropout 0.3 --dropout 0.5",
+    "article": "--preset article --budget 4epochs",
+    "scratch": (
+        "--kind gru --budget 3epochs --word-dropout 0.3 --dropout 0.5 --adversarial-norm 5"
+    ),
     "pretrained": "--budget 4epochs",
 }
 
