@@ -47,8 +47,12 @@ CASES = {
     "elman": Case(elman, elman_reference, 1, 1, 1),
     "relu": Case(relu_elman, lambda *inputs: elman_reference(*inputs, "relu"), 1, 1, 1),
 }
-SHAPES = [(1, 1, 17, 17), (63, 7, 5, 17), (2, 1, 9, 130), (3, 70, 33, 65), (9, 13, 64, 48)]
-"""(T, B, E, H): odd widths, fewer rows than a tile and more than one, several blocks of units."""
+SHAPES = [
+    *((1, 1, 17, 17), (63, 7, 5, 17), (2, 1, 9, 130), (3, 70, 33, 65), (9, 13, 64, 48)),
+    (3, 7, 331, 167),
+]
+"""(T, B, E, H): odd widths, fewer rows than a tile and more than one, several blocks of units, and
+panels of several slices in every precision."""
 
 
 @pytest.fixture(params=kernels.available())
@@ -274,6 +278,17 @@ def test_shapes_that_do_not_fit_are_refused():
         lstm(x[0], h, c, weight_ih, weight_hh, bias, torch.tensor([1, 1]))
     with pytest.raises(ShapeError, match=r"h must have shape \(2, 4\), as a has, got \(2, 5\)"):
         scan(x, x, h)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_no_way_back_without_what_it_needs(name):
+    case = CASES[name]
+    inputs = random_inputs((3, 2, 4, 5), case.num_gates, case.num_states, case.num_biases)
+    x, *others = (value.detach().float().requires_grad_() for value in inputs)
+    offsets = torch.arange(4) * 2
+    y, *_ = getattr(torch.ops.unrolled, name)(x.flatten(0, 1), *others, offsets, False)
+    with pytest.raises(ShapeError, match=r"gates must have shape \(6, ...\), kept by a call with"):
+        y.sum().backward()
 
 
 def test_bfloat16_runs_in_float32_where_the_processor_does_not_multiply_it(monkeypatch):

@@ -53,6 +53,13 @@ def check(gates: int, x: Tensor, states: tuple[Tensor, ...], *parameters: Tensor
             raise ShapeError("state", f"(B, {hidden_size})", tuple(state.shape))
 
 
+def check_kept(kept: Tensor, y: Tensor) -> None:
+    """Raises ShapeError where nothing was kept for the way back: the call had no gradients then."""
+    if len(kept) != len(y):
+        rule = f"({len(y)}, ...), kept by a call with gradients"
+        raise ShapeError("gates", rule, tuple(kept.shape))
+
+
 def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Tensor, Tensor]:
     """Rows of all steps, `(N, E)`, and where each step begins, `(T + 1,)` with N at the end.
 
