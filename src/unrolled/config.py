@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -200,7 +200,7 @@ class ClassifierConfig:
     """Dropout of the recurrent weights, one mask for all time steps."""
 
     def __post_init__(self) -> None:
-        _check_choices(self)
+        check_choice("pooling", self.pooling, get_args(Pooling))
         if not self.hidden_sizes or min(self.hidden_sizes) < 1:
             raise ConfigError("hidden_sizes", "one or more widths", self.hidden_sizes, "Write 128.")
         if self.embedding_size < 1:
@@ -321,22 +321,14 @@ RULES: tuple[tuple[tuple[str, ...], str, Callable[[float], bool]], ...] = (
 """What settings of training may be, in language models and classifiers; None is always allowed."""
 
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "precision": get_args(Precision),
-    "pooling": get_args(Pooling),
-}
-
-
-def _check_choices(config: TrainConfig | ClassifierTrainConfig | ClassifierConfig) -> None:
-    for name, choices in CHOICES.items():
-        value = getattr(config, name, choices[0])
-        if value not in choices:
-            rule = f"one of {', '.join(choices)}"
-            raise ConfigError(name, rule, value, "Choose one of these.")
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raises ConfigError unless a setting is one of some names."""
+    if value not in choices:
+        raise ConfigError(name, f"one of {', '.join(choices)}", value, "Choose one of these.")
 
 
 def _check(config: TrainConfig | ClassifierTrainConfig) -> None:
-    _check_choices(config)
+    check_choice("precision", config.precision, get_args(Precision))
     for names, rule, holds in RULES:
         for name in names:
             value = getattr(config, name, None)
@@ -416,6 +408,7 @@ __all__ = [
     "TrainConfig",
     "TransformerConfig",
     "asdict",
+    "check_choice",
     "classifier_config_from_dict",
     "classifier_train_config_from_dict",
     "data_config_from_dict",

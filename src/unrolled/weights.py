@@ -1,4 +1,4 @@
-"""The weights of a model in training: as they are, averaged over the tail, and the best so far."""
+"""The weights of a model in training: as they are, their mean over a while, and the best so far."""
 
 from dataclasses import dataclass, field
 

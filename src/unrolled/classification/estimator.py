@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..config import Budget, Pooling, Precision, RecurrentKind, TokenizerKind
-from ..errors import ConfigError, LabelError
+from ..config import Budget, Pooling, Precision, RecurrentKind, TokenizerKind, check_choice
+from ..errors import LabelError
 from ..text.labelled import LabelledTexts, split_labelled
 from .files import load_classifier, save_classifier
 from .pretrained import Pretrained
@@ -122,14 +122,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _request(self) -> ClassifierRequest:
-        kinds = ("linear", *get_args(RecurrentKind))
-        for name, value, choices in (
-            ("kind", self.kind or "linear", kinds),
-            ("tokenizer", self.tokenizer, get_args(TokenizerKind)),
-        ):
-            if value not in choices:
-                rule = f"one of {', '.join(choices)}"
-                raise ConfigError(name, rule, value, "Choose one of these.")
+        if self.kind is not None:
+            check_choice("kind", self.kind, ("linear", *get_args(RecurrentKind)))
+        check_choice("tokenizer", self.tokenizer, get_args(TokenizerKind))
         pretrained = Pretrained.open(Path(self.language_model)) if self.language_model else None
         own = pretrained.settings["kind"] if pretrained else DEFAULT_KIND
         values = self.get_params()

@@ -1,6 +1,5 @@
 """Labelled files → a folder with classifier, figures and report."""
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -9,10 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .. import training
 from ..atomic import write_atomically
-from ..checkpoint import CONFIG, TRAIN_STATE, load_config, remove_train_state
-from ..config import Budget, DataConfig, RecurrentKind, TokenizerKind
+from ..checkpoint import TRAIN_STATE, remove_train_state
+from ..config import Budget, RecurrentKind, TokenizerKind
 from ..errors import CheckpointError, ConfigError, LabelError
 from ..fit import Listener
 from ..machine import machine, versions
@@ -35,6 +33,7 @@ from .evaluation import evaluate_classifier, figures
 from .explanation import explain
 from .files import FILE, load_classifier, save_classifier
 from .pretrained import Pretrained
+from .pretraining import forget_pretraining, pretrain
 from .shown import shown
 from .training import (
     DEFAULT_KIND,
@@ -50,9 +49,7 @@ TYPICAL_TEXTS, NUM_TYPICAL = 4000, 20
 """Texts whose n-grams are looked at, and how many of each class are shown."""
 NUM_EXPLAINED, MIN_EXPLAINED, MAX_EXPLAINED = 6, 20, 700
 """Examples of the report, by their number of characters."""
-RESULTS, REPORT, LANGUAGE_MODEL = "results.json", "report.html", "language-model"
-PRETRAINING_TEXT, PRETRAINING = "pretraining.jsonl", "pretraining.sha256"
-"""The texts while a language model is trained of them, and what it was begun with."""
+RESULTS, REPORT = "results.json", "report.html"
 ARTICLE_MODEL = {
     "embedding_size": 128,
     "hidden_sizes": (64, 32),
@@ -116,10 +113,11 @@ def run(
     classes = sorted(set(parts["train"].labels))
     for name, part in parts.items():
         check_labels(classes, part, name)
-    check_settings(_request(request, None), len(classes))
+    wanted = _request(request, None)
+    check_settings(wanted, len(classes))
     for note in [sizes, *notes]:
         listener({"kind": "start", "text": note})
-    pretrained = _pretrained(out, request, parts, listener, stop)
+    pretrained = _pretrained(out, request, wanted, parts, listener, stop)
     numbered = {name: _numbered(part, classes) for name, part in parts.items()}
     trained = train_classifier(
         numbered["train"],
@@ -142,7 +140,7 @@ def run(
     _write(out / RESULTS, text + "\n")
     _write(out / REPORT, html(shown(results)))
     remove_train_state(out)
-    (out / PRETRAINING).unlink(missing_ok=True)
+    forget_pretraining(out)
     return results
 
 
@@ -283,6 +281,7 @@ def _request(request: ClassifyRequest, pretrained: Pretrained | None) -> Classif
 def _pretrained(
     out: Path,
     request: ClassifyRequest,
+    wanted: ClassifierRequest,
     parts: dict[str, LabelledTexts],
     listener: Listener,
     stop: Callable[[], bool],
@@ -290,40 +289,10 @@ def _pretrained(
     """The language model to begin from: a given one, or one of all texts but the test's."""
     if request.language_model is not None:
         return Pretrained.open(request.language_model)
-    if not request.unlabelled or request.kind == "linear":
+    if not request.unlabelled or wanted.kind is None:
         return None
-    folder, path = out / LANGUAGE_MODEL, out / PRETRAINING_TEXT
-    wanted = training.TrainRequest(
-        request.kind or DEFAULT_KIND,
-        DataConfig(
-            texts=(str(path),),
-            tokenizer=request.tokenizer or "word",
-            vocab_size=VOCAB_SIZE if request.vocab_size is None else request.vocab_size,
-            test_fraction=0,
-        ),
-        budget=Budget.parse(request.pretrain_budget),
-        seed=request.seed,
-        model_settings={"connections": "none"},  # all that a classifier can take over
-    )
-    texts = _pretraining_texts(request, parts)
-    lines = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
-    settings = replace(wanted, data=replace(wanted.data, texts=()))
-    signature = hashlib.sha256((repr(settings) + lines).encode()).hexdigest()
-    if (folder / CONFIG).exists():
-        begun = out / PRETRAINING
-        if not begun.is_file() or begun.read_text("utf-8") != signature:
-            remedy = "Repeat the command that began it, or choose another --out."
-            raise CheckpointError(folder, "was begun with other texts or settings", remedy)
-        if "results" not in load_config(folder):
-            training.resume(folder, listener, stop)
-    else:
-        out.mkdir(parents=True, exist_ok=True)
-        _write(path, lines)
-        _write(out / PRETRAINING, signature)
-        listener({"kind": "start", "text": f"Language model of {len(texts):,} texts."})
-        training.train(folder, wanted, listener, stop)
-    path.unlink(missing_ok=True)
-    return Pretrained.open(folder)
+    texts, budget = _pretraining_texts(request, parts), Budget.parse(request.pretrain_budget)
+    return pretrain(out, texts, wanted, budget, request.seed, listener, stop)
 
 
 def _pretraining_texts(request: ClassifyRequest, parts: dict[str, LabelledTexts]) -> list[str]:

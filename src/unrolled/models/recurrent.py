@@ -6,7 +6,14 @@ from typing import Any, TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 
-from ..config import UNUSED, Connections, GateInit, RecurrentConfig, RecurrentInit
+from ..config import (
+    UNUSED,
+    Connections,
+    GateInit,
+    RecurrentConfig,
+    RecurrentInit,
+    check_choice,
+)
 from ..errors import ConfigError
 from ..nn.dropout import embedding_dropout
 from ..nn.elman import Elman
@@ -159,9 +166,7 @@ def _check(config: RecurrentConfig) -> None:
 def _check_remedies(config: RecurrentConfig) -> None:
     choices = {"recurrent_init": RecurrentInit, "gate_init": GateInit, "connections": Connections}
     for name, kind in choices.items():
-        if (value := getattr(config, name)) not in get_args(kind):
-            rule = f"one of {', '.join(get_args(kind))}"
-            raise ConfigError(name, rule, value, "Choose one of these.")
+        check_choice(name, getattr(config, name), get_args(kind))
     bias = config.forget_bias
     if bias is not None and config.gate_init != "constant":
         rule = f"left out for gate_init {config.gate_init}"

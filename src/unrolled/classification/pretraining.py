@@ -1,0 +1,66 @@
+"""Trains the language model that a classifier begins from, in the classifier's folder."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .. import training
+from ..atomic import write_atomically
+from ..checkpoint import CONFIG, load_config
+from ..config import Budget, DataConfig
+from ..errors import CheckpointError
+from ..fit import Listener
+from .pretrained import Pretrained
+from .training import ClassifierRequest
+
+LANGUAGE_MODEL = "language-model"
+TEXTS, BEGUN_WITH = "pretraining.jsonl", "pretraining.sha256"
+"""The texts while a language model is trained of them, and what it was begun with."""
+
+
+def pretrain(
+    out: Path,
+    texts: Sequence[str],
+    request: ClassifierRequest,
+    budget: Budget,
+    seed: int,
+    listener: Listener,
+    stop: Callable[[], bool],
+) -> Pretrained:
+    """Trains a language model for a recurrent classifier, or goes on with the one that was begun.
+
+    Raises:
+        CheckpointError: it was begun with other texts or settings.
+        Interrupted: `stop` said so.
+    """
+    assert request.kind is not None
+    folder, path, begun = out / LANGUAGE_MODEL, out / TEXTS, out / BEGUN_WITH
+    data = DataConfig(tokenizer=request.tokenizer, vocab_size=request.vocab_size, test_fraction=0)
+    # Residual or summed connections are nothing that a classifier can take over.
+    wanted = training.TrainRequest(
+        request.kind, data, budget=budget, seed=seed, model_settings={"connections": "none"}
+    )
+    lines = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
+    signature = hashlib.sha256((repr(wanted) + lines).encode()).hexdigest()
+    if (folder / CONFIG).exists():
+        if not begun.is_file() or begun.read_text("utf-8") != signature:
+            remedy = "Repeat the command that began it, or choose another --out."
+            raise CheckpointError(folder, "was begun with other texts or settings", remedy)
+        if "results" not in load_config(folder):
+            training.resume(folder, listener, stop)
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda temporary: temporary.write_text(lines, "utf-8"))
+        write_atomically(begun, lambda temporary: temporary.write_text(signature, "utf-8"))
+        listener({"kind": "start", "text": f"Language model of {len(texts):,} texts."})
+        wanted = replace(wanted, data=replace(data, texts=(str(path),)))
+        training.train(folder, wanted, listener, stop)
+    path.unlink(missing_ok=True)
+    return Pretrained.open(folder)
+
+
+def forget_pretraining(out: Path) -> None:
+    """Removes what only an interrupted training needs."""
+    (out / BEGUN_WITH).unlink(missing_ok=True)
