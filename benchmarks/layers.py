@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled import kernels
+from unrolled.allocation import keep_freed_memory
 from unrolled.machine import machine, versions
 from unrolled.nn.elman import Elman
 from unrolled.nn.gru import GRU
@@ -56,9 +57,14 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=[*LAYERS, *parts])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--precision", choices=PRECISIONS, nargs="*", default=PRECISIONS)
+    parser.add_argument(
+        "--keep-memory", action="store_true", help="for both, as unrolled's commands do"
+    )
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(2)
+    if arguments.keep_memory:
+        keep_freed_memory()
     if arguments.peak:
         print(peak(*arguments.peak))
         return

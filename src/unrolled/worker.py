@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .allocation import keep_freed_memory
 from .checkpoint import CONFIG
 from .config import Budget, data_config_from_dict
 from .errors import UnrolledError, WorkerError
@@ -75,6 +76,7 @@ def _send(record: dict[str, Any]) -> None:
 
 def main() -> None:
     """Reads the job, does it, reports."""
+    keep_freed_memory()
     parent = os.getppid()
     with stop_on_interrupt() as interrupted:
         try:

@@ -20,6 +20,7 @@ from unrolled.ops import sequences
 from unrolled.ops.elman import elman, elman_reference
 from unrolled.ops.gru import gru, gru_reference
 from unrolled.ops.lstm import lstm, lstm_reference
+from unrolled.ops.min_gru import min_gru, min_gru_reference
 from unrolled.ops.scan import scan, scan_reference
 
 from .checks import Op, outputs_and_gradients, random_inputs
@@ -192,6 +193,7 @@ def test_operators_keep_torchs_rules():
         torch.library.opcheck(getattr(torch.ops.unrolled, name).default, arguments)
     a, b = torch.rand(3, 2, 5, requires_grad=True), torch.rand(3, 2, 5, requires_grad=True)
     torch.library.opcheck(torch.ops.unrolled.scan.default, (a, b, torch.rand(2, 5)))
+    torch.library.opcheck(torch.ops.unrolled.min_gru.default, min_gru_inputs((3, 2, 5)))
 
 
 class Reader(torch.nn.Module):
@@ -233,6 +235,48 @@ def test_scan_equals_the_reference(shape, isa, threads):
     found = outputs_and_gradients(scan, (a, b, h))
     doubles = [tensor.detach().double().requires_grad_() for tensor in (a, b, h)]
     assert_close(found, outputs_and_gradients(scan_reference, doubles), 1e-6)
+
+
+def min_gru_inputs(shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    (T, B, H), normal = shape, torch.randn
+    sums = normal((T, B, 2 * H), generator=generator, requires_grad=True)
+    return sums, normal((B, H), generator=generator, requires_grad=True)
+
+
+MIN_GRU_SHAPES = [(1, 1, 1), (63, 7, 17), (5, 3, 64), (4, 1, 130), (3, 2, 15)]
+"""(T, B, H): more threads than rows, and than vectors of units."""
+
+
+@pytest.mark.parametrize("shape", MIN_GRU_SHAPES)
+def test_min_gru_equals_the_reference(shape, isa, threads):
+    inputs = min_gru_inputs(shape)
+    doubles = [tensor.detach().double().requires_grad_() for tensor in inputs]
+    expected = outputs_and_gradients(min_gru_reference, doubles)
+    assert_close(outputs_and_gradients(min_gru, inputs), expected, 1e-6)
+
+
+@pytest.mark.parametrize("shape", MIN_GRU_SHAPES)
+def test_min_gru_in_bfloat16_is_close(shape, isa, threads):
+    inputs = min_gru_inputs(shape)
+    doubles = [tensor.detach().double().requires_grad_() for tensor in inputs]
+
+    def in_bfloat16(sums: Tensor, h: Tensor) -> tuple[Tensor, ...]:
+        return tuple(y.float() for y in min_gru(sums.bfloat16(), h))
+
+    found = outputs_and_gradients(in_bfloat16, inputs)
+    assert_close(found, outputs_and_gradients(min_gru_reference, doubles), 0.02)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_min_gru_without_one_of_its_results(part):
+    """Only y, or only the last state, has a gradient."""
+    inputs = min_gru_inputs((5, 3, 17))
+    found, expected = (
+        torch.autograd.grad(op(*inputs)[part].square().sum(), inputs)
+        for op in (min_gru, min_gru_reference)
+    )
+    assert_close(list(found), [tensor.double() for tensor in expected], 1e-6)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -278,6 +322,8 @@ def test_shapes_that_do_not_fit_are_refused():
         lstm(x[0], h, c, weight_ih, weight_hh, bias, torch.tensor([1, 1]))
     with pytest.raises(ShapeError, match=r"h must have shape \(2, 4\), as a has, got \(2, 5\)"):
         scan(x, x, h)
+    with pytest.raises(ShapeError, match=r"sums must have shape \(T, 2, 10\) with T >= 1, got"):
+        min_gru(x, h)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
@@ -308,6 +354,8 @@ def test_without_kernels_torch_stands_in(monkeypatch):
         inputs = inputs_of(name, (5, 3, 4, 6))
         assert sequences.precision(*inputs) is None
         assert_close(outputs_and_gradients(CASES[name].fast, inputs), exact(name, inputs), 1e-5)
+    sums, h = min_gru_inputs((5, 3, 6))
+    assert torch.equal(min_gru(sums, h)[0], min_gru_reference(sums, h)[0])
 
 
 def test_with_amx_torch_computes_in_bfloat16(monkeypatch):

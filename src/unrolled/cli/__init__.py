@@ -6,6 +6,7 @@ from importlib import import_module
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
+from ..allocation import keep_freed_memory
 from ..errors import UnrolledError
 
 app = App(
@@ -35,6 +36,7 @@ for _command in (
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; 0 done, 1 a sentence on stderr says what is wrong, 2 a wrong flag."""
+    keep_freed_memory()
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         result = app(arguments, exit_on_error=False, print_error=False, error_console=errors)

@@ -4,14 +4,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..ops.scan import scan
+from ..ops.min_gru import min_gru
 
 
 class MinGRU(nn.Module):
     """Parameters of one minGRU layer: `weight (2H, E)`, `bias (2H,)`, gate z above candidate.
 
     z = sigmoid(W_z x + b_z),  h_t = (1 - z) * h_{t-1} + z * (W_h x + b_h).
-    All products are of all steps at once; the state runs through a diagonal scan.
+    All products are of all steps at once; only a diagonal recurrence runs through time.
     Source: Feng et al. 2024 (arXiv 2410.01201).
     """
 
@@ -30,9 +30,7 @@ class MinGRU(nn.Module):
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Reads `x (T, B, E)` from state `h (B, H)`; returns `y (T, B, H)` and the next state."""
-        update, candidate = F.linear(x, self.weight, self.bias).to(h.dtype).chunk(2, -1)
-        update = torch.sigmoid(update)
-        return scan(1 - update, update * candidate, h)
+        return min_gru(F.linear(x, self.weight, self.bias), h)
 
     def gates(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
         """Activations `(T, B, H)` of the gate for inputs `x (T, B, E)`; it does not look at h."""
