@@ -56,9 +56,9 @@ class Encoder(nn.Module):
             piece = tokens[:, start : start + PIECE]
             far = start + PIECE <= num_steps - remembered
             with torch.no_grad() if far else nullcontext():
-                y = embedding(piece)
-                y = y if shift is None else y + shift[:, start : start + PIECE]
-                y = y.transpose(0, 1)
+                y = embedding(piece.T)
+                if shift is not None:
+                    y = y + shift[:, start : start + PIECE].transpose(0, 1)
                 for number, layer in enumerate(self.layers):
                     if number:
                         y = locked_dropout(y, self.hidden_dropout, self.training)
@@ -78,7 +78,7 @@ class WordDropEmbedding(nn.Module):
         self.word_dropout, self.scale = config.word_dropout, config.embedding_scale
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Embeds `tokens (B, T)` as `(B, T, E)`."""
+        """Embeds `tokens (...)` as `(..., E)`."""
         x = self.embed(tokens)
         if not self.training or not self.word_dropout:
             return x

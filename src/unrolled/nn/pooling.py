@@ -1,6 +1,7 @@
 """One vector for a text of any length: the last, the greatest and the mean of its states."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,23 +35,41 @@ class Pool:
         """Adds the states of the next piece, `(P, B, H)`."""
         y = y.float()
         left = self.lengths - self.read  # steps inside each row from here on, or none
-        outside = (torch.arange(len(y))[:, None] >= left)[:, :, None]
         parts = PARTS[self.kind]
         if "last" in parts:
             ends = ((left >= 1) & (left <= len(y)))[:, None]
             last = y[(left - 1).clamp(0, len(y) - 1), torch.arange(y.shape[1])]
             self.last = last if self.last is None else torch.where(ends, last, self.last)
-        if "max" in parts:
-            greatest = y.masked_fill(outside, -torch.inf).amax(0)
+        if parts != ("last",):
+            inside = torch.arange(len(y))[:, None] < left
+            greatest, total = _GreatestAndSum.apply(y, inside)
             before = self.greatest
             self.greatest = greatest if before is None else torch.maximum(before, greatest)
-        if "mean" in parts:
-            total = y.masked_fill(outside, 0).sum(0)
             self.total = total if self.total is None else self.total + total
         self.read += len(y)
 
     def vector(self) -> Tensor:
         """The vector of each row, `(B, H)`, or `(B, 3H)` for all: last, greatest, mean."""
         mean = None if self.total is None else self.total / self.lengths[:, None]
-        found: Sequence[Tensor | None] = (self.last, self.greatest, mean)
-        return torch.cat([part for part in found if part is not None], 1)
+        found = {"last": self.last, "max": self.greatest, "mean": mean}
+        return torch.cat([found[part] for part in PARTS[self.kind]], 1)
+
+
+class _GreatestAndSum(torch.autograd.Function):
+    """Of states `(P, B, H)`, over the steps that are inside each row, `(P, B)`.
+
+    The gradient of the greatest goes to the first of equal states. With torch's own functions each
+    way would take several copies of all states.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        greatest, places = y.masked_fill(~inside[:, :, None], -torch.inf).max(0)
+        ctx.save_for_backward(inside, places)
+        return greatest, torch.einsum("pb,pbh->bh", inside.to(y.dtype), y)
+
+    @staticmethod
+    def backward(ctx: Any, grad_greatest: Tensor, grad_sum: Tensor) -> tuple[Tensor, None]:
+        inside, places = ctx.saved_tensors
+        grad = inside[:, :, None] * grad_sum
+        return grad.scatter_add_(0, places[None], grad_greatest[None]), None
