@@ -30,21 +30,23 @@ MODELS = {
     "scratch": (
         "--kind gru --budget 3epochs --word-dropout 0.3 --dropout 0.5 --adversarial-norm 5"
     ),
-    "pretrained": "--budget 4epochs",
+    "pretrained": "--budget 7epochs --adversarial-norm 5 --unfreeze-fraction 0.05",
 }
+LANGUAGE_MODELS = {"language-model": "texts", "backward-language-model": "mirrored"}
+"""Folder of a run, and what it is trained on."""
 
 
 def main() -> None:
     """Runs what was asked for and prints one JSON line for each."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", nargs="+", choices=["prepare", "language-model", *MODELS])
+    parser.add_argument("what", nargs="+", choices=["prepare", *LANGUAGE_MODELS, *MODELS])
     parser.add_argument("--work", type=Path, default=Path("runs/imdb"))
     arguments = parser.parse_args()
     for what in arguments.what:
         if what == "prepare":
             prepare(arguments.work)
-        elif what == "language-model":
-            train_language_model(arguments.work)
+        elif what in LANGUAGE_MODELS:
+            train_language_model(arguments.work, what)
         else:
             print(json.dumps(measure(arguments.work, what)), flush=True)
 
@@ -54,7 +56,7 @@ def prepare(work: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from unrolled.text.labelled import plain
+    from unrolled.text.labelled import mirrored, plain
 
     data = Path(os.environ["UNROLLED_DATA"]) / "imdb"
     work.mkdir(parents=True, exist_ok=True)
@@ -64,15 +66,17 @@ def prepare(work: Path) -> None:
     )
     pq.write_table(train, work / "train.parquet")
     texts = [plain(text) for table in (train, unsup) for text in table["text"].to_pylist()]
-    pq.write_table(pa.table({"text": list(dict.fromkeys(texts))}), work / "texts.parquet")
+    texts = list(dict.fromkeys(texts))
+    pq.write_table(pa.table({"text": texts}), work / "texts.parquet")
+    pq.write_table(pa.table({"text": list(map(mirrored, texts))}), work / "mirrored.parquet")
     pq.write_table(pq.read_table(data / "test.parquet"), work / "test.parquet")
 
 
-def train_language_model(work: Path) -> None:
-    """Trains, or goes on with, the language model of all texts but the test's."""
-    out = ["--out", str(work / "language-model")]
-    begun = (work / "language-model" / "config.json").exists()
-    texts = ["--resume"] if begun else [str(work / "texts.parquet"), *LANGUAGE_MODEL.split()]
+def train_language_model(work: Path, name: str) -> None:
+    """Trains, or goes on with, a language model of all texts but the test's."""
+    out, data = ["--out", str(work / name)], work / f"{LANGUAGE_MODELS[name]}.parquet"
+    begun = (work / name / "config.json").exists()
+    texts = ["--resume"] if begun else [str(data), *LANGUAGE_MODEL.split()]
     unrolled("train", *texts, *out)
 
 

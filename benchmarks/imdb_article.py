@@ -103,7 +103,7 @@ def unrolled(work: Path) -> dict[str, object]:
     return {
         "recurrent seconds": results["seconds"]["lstm"],
         "whole command": whole,
-        "first looks": [row["valid_accuracy"] for row in results["curve"][:2]],
+        "first looks": [row["valid_accuracy"] for row in results["curves"]["lstm"][:2]],
         "test": {name: row["accuracy"] for name, row in found.items()},
     }
 

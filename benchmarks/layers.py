@@ -1,12 +1,14 @@
 """Forward and backward of one recurrent layer beside torch's own, on the same threads and data.
 
-    [UNROLLED_ISA=avx2] python benchmarks/layers.py [elman|gru|lstm|min_gru|memory|step ...]
+    [UNROLLED_ISA=avx2] python benchmarks/layers.py [elman|gru|lstm|product|min_gru|memory|step ...]
 
 To hold torch to AVX2 too: ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
 MKL_ENABLE_INSTRUCTIONS=AVX2, and --precision float32, since its LSTM then refuses bfloat16.
 
 Batch 64, two threads. The two take turns within each round; printed are the median time of ours
 with its spread, GFLOP/s, and how many times as long the other takes (median of the rounds' ratios).
+`product` is what the processor can do: torch's product of the sizes of an LSTM layer, three times,
+which is as much work as the layer both ways, and how many times as long our layer takes.
 `min_gru` stands beside three plain formulations of its scan, and beside our GRU. `memory` gives the
 peak of three training steps of an LSTM layer above what the process held before, each in a process
 of its own. `step` reads one token with two LSTM layers of 512 units.
@@ -53,7 +55,7 @@ Reader = tuple[nn.Module, Callable[[Tensor], Tensor]]
 def main() -> None:
     """Measures what is asked for and prints tables, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = {"min_gru": min_gru, "memory": memory, "step": one_step}
+    parts = {"product": product, "min_gru": min_gru, "memory": memory, "step": one_step}
     parser.add_argument("names", nargs="*", default=[*LAYERS, *parts])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--precision", choices=PRECISIONS, nargs="*", default=PRECISIONS)
@@ -89,6 +91,28 @@ def layer(name: str, rounds: int, precisions: list[str]) -> list[dict[str, Any]]
             peer = train_step(torch_layer(name, E, H), T, E, precision)
             times, ratios = alternate(ours, [peer], rounds)
             rows.append(row(name, (E, H, T), precision, times, flop, ratios[0]))
+    return rows
+
+
+def product(rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
+    """torch's plain product of an LSTM layer's sizes, and our layer beside it."""
+    print("| three products | E, H, T | precision | torch | spread | GFLOP/s | our LSTM takes |")
+    print("|---|---|---|---|---|---|---|")
+    rows = []
+    for E, H, T in SHAPES:
+        flop = 6 * T * BATCH_SIZE * 4 * H * (E + H)
+        for precision in precisions:
+            dtype = getattr(torch, precision)
+            x = torch.randn(T * BATCH_SIZE, E + H, dtype=dtype)
+            weight = torch.randn(4 * H, E + H, dtype=dtype)
+
+            def three(x: Tensor = x, weight: Tensor = weight) -> None:
+                for _ in range(3):
+                    nn.functional.linear(x, weight)
+
+            ours = train_step(our_layer("lstm", E, H), T, E, precision)
+            times, ratios = alternate(three, [ours], rounds)
+            rows.append(row("product", (E, H, T), precision, times, flop, ratios[0]))
     return rows
 
 

@@ -61,7 +61,9 @@ def test_padding_that_is_read_takes_nothing_from_the_words(trained):
     classifier = trained[0].classifier
     member = classifier.recurrent
     padded = replace(member.config, max_tokens=9, post_padding_unmasked=True)
-    other = replace(classifier, recurrent=replace(member, config=padded))
+    other = replace(
+        classifier, members=classifier.members | {"gru": replace(member, config=padded)}
+    )
     text = "What a tedious film!"
     found, plain = (explain(model, text, "gradient") for model in (other, classifier))
     assert found.parts == plain.parts
@@ -78,7 +80,9 @@ def test_long_texts_are_explained_in_pieces(trained, monkeypatch):
 def test_a_linear_classifier_has_no_gradient(trained):
     classifier = trained[0].classifier
     weights = {"linear": 1.0}
-    linear = replace(classifier, recurrent=None, weights=weights, alone=weights)
+    linear = replace(
+        classifier, members={"linear": classifier.linear}, weights=weights, alone=weights
+    )
     assert len(explain(linear, "a cold film").parts) == 3
     with pytest.raises(ConfigError, match="method must be occlusion for a linear model"):
         explain(linear, "a cold film", "gradient")

@@ -27,7 +27,13 @@ def test_it_comes_back_the_same(trained, tmp_path):
 def test_a_linear_classifier_alone(trained, tmp_path):
     classifier = trained[0].classifier
     alone = {"linear": classifier.alone["linear"]}
-    linear = replace(classifier, recurrent=None, weights=alone, alone=alone, classes=[0, 1])
+    linear = replace(
+        classifier,
+        members={"linear": classifier.linear},
+        weights=alone,
+        alone=alone,
+        classes=[0, 1],
+    )
     save_classifier(linear, tmp_path / "a.safetensors")
     found = load_classifier(tmp_path / "a.safetensors")
     assert found.classes == [0, 1]

@@ -9,7 +9,7 @@ from unrolled.report.classification import html
 
 FIGURES = {"accuracy": 0.919, "accuracy_low": 0.906, "accuracy_high": 0.93, "macro_f1": 0.918}
 FIGURES |= {"log_loss": 0.2, "calibration_error": 0.01}
-EMPTY = ("confusion", "reliability", "by_length", "curve", "mistakes", "explained", "notes")
+EMPTY = ("confusion", "reliability", "by_length", "curves", "mistakes", "explained", "notes")
 
 
 def fake_results(weights: dict[str, float]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def fake_results(weights: dict[str, float]) -> dict[str, Any]:
     ("linear", "recurrent", "chosen"), [(0.4, 0.7, "mixture"), (0.0, 1.1, "lstm"), (1, 0, "linear")]
 )
 def test_the_chosen_model_is_the_one_with_all_weight_or_the_mixture(linear, recurrent, chosen):
-    page = shown(fake_results({"linear": linear, "recurrent": recurrent}))
+    page = shown(fake_results({"linear": linear, "lstm": recurrent}))
     assert [row["name"] for row in page["models"] if row["chosen"]] == [chosen]
     assert [row["weight_in_mixture"] for row in page["models"]] == [linear, recurrent, None]
     assert [row["train_seconds"] for row in page["models"]] == [12.4, 1741.0, None]
@@ -50,7 +50,7 @@ def test_a_linear_model_alone_is_chosen_and_has_no_weight_to_show():
 
 
 def test_labels_of_any_type_and_what_was_asked_for_are_on_the_page():
-    page = shown(fake_results({"linear": 0.4, "recurrent": 0.7}))
+    page = shown(fake_results({"linear": 0.4, "lstm": 0.7}))
     assert page["classes"] == ["False", "True"]
     assert page["conditions"] == {
         "data": ["reviews.csv"],

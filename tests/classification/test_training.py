@@ -1,5 +1,6 @@
 """Training a classifier: it learns what a bag of words cannot, and the same from the same seed."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def test_the_recurrent_model_learns_what_turns_words_around(trained):
     linear, recurrent = (accuracy(found, valid.labels) for found in result.valid.values())
     assert recurrent > linear + 0.04
     assert recurrent > 0.8
-    assert result.classifier.weights["recurrent"] > 0
+    assert result.classifier.weights["gru"] > 0
 
 
 def test_the_mixture_is_the_better_for_both(trained):
@@ -43,9 +44,10 @@ def test_the_mixture_is_the_better_for_both(trained):
 
 def test_the_best_weights_of_the_curve_are_kept(trained):
     result, _ = trained
-    assert len(result.curve) == 10
-    assert result.curve[-1]["epoch"] == pytest.approx(20, abs=0.1)
-    assert result.curve[-1]["train_loss"] < 0.5 * result.curve[0]["train_loss"]
+    (curve,) = result.curves.values()
+    assert len(curve) == 10
+    assert curve[-1]["epoch"] == pytest.approx(20, abs=0.1)
+    assert curve[-1]["train_loss"] < 0.5 * curve[0]["train_loss"]
 
 
 def test_predictions_do_not_depend_on_their_company(trained):
@@ -74,11 +76,11 @@ def test_the_same_seed_gives_the_same_classifier_whatever_was_drawn_before(revie
     for seed in (1, 2):
         torch.manual_seed(seed)
         before = torch.get_rng_state()
-        found.append(train_classifier(train, valid, ["bad", "good"], request).valid["recurrent"])
+        found.append(train_classifier(train, valid, ["bad", "good"], request).valid["lstm"])
         assert torch.equal(before, torch.get_rng_state())
     np.testing.assert_array_equal(*found)
     other = replace(request, train_settings=settings | {"seed": 3})
-    third = train_classifier(train, valid, ["bad", "good"], other).valid["recurrent"]
+    third = train_classifier(train, valid, ["bad", "good"], other).valid["lstm"]
     assert not np.array_equal(third, found[0])
 
 
@@ -226,10 +228,18 @@ def test_figures_of_the_test_texts(trained):
 
 @pytest.fixture(scope="module")
 def language_model(tmp_path_factory, reviews):
-    folder = tmp_path_factory.mktemp("language")
-    (folder / "text.jsonl").write_text(
-        "\n".join(f'{{"text": "{text}"}}' for text in reviews[0]), "utf-8"
-    )
+    return train_language_model(tmp_path_factory.mktemp("language"), reviews[0])
+
+
+@pytest.fixture(scope="module")
+def backward_language_model(tmp_path_factory, reviews):
+    texts = [text[::-1] for text in reviews[0]]
+    return train_language_model(tmp_path_factory.mktemp("backward"), texts)
+
+
+def train_language_model(folder: Path, texts: list[str]) -> Path:
+    lines = "\n".join(json.dumps({"text": text}) for text in texts)
+    (folder / "text.jsonl").write_text(lines, "utf-8")
     data = DataConfig(texts=(str(folder / "text.jsonl"),), tokenizer="word", test_fraction=0)
     request = language.TrainRequest(
         "lstm",
@@ -277,6 +287,41 @@ def test_a_classifier_begins_from_a_language_model(language_model, reviews):
     wrong = replace(request, model_settings={"hidden_sizes": (8,)})
     with pytest.raises(ConfigError, match=r"hidden_sizes must be \(16, 16\), as in the language"):
         train_classifier(train, valid, ["bad", "good"], wrong)
+
+
+def labelled(reviews, first: int, last: int) -> Labelled:
+    texts, names = reviews
+    return Labelled(texts[first:last], np.array([int(n == "good") for n in names[first:last]]))
+
+
+def test_a_second_model_reads_backward(language_model, backward_language_model, reviews, tmp_path):
+    request = ClassifierRequest(
+        "lstm",
+        pretrained=Pretrained.open(language_model),
+        backward=Pretrained.open(backward_language_model),
+        train_settings={"budget": Budget(2, "epochs"), "threads": 1},
+    )
+    parts = labelled(reviews, 0, 200), labelled(reviews, 200, 300)
+    classes = ["bad", "good"]
+    whole = train_classifier(*parts, classes, request)
+    names = ["linear", "lstm", "lstm backward"]
+    for found in (whole.classifier.members, whole.classifier.weights, whole.valid, whole.seconds):
+        assert list(found) == names
+    member = whole.classifier.members["lstm backward"]
+    assert member.tokenizer.fingerprint == request.backward.tokenizer.fingerprint
+    text = "The plot is warm."
+    assert member.tokenizer.decode(member.documents([text]).ids[1:-1]) == text[::-1]
+    np.testing.assert_allclose(
+        member.log_probs([text]), replace(member, mirrored=False).log_probs([text[::-1]])
+    )
+    assert whole.classifier.recurrent is whole.classifier.members["lstm"]
+
+    steps = iter(range(100))  # 14 of the first model, then of the second
+    with pytest.raises(Interrupted):
+        train_classifier(*parts, classes, request, stop=lambda: next(steps) == 17, folder=tmp_path)
+    again = train_classifier(*parts, classes, request, folder=tmp_path)
+    for name in names:
+        np.testing.assert_array_equal(again.valid[name], whole.valid[name])
 
 
 def test_what_is_no_language_model(tmp_path, language_model):

@@ -15,6 +15,7 @@ from unrolled.fit import Interrupted
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
 COLUMNS = ["--text", "review", "--label", "opinion"]
+WRITTEN = {"classifier.safetensors", "report.html", "results.json"}
 QUICK = ["--hidden-sizes", "16", "--embedding-size", "16", "--threads", "1"]
 
 
@@ -28,11 +29,7 @@ def folder(tmp_path_factory):
 
 
 def test_training_writes_file_figures_and_report(folder):
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "classifier.safetensors",
-        "report.html",
-        "results.json",
-    ]
+    assert {path.name for path in folder.iterdir()} == WRITTEN
     results = json.loads((folder / "results.json").read_text("utf-8"))
     assert results["num_texts_of"] == {"train": 360, "valid": 40}
     assert results["classes"] == ["bad", "good"]
@@ -119,9 +116,26 @@ def test_a_language_model_of_unlabelled_texts_comes_first(tmp_path):
     arguments += ["--unlabelled", str(more), "--pretrain-budget", "2ktokens", "--budget", "1epoch"]
     assert main([*arguments, "--threads", "1"]) == 0
     assert (out / "language-model" / "model.safetensors").exists()
-    assert not (out / "pretraining.jsonl").exists()
     results = json.loads((out / "results.json").read_text("utf-8"))
-    assert "lstm" in results["models"]
+    assert list(results["models"]) == ["linear", "lstm", "mixture"]
+    assert {path.name for path in out.iterdir()} == {*WRITTEN, "language-model"}
+
+
+def test_two_directions_begin_from_two_language_models(tmp_path):
+    out = tmp_path / "out"
+    more = tmp_path / "more.txt"
+    more.write_text("The plot is warm.\n" * 30)
+    arguments = ["classify", "train", str(REVIEWS), *COLUMNS, "--kind", "gru", "--out", str(out)]
+    arguments += ["--unlabelled", str(more), "--pretrain-budget", "2ktokens", "--budget", "1epoch"]
+    assert main([*arguments, "--bidirectional", "--threads", "1"]) == 0
+    results = json.loads((out / "results.json").read_text("utf-8"))
+    names = ["linear", "gru", "gru backward", "mixture"]
+    assert list(results["models"]) == names and list(results["num_parameters"]) == names
+    assert list(results["curves"]) == names[1:3]
+    models = {"language-model", "backward-language-model"}
+    assert {path.name for path in out.iterdir()} == {*WRITTEN, *models}
+    assert "gru backward" in (out / "report.html").read_text("utf-8")
+    assert list(load_classifier(out).members) == names[:3]
 
 
 def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
@@ -175,6 +189,7 @@ def test_the_program_of_the_article(tmp_path):
 
 
 CASES = [
+    (["{reviews}", "--backward-language-model", "x"], "backward_language_model must be one of two"),
     (["nowhere.csv"], "nowhere.csv does not exist."),
     ([], "DATA must be given"),
     (["{reviews}", "--kind", "linear", "--language-model", "x"], "kind must be recurrent for a"),

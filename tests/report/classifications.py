@@ -78,7 +78,7 @@ def fake_classification(
                 [(12, 404), (405, 640), (641, 801), (802, 1103), (1104, 1702), (1703, 13_204)]
             )
         ],
-        "curve": [_look(number) for number in range(21)],
+        "curves": {"lstm": [_look(number) for number in range(21)]},
         "mistakes": [
             {"text": text, "label": first, "predicted": last, "probability": 0.99973},
             {"text": f"{text}\n" * 9, "label": last, "predicted": first, "probability": 0.9871},

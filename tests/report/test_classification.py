@@ -14,7 +14,7 @@ from unrolled.report.parts import percent
 from .classifications import REVIEW_ZH, fake_classification, fake_confusion
 from .test_page import HOSTILE, Page
 
-PARTS = ("confusion", "reliability", "curve", "by_length", "class_words", "mistakes", "explained")
+PARTS = ("confusion", "reliability", "curves", "by_length", "class_words", "mistakes", "explained")
 HEADINGS = [
     "Models",
     "Which class is taken for which",
@@ -234,16 +234,28 @@ def test_the_learning_curve_begins_at_zero_and_leaves_out_what_is_missing():
     result = fake_classification()
     loss, accuracy, _ = page_of(result).charts
     train, valid = loss["series"]
-    looks = result["curve"]
-    assert (train["name"], train["kind"]) == ("training", "faint")
+    looks = result["curves"]["lstm"]
+    assert (train["name"], train["kind"]) == ("lstm, training", "faint")
     assert (valid["name"], valid["kind"], valid["colour"]) == ("lstm", "line", 1)
     assert valid["x"] == [look["epoch"] for look in looks] and valid["x"][0] == 0
     assert valid["y"] == [look["valid_loss"] for look in looks]
     assert train["x"] == valid["x"][1:]
     assert accuracy["series"][0]["y"][3] == pytest.approx(100 * looks[3]["valid_accuracy"])
     least = min(looks, key=lambda look: look["valid_loss"])
-    said = f"{least['valid_loss']:.3f} nats after {least['epoch']:.1f} passes, "
+    said = f"{least['valid_loss']:.3f} nats, after {least['epoch']:.1f} passes, "
     assert said in page_of(result).text
+
+
+def test_two_models_have_a_learning_curve_each():
+    result = fake_classification()
+    result["models"].insert(2, result["models"][1] | {"name": "lstm backward"})
+    result["curves"]["lstm backward"] = result["curves"]["lstm"][5:]
+    loss, accuracy, _ = page_of(result).charts
+    names = ["lstm, training", "lstm", "lstm backward, training", "lstm backward"]
+    assert [series["name"] for series in loss["series"]] == names
+    assert [series["colour"] for series in loss["series"]] == [1, 1, 2, 2]
+    assert [len(series["x"]) for series in accuracy["series"]] == [21, 16]
+    assert "lstm backward: lowest loss" in page_of(result).text
 
 
 def test_accuracy_by_length():
@@ -266,7 +278,10 @@ def test_accuracy_by_length():
 
 def test_a_single_group_or_look_has_no_chart():
     result = fake_classification()
-    result |= {"by_length": result["by_length"][:1], "curve": result["curve"][:1]}
+    result |= {
+        "by_length": result["by_length"][:1],
+        "curves": {"lstm": result["curves"]["lstm"][:1]},
+    }
     page = page_of(result)
     assert page.charts == []
     assert "Learning curve" not in page.headings
@@ -352,12 +367,16 @@ def test_hostile_text_in_every_field_stays_text():
     assert alone.text.count(HOSTILE) > 5
 
 
+CHOSEN_KEYS = ("conditions", "class_words", "accuracy", "curves")
+
+
 def _hostile(value: Any) -> Any:
     """Puts the hostile text before every string and every key that the user chooses."""
     if isinstance(value, dict):
         return {
             key: {f"{HOSTILE}{name}": _hostile(part) for name, part in inside.items()}
-            if key in ("conditions", "class_words", "accuracy") and isinstance(inside, dict)
+            if key in ("conditions", "class_words", "accuracy", "curves")
+            and isinstance(inside, dict)
             else _hostile(inside)
             for key, inside in value.items()
         }

@@ -1,16 +1,16 @@
-"""A trained classifier: the linear model, the recurrent one, and how much each has to say."""
+"""A trained classifier: the linear model, recurrent ones, and how much each has to say."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ClassifierTrainConfig
 from ..models.classifier import RecurrentClassifier
-from ..text.labelled import plain
+from ..text.labelled import mirrored, plain
 from ..text.tokenizers import Tokenizer
 from .documents import Documents
 from .fitting import read
@@ -29,16 +29,27 @@ class RecurrentMember:
     model: RecurrentClassifier
     tokenizer: Tokenizer
     config: ClassifierTrainConfig
+    mirrored: bool = False
+    """Whether it reads texts from their end, see `text.labelled.mirrored`."""
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that were fitted."""
+        return sum(value.numel() for value in self.model.parameters())
 
     def documents(self, texts: Sequence[str]) -> Documents:
         """Encodes texts as the model was trained on them."""
         config = self.config
         padded = config.post_padding_unmasked
+        texts = [mirrored(text) for text in texts] if self.mirrored else texts
         return Documents.encode(texts, self.tokenizer, config.max_tokens, padded)
 
     def log_probs(self, texts: Sequence[str]) -> LogProbs:
         """Log-probabilities of the classes, `(N, K)`."""
         return read(self.model, self.documents(texts), self.config)
+
+
+Member: TypeAlias = LinearModel | RecurrentMember
 
 
 @dataclass(frozen=True)
@@ -50,20 +61,33 @@ class Classifier:
 
     classes: list[Any]
     """K labels as they were given: strings, whole numbers or truth values."""
-    linear: LinearModel
-    recurrent: RecurrentMember | None
+    members: dict[str, Member]
+    """By their names in tables: "linear", then kinds of layers such as "lstm", "lstm backward"."""
     weights: dict[str, float]
-    """Of "linear" and "recurrent" in the mixture, see mixture.py."""
+    """Of each member in the mixture, see mixture.py."""
     alone: dict[str, float]
     """The weight that each would have by itself: one over its temperature."""
     info: dict[str, Any] = field(default_factory=dict)
     """How it was made: figures on held-out texts, settings, conditions."""
 
+    @property
+    def linear(self) -> LinearModel:
+        """The linear model, which every classifier has."""
+        found = self.members["linear"]
+        assert isinstance(found, LinearModel)
+        return found
+
+    @property
+    def recurrent(self) -> RecurrentMember | None:
+        """The recurrent model; of two the one that reads texts from their beginning."""
+        found = (member for member in self.members.values() if isinstance(member, RecurrentMember))
+        return next(found, None)
+
     def each_member(self, texts: Sequence[str]) -> Iterator[tuple[str, LogProbs]]:
         """Yields name and log-probabilities `(N, K)` of each model by itself, not calibrated."""
         texts = [plain(text) for text in texts]
-        for name in self.weights:
-            yield name, self._member(name).log_probs(texts)
+        for name, member in self.members.items():
+            yield name, member.log_probs(texts)
 
     def log_probs(self, texts: Sequence[str]) -> LogProbs:
         """Calibrated log-probabilities of the classes, `(N, K)`; no texts give `(0, K)`."""
@@ -71,29 +95,13 @@ class Classifier:
             return np.zeros((0, len(self.classes)))
         used = [name for name, weight in self.weights.items() if weight]
         texts = [plain(text) for text in texts]
-        found = [self._member(name).log_probs(texts) for name in used]
+        found = [self.members[name].log_probs(texts) for name in used]
         return mix(found, np.array([self.weights[name] for name in used]))
 
     def num_parameters(self) -> dict[str, int]:
         """Fitted numbers of each model, by its name in tables."""
-        numbers = {"linear": self.linear.weights.size + self.linear.bias.size}
-        if self.recurrent is not None:
-            model = self.recurrent.model
-            numbers[model.config.kind] = sum(value.numel() for value in model.parameters())
-            numbers["mixture"] = sum(numbers.values())
-        return numbers
-
-    def name_of(self, member: str) -> str:
-        """What a member is called in tables: "linear", or the kind of recurrent layer."""
-        if member == "linear" or self.recurrent is None:
-            return member
-        return self.recurrent.model.config.kind
-
-    def _member(self, name: str) -> LinearModel | RecurrentMember:
-        if name == "linear":
-            return self.linear
-        assert self.recurrent is not None
-        return self.recurrent
+        numbers = {name: member.num_parameters for name, member in self.members.items()}
+        return numbers | ({"mixture": sum(numbers.values())} if len(numbers) > 1 else {})
 
     def stream(self, texts: Iterable[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
         """Yields each text with its probabilities `(K,)`, in constant memory."""

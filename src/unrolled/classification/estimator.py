@@ -15,7 +15,13 @@ from ..errors import LabelError
 from ..text.labelled import LabelledTexts, split_labelled
 from .files import load_classifier, save_classifier
 from .pretrained import Pretrained
-from .training import DEFAULT_KIND, VOCAB_SIZE, ClassifierRequest, Labelled, train_classifier
+from .training import (
+    VOCAB_SIZE,
+    ClassifierRequest,
+    Labelled,
+    recurrent_kind,
+    train_classifier,
+)
 
 MODEL_SETTINGS = (
     "embedding_size",
@@ -39,6 +45,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         kind: Recurrent layer, "rnn", "gru", "lstm" or "mingru"; "linear": none. Default: that of
             the language model, or gru.
         language_model: Run folder of `unrolled train` that the recurrent model begins from.
+        backward_language_model: One of mirrored texts, `text[::-1]`: a second recurrent model,
+            which reads backward, begins from it.
         budget: How long the recurrent model is trained: "5epochs", "10m".
         hidden_sizes: Width of each recurrent layer, from the words up.
         tokenizer, vocab_size: What the recurrent model reads, and how many different ones.
@@ -60,6 +68,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         kind: RecurrentKind | Literal["linear"] | None = None,
         *,
         language_model: str | os.PathLike[str] | None = None,
+        backward_language_model: str | os.PathLike[str] | None = None,
         budget: str = "5epochs",
         hidden_sizes: tuple[int, ...] | None = None,
         embedding_size: int | None = None,
@@ -79,6 +88,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:
         self.kind = kind
         self.language_model = language_model
+        self.backward_language_model = backward_language_model
         self.budget = budget
         self.hidden_sizes = hidden_sizes
         self.embedding_size = embedding_size
@@ -125,17 +135,20 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         if self.kind is not None:
             check_choice("kind", self.kind, ("linear", *get_args(RecurrentKind)))
         check_choice("tokenizer", self.tokenizer, get_args(TokenizerKind))
-        pretrained = Pretrained.open(Path(self.language_model)) if self.language_model else None
-        own = pretrained.settings["kind"] if pretrained else DEFAULT_KIND
+        pretrained, backward = (
+            Pretrained.open(Path(run)) if run else None
+            for run in (self.language_model, self.backward_language_model)
+        )
         values = self.get_params()
         train = {name: values[name] for name in TRAIN_SETTINGS}
         return ClassifierRequest(
-            kind=None if self.kind == "linear" else self.kind or own,
+            kind=recurrent_kind(self.kind, pretrained),
             tokenizer=self.tokenizer,
             vocab_size=self.vocab_size,
             model_settings={name: values[name] for name in MODEL_SETTINGS},
             train_settings=train | {"budget": Budget.parse(self.budget), "seed": self.random_state},
             pretrained=pretrained,
+            backward=backward,
         )
 
     def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:

@@ -34,7 +34,7 @@ def evaluate_classifier(
     members, rates = {}, {}
     for name, log_probs in classifier.each_member(texts):
         members[name] = log_probs
-        rates[classifier.name_of(name)] = len(texts) / max(time.monotonic() - began, 1e-9)
+        rates[name] = len(texts) / max(time.monotonic() - began, 1e-9)
         began = time.monotonic()
     return figures(classifier, members, texts, labels) | {"texts_per_second": rates}
 
@@ -44,7 +44,7 @@ def figures(
 ) -> dict[str, Any]:
     """The same from log-probabilities that are known already."""
     each = {
-        classifier.name_of(name): mix([log_probs], np.array([classifier.alone[name]]))
+        name: mix([log_probs], np.array([classifier.alone[name]]))
         for name, log_probs in members.items()
     }
     weights = np.array([classifier.weights[name] for name in members])

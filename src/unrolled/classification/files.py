@@ -16,10 +16,10 @@ from ..config import classifier_config_from_dict, classifier_train_config_from_d
 from ..errors import CheckpointError, ConfigError
 from ..models.classifier import RecurrentClassifier
 from ..text.tokenizers import tokenizer_from_dict
-from .classifier import Classifier, RecurrentMember
+from .classifier import Classifier, Member, RecurrentMember
 from .linear import LinearModel
 
-FILE, FORMAT = CLASSIFIER, "unrolled classifier 1"
+FILE, FORMAT = CLASSIFIER, "unrolled classifier 2"
 REMEDY = "Restore it, or train again."
 
 
@@ -31,19 +31,21 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
     values: dict[str, Any] = {
         "classes": classifier.classes,
         "linear": {"unit": linear.unit, "penalty": linear.penalty},
+        "recurrent": {},
         "weights": classifier.weights,
         "alone": classifier.alone,
         "info": classifier.info,
     }
-    if classifier.recurrent is not None:
-        member = classifier.recurrent
-        state = member.model.state_dict()
-        tensors |= {f"recurrent.{name}": value.contiguous() for name, value in state.items()}
-        values["recurrent"] = {
-            "model": asdict(member.model.config),
-            "train": asdict(member.config),
-            "tokenizer": member.tokenizer.to_dict(),
-        }
+    for name, member in classifier.members.items():
+        if isinstance(member, RecurrentMember):
+            state = member.model.state_dict()
+            tensors |= {f"{name}.{key}": value.contiguous() for key, value in state.items()}
+            values["recurrent"][name] = {
+                "model": asdict(member.model.config),
+                "train": asdict(member.config),
+                "tokenizer": member.tokenizer.to_dict(),
+                "mirrored": member.mirrored,
+            }
     header = {"format": FORMAT, "values": json.dumps(values, ensure_ascii=False)}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, header))
 
@@ -74,20 +76,23 @@ def load_classifier(path: str | Path) -> Classifier:
 def _build(values: dict[str, Any], tensors: dict[str, Tensor]) -> Classifier:
     names = ("columns", "ratios", "weights", "bias")
     parts: dict[str, Any] = {name: tensors[f"linear.{name}"].numpy() for name in names}
-    linear = LinearModel(**values["linear"], **parts)
-    member = None
-    if "recurrent" in values:
-        settings = values["recurrent"]
-        model = RecurrentClassifier(classifier_config_from_dict(settings["model"]))
-        state = {
-            name.removeprefix("recurrent."): value
-            for name, value in tensors.items()
-            if name.startswith("recurrent.")
-        }
-        model.load_state_dict(state)
-        tokenizer = tokenizer_from_dict(settings["tokenizer"])
-        config = classifier_train_config_from_dict(settings["train"])
-        member = RecurrentMember(model.eval().requires_grad_(False), tokenizer, config)
+    members: dict[str, Member] = {"linear": LinearModel(**values["linear"], **parts)}
+    for name, settings in values["recurrent"].items():
+        members[name] = _recurrent(settings, f"{name}.", tensors)
     return Classifier(
-        values["classes"], linear, member, values["weights"], values["alone"], values["info"]
+        values["classes"], members, values["weights"], values["alone"], values["info"]
+    )
+
+
+def _recurrent(
+    settings: dict[str, Any], prefix: str, tensors: dict[str, Tensor]
+) -> RecurrentMember:
+    model = RecurrentClassifier(classifier_config_from_dict(settings["model"]))
+    found = (name for name in tensors if name.startswith(prefix))
+    model.load_state_dict({name.removeprefix(prefix): tensors[name] for name in found})
+    return RecurrentMember(
+        model.eval().requires_grad_(False),
+        tokenizer_from_dict(settings["tokenizer"]),
+        classifier_train_config_from_dict(settings["train"]),
+        settings["mirrored"],
     )

@@ -39,6 +39,11 @@ class LinearModel:
     weights: NDArray[np.float32]  # (rows, F), on r_f
     bias: NDArray[np.float64]  # (rows,)
 
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that were fitted."""
+        return self.weights.size + self.bias.size
+
     def log_probs(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Log-probabilities of the classes, `(N, K)`, read in pieces."""
         pieces = [texts[start : start + PIECE] for start in range(0, len(texts), PIECE)]

@@ -1,4 +1,4 @@
-"""Trains the language model that a classifier begins from, in the classifier's folder."""
+"""Trains language models that a classifier begins from, in the classifier's folder."""
 
 import hashlib
 import json
@@ -16,12 +16,13 @@ from .pretrained import Pretrained
 from .training import ClassifierRequest
 
 LANGUAGE_MODEL = "language-model"
-TEXTS, BEGUN_WITH = "pretraining.jsonl", "pretraining.sha256"
-"""The texts while a language model is trained of them, and what it was begun with."""
+BACKWARD_LANGUAGE_MODEL = "backward-language-model"
+TEXTS, BEGUN_WITH = ".jsonl", ".sha256"
+"""Beside a language model: the texts while it is trained of them, and what it was begun with."""
 
 
 def pretrain(
-    out: Path,
+    folder: Path,
     texts: Sequence[str],
     request: ClassifierRequest,
     budget: Budget,
@@ -36,7 +37,7 @@ def pretrain(
         Interrupted: `stop` said so.
     """
     assert request.kind is not None
-    folder, path, begun = out / LANGUAGE_MODEL, out / TEXTS, out / BEGUN_WITH
+    path, begun = folder.with_suffix(TEXTS), folder.with_suffix(BEGUN_WITH)
     data = DataConfig(tokenizer=request.tokenizer, vocab_size=request.vocab_size, test_fraction=0)
     # Residual or summed connections are nothing that a classifier can take over.
     wanted = training.TrainRequest(
@@ -51,10 +52,10 @@ def pretrain(
         if "results" not in load_config(folder):
             training.resume(folder, listener, stop)
     else:
-        out.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda temporary: temporary.write_text(lines, "utf-8"))
         write_atomically(begun, lambda temporary: temporary.write_text(signature, "utf-8"))
-        listener({"kind": "start", "text": f"Language model of {len(texts):,} texts."})
+        listener({"kind": "start", "text": f"{folder.name}: of {len(texts):,} texts."})
         wanted = replace(wanted, data=replace(data, texts=(str(path),)))
         training.train(folder, wanted, listener, stop)
     path.unlink(missing_ok=True)
@@ -63,4 +64,5 @@ def pretrain(
 
 def forget_pretraining(out: Path) -> None:
     """Removes what only an interrupted training needs."""
-    (out / BEGUN_WITH).unlink(missing_ok=True)
+    for name in (LANGUAGE_MODEL, BACKWARD_LANGUAGE_MODEL):
+        (out / name).with_suffix(BEGUN_WITH).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from ..text.files import find_files, read_documents
 from ..text.labelled import (
     LabelledTexts,
     label_of,
+    mirrored,
     normalized,
     plain,
     read_labelled,
@@ -33,15 +35,21 @@ from .evaluation import evaluate_classifier, figures
 from .explanation import explain
 from .files import FILE, load_classifier, save_classifier
 from .pretrained import Pretrained
-from .pretraining import forget_pretraining, pretrain
+from .pretraining import (
+    BACKWARD_LANGUAGE_MODEL,
+    LANGUAGE_MODEL,
+    forget_pretraining,
+    pretrain,
+)
 from .shown import shown
 from .training import (
-    DEFAULT_KIND,
+    BACKWARD_FOLDER,
     VOCAB_SIZE,
     ClassifierRequest,
     Labelled,
     Trained,
     check_settings,
+    recurrent_kind,
     train_classifier,
 )
 
@@ -85,6 +93,7 @@ class ClassifyRequest:
     post_padding_unmasked: bool = False
     budget: str | None = None
     language_model: Path | None = None
+    backward_language_model: Path | None = None
     unlabelled: tuple[str, ...] = ()
     pretrain_budget: str = "30m"
     tokenizer: TokenizerKind | None = None
@@ -113,7 +122,7 @@ def run(
     classes = sorted(set(parts["train"].labels))
     for name, part in parts.items():
         check_labels(classes, part, name)
-    wanted = _request(request, None)
+    wanted = _request(request)
     check_settings(wanted, len(classes))
     for note in [sizes, *notes]:
         listener({"kind": "start", "text": note})
@@ -123,7 +132,7 @@ def run(
         numbered["train"],
         numbered["valid"],
         classes,
-        _request(request, pretrained),
+        _request(request, *pretrained),
         listener,
         stop,
         out,
@@ -139,9 +148,17 @@ def run(
     text = json.dumps(results, indent=1, ensure_ascii=False)
     _write(out / RESULTS, text + "\n")
     _write(out / REPORT, html(shown(results)))
-    remove_train_state(out)
-    forget_pretraining(out)
+    _forget(out)
     return results
+
+
+def _forget(out: Path) -> None:
+    """Removes what only an interrupted training needs."""
+    remove_train_state(out / BACKWARD_FOLDER)
+    with suppress(OSError):  # not there, or not empty
+        (out / BACKWARD_FOLDER).rmdir()
+    forget_pretraining(out)
+    remove_train_state(out)
 
 
 def _write(path: Path, text: str) -> None:
@@ -187,6 +204,9 @@ def _check(request: ClassifyRequest) -> None:
     if request.language_model is not None and request.unlabelled:
         remedy = "Leave one of them out."
         raise ConfigError("unlabelled", "left out with --language-model", "both", remedy)
+    if request.backward_language_model is not None and request.language_model is None:
+        remedy = "Add --language-model."
+        raise ConfigError("backward_language_model", "one of two", "one alone", remedy)
     for name in ("tokenizer", "vocab_size"):
         if request.language_model is not None and (value := getattr(request, name)) is not None:
             remedy = f"Leave --{name.replace('_', '-')} out."
@@ -196,7 +216,7 @@ def _check(request: ClassifyRequest) -> None:
             if value := getattr(request, name):
                 remedy = f"Leave --{name.replace('_', '-')} out, or --preset."
                 raise ConfigError(name, "left out with --preset", value, remedy)
-    for name in ("hidden_sizes", "embedding_size", "bidirectional"):
+    for name in ("hidden_sizes", "embedding_size"):
         if request.unlabelled and (value := request.model_settings.get(name)) is not None:
             remedy = f"Leave --{name.replace('_', '-')} out."
             raise ConfigError(name, "that of the language model", value, remedy)
@@ -258,23 +278,29 @@ def _numbered(part: LabelledTexts, classes: list[str]) -> Labelled:
     return Labelled(part.texts, np.array([number[label] for label in part.labels], np.int64))
 
 
-def _request(request: ClassifyRequest, pretrained: Pretrained | None) -> ClassifierRequest:
+def _request(
+    request: ClassifyRequest,
+    pretrained: Pretrained | None = None,
+    backward: Pretrained | None = None,
+) -> ClassifierRequest:
     article = request.preset == "article"
     budget = Budget.parse(request.budget or ("10epochs" if article else "5epochs"))
     settings = dict(ARTICLE_TRAINING) if article else {}
     settings |= {"budget": budget, "seed": request.seed, **request.train_settings}
     if request.post_padding_unmasked:
         settings["post_padding_unmasked"] = True
-    own = pretrained.settings["kind"] if pretrained is not None else DEFAULT_KIND
-    kind = "lstm" if article else request.kind or own
     vocab_size = 10_000 if article else VOCAB_SIZE
+    model_settings = (ARTICLE_MODEL if article else {}) | request.model_settings
+    if request.unlabelled:  # two directions are two models then
+        model_settings.pop("bidirectional", None)
     return ClassifierRequest(
-        kind=None if kind == "linear" else kind,
+        kind="lstm" if article else recurrent_kind(request.kind, pretrained),
         tokenizer=request.tokenizer or "word",
         vocab_size=vocab_size if request.vocab_size is None else request.vocab_size,
-        model_settings=(ARTICLE_MODEL if article else {}) | request.model_settings,
+        model_settings=model_settings,
         train_settings=settings,
         pretrained=pretrained,
+        backward=backward,
     )
 
 
@@ -285,14 +311,24 @@ def _pretrained(
     parts: dict[str, LabelledTexts],
     listener: Listener,
     stop: Callable[[], bool],
-) -> Pretrained | None:
-    """The language model to begin from: a given one, or one of all texts but the test's."""
-    if request.language_model is not None:
-        return Pretrained.open(request.language_model)
+) -> list[Pretrained]:
+    """Language models to begin from, forward and backward: given ones, or of the texts.
+
+    Those of the texts are of all but the test's.
+    """
+    given = request.language_model, request.backward_language_model
+    if given[0] is not None:
+        return [Pretrained.open(path) for path in given if path is not None]
     if not request.unlabelled or wanted.kind is None:
-        return None
+        return []
     texts, budget = _pretraining_texts(request, parts), Budget.parse(request.pretrain_budget)
-    return pretrain(out, texts, wanted, budget, request.seed, listener, stop)
+    ways = {LANGUAGE_MODEL: texts}
+    if request.model_settings.get("bidirectional"):
+        ways[BACKWARD_LANGUAGE_MODEL] = [mirrored(text) for text in texts]
+    return [
+        pretrain(out / name, texts, wanted, budget, request.seed, listener, stop)
+        for name, texts in ways.items()
+    ]
 
 
 def _pretraining_texts(request: ClassifyRequest, parts: dict[str, LabelledTexts]) -> list[str]:
@@ -327,8 +363,8 @@ def _results(
         "num_texts_of": {name: len(part) for name, part in parts.items()},
         "weights": classifier.weights,
         "num_parameters": classifier.num_parameters(),
-        "seconds": {classifier.name_of(name): value for name, value in trained.seconds.items()},
-        "curve": trained.curve,
+        "seconds": trained.seconds,
+        "curves": trained.curves,
         "reason": reason(classifier),
         "notes": notes,
         **found,
@@ -360,16 +396,15 @@ def evaluate_files(
 
 def reason(classifier: Classifier) -> str:
     """Which model won, in words."""
-    if classifier.recurrent is None:
+    if len(classifier.members) == 1:
         return "Only the linear model was trained."
-    name = classifier.recurrent.model.config.kind
-    linear, recurrent = classifier.weights["linear"], classifier.weights["recurrent"]
-    if not linear:
-        return f"The {name} alone: beside it the linear model does not help on held-out texts."
-    if not recurrent:
-        return f"The linear model alone: beside it the {name} does not help on held-out texts."
-    share = recurrent / (linear + recurrent)
+    used = {name: weight for name, weight in classifier.weights.items() if weight}
+    if len(used) == 1:
+        (name,) = used
+        return f"The {name} model alone: beside it no other helps on held-out texts."
+    total = sum(used.values())
+    shares = [f"{weight / total:.0%} {name}" for name, weight in used.items()]
     return (
-        f"The mixture, {share:.0%} {name} and {1 - share:.0%} linear: together they are better on "
+        f"The mixture, {', '.join(shares[:-1])} and {shares[-1]}: together they are better on "
         "held-out texts than each by itself."
     )

@@ -7,7 +7,7 @@ from ..report.classification_result import Classification, ClassifierFigures
 FIGURES = ("accuracy", "accuracy_low", "accuracy_high")
 FIGURES += ("macro_f1", "log_loss", "calibration_error")
 SAME = ("title", "split", "num_texts", "reason", "notes", "confusion", "reliability")
-SAME += ("by_length", "curve", "mistakes", "explained")
+SAME += ("by_length", "curves", "mistakes", "explained")
 
 
 def shown(results: dict[str, Any]) -> Classification:
@@ -35,9 +35,7 @@ def _chosen(results: dict[str, Any]) -> str:
 
 
 def _weight(results: dict[str, Any], name: str) -> float | None:
-    if name == "mixture":
-        return None
-    return results["weights"]["linear" if name == "linear" else "recurrent"]
+    return results["weights"].get(name)  # the mixture has none
 
 
 def _figures(results: dict[str, Any], name: str, chosen: bool) -> ClassifierFigures:

@@ -1,10 +1,10 @@
-"""Labelled texts → classifier: the linear baseline, the recurrent model, their mixture."""
+"""Labelled texts → classifier: the linear baseline, recurrent models, their mixture."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from ..text.labelled import plain
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
 from ..threads import using_threads
-from .classifier import Classifier, RecurrentMember
+from .classifier import Classifier, Member, RecurrentMember
 from .documents import Documents
 from .fitting import Fitting, Listener, decide, read
 from .linear import fit_linear
@@ -26,6 +26,8 @@ from .mixture import fit_weights
 from .pretrained import Pretrained
 
 VOCAB_SIZE = 30_000
+BACKWARD_FOLDER = "backward"
+"""Folder of the checkpoints of the model that reads backward."""
 DEFAULT_KIND: RecurrentKind = "gru"
 
 
@@ -43,6 +45,8 @@ class ClassifierRequest:
     """Fields of ClassifierTrainConfig."""
     pretrained: Pretrained | None = None
     """A language model that the recurrent one begins from."""
+    backward: Pretrained | None = None
+    """One of mirrored texts: a second recurrent model, which reads backward, begins from it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class Trained:
     valid: dict[str, LogProbs]
     """Of each model, on the held-out texts, by models that have not seen them."""
     seconds: dict[str, float]
-    curve: list[dict[str, float]]
+    curves: dict[str, list[dict[str, float]]]
+    """Of the recurrent models, at each look at the held-out texts."""
 
 
 def train_classifier(
@@ -73,11 +78,11 @@ def train_classifier(
     stop: Callable[[], bool] = lambda: False,
     folder: Path | None = None,
 ) -> Trained:
-    """Trains the linear model, the recurrent one, and mixes them.
+    """Trains the linear model and the recurrent ones, and mixes them.
 
-    The linear model is fitted again to all texts once its penalty is chosen; the recurrent one has
-    seen the training texts only. With a folder, its training leaves checkpoints there, and goes on
-    from the one that it finds.
+    The linear model is fitted again to all texts once its penalty is chosen; the recurrent ones
+    have seen the training texts only. With a folder, their training leaves checkpoints there, and
+    goes on from those that it finds.
 
     Raises:
         ConfigError: a setting is out of its range.
@@ -91,25 +96,47 @@ def train_classifier(
     linear, found = fit_linear(texts, labels, len(classes), len(valid.texts))
     valid_log_probs, seconds = {"linear": found}, {"linear": time.monotonic() - began}
     listener({"kind": "start", "text": _heard("linear", found, valid.labels, seconds["linear"])})
-    recurrent, curve = None, []
-    if request.kind is not None:
+    members: dict[str, Member] = {"linear": linear}
+    curves = {}
+    for name, wanted, backward in _recurrent_models(request):
         began = time.monotonic()
-        recurrent, fitting, valid_log_probs["recurrent"] = _train_recurrent(
-            train, valid, len(classes), request, listener, stop, folder
+        place = folder / BACKWARD_FOLDER if folder is not None and backward else folder
+        member, fitting, valid_log_probs[name] = _train_recurrent(
+            train, valid, len(classes), wanted, backward, listener, stop, place
         )
-        curve = fitting.progress.curve
-        seconds["recurrent"] = fitting.earlier_seconds + time.monotonic() - began
-    members = list(valid_log_probs.values())
-    weights = fit_weights(members, valid.labels)
-    alone = [fit_weights([member], valid.labels)[0] for member in members]
+        members[name], curves[name] = member, fitting.progress.curve
+        seconds[name] = fitting.earlier_seconds + time.monotonic() - began
+    predicted = list(valid_log_probs.values())
+    weights = fit_weights(predicted, valid.labels)
+    alone = [fit_weights([log_probs], valid.labels)[0] for log_probs in predicted]
     classifier = Classifier(
         classes,
-        linear,
-        recurrent,
-        dict(zip(valid_log_probs, map(float, weights), strict=True)),
-        dict(zip(valid_log_probs, map(float, alone), strict=True)),
+        members,
+        dict(zip(members, map(float, weights), strict=True)),
+        dict(zip(members, map(float, alone), strict=True)),
     )
-    return Trained(classifier, valid_log_probs, seconds, curve)
+    return Trained(classifier, valid_log_probs, seconds, curves)
+
+
+def _recurrent_models(
+    request: ClassifierRequest,
+) -> Iterator[tuple[str, ClassifierRequest, bool]]:
+    """Name, request and whether it reads backward, of each recurrent model that is wanted."""
+    if request.kind is not None:
+        yield request.kind, request, False
+    if request.backward is not None:
+        kind = request.backward.settings["kind"]
+        yield f"{kind} backward", replace(request, kind=kind, pretrained=request.backward), True
+
+
+def recurrent_kind(
+    asked: RecurrentKind | Literal["linear"] | None, pretrained: Pretrained | None
+) -> RecurrentKind | None:
+    """The kind that was asked for, else that of the language model, else GRU; linear: none."""
+    if asked == "linear":
+        return None
+    own: RecurrentKind = pretrained.settings["kind"] if pretrained else DEFAULT_KIND
+    return asked or own
 
 
 def check_settings(request: ClassifierRequest, num_classes: int) -> None:
@@ -119,8 +146,8 @@ def check_settings(request: ClassifierRequest, num_classes: int) -> None:
         ConfigError: a setting is out of its range, or not that of the language model.
     """
     _train_config(request)
-    if request.kind is not None:
-        _model_config(1, num_classes, request)
+    for _, wanted, _ in _recurrent_models(request):
+        _model_config(1, num_classes, wanted)
 
 
 def _heard(name: str, found: LogProbs, labels: Labels, seconds: float) -> str:
@@ -135,6 +162,7 @@ def _train_recurrent(
     valid: Labelled,
     num_classes: int,
     request: ClassifierRequest,
+    backward: bool,
     listener: Listener,
     stop: Callable[[], bool],
     folder: Path | None,
@@ -146,7 +174,7 @@ def _train_recurrent(
         model = RecurrentClassifier(_model_config(tokenizer.vocab_size, num_classes, request))
         if request.pretrained is not None:
             request.pretrained.load_into(model)
-        member = RecurrentMember(model, tokenizer, config)
+        member = RecurrentMember(model, tokenizer, config, backward)
         documents, held_out = member.documents(train.texts), member.documents(valid.texts)
         listener({"kind": "start", "text": _announce(member, documents)})
         with using_threads(config.threads):
@@ -195,9 +223,9 @@ def _model_config(
 
 def _announce(member: RecurrentMember, documents: Documents) -> str:
     config, model = member.config, member.model
-    number = sum(parameter.numel() for parameter in model.parameters())
     return (
-        f"{model.config.kind}: {number:,} parameters, {config.precision}, "
+        f"{model.config.kind}{', backward' * member.mirrored}: {member.num_parameters:,} "
+        f"parameters, {config.precision}, "
         f"{config.threads} threads, "
         f"{len(documents):,} texts of {documents.lengths.mean():,.0f} tokens on average, "
         f"for {config.budget}."

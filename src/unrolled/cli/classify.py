@@ -70,7 +70,7 @@ class ClassifierOptions:
     ] = None
     """Width of each recurrent layer, from the words up."""
     bidirectional: bool | None = None
-    """Whether other layers read each text from its end too."""
+    """Whether other layers read each text from its end too; with --unlabelled: another model."""
     pooling: Pooling | None = None
     """What is made of a text's states: the last, the greatest, the mean, or all three."""
     dropout: float | None = None
@@ -121,6 +121,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     post_padding_unmasked: Annotated[bool, Parameter(negative=())] = False,
     budget: str | None = None,
     language_model: Path | None = None,
+    backward_language_model: Path | None = None,
     unlabelled: Files = (),
     pretrain_budget: str = "30m",
     tokenizer: TokenizerKind | None = None,
@@ -149,6 +150,9 @@ def train(  # noqa: PLR0913  a parameter is a flag
         Of the recurrent model: passes (5epochs) or wall-clock time (10m). Default: 5epochs.
     language_model
         Run folder of a language model that the recurrent model begins from.
+    backward_language_model
+        One of mirrored texts (reverse each, letter by letter): a second recurrent model begins
+        from it and reads backward.
     unlabelled
         More text of the same sort: a language model of it and of the training texts comes first.
     pretrain_budget
@@ -173,6 +177,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
         post_padding_unmasked=post_padding_unmasked,
         budget=budget,
         language_model=language_model,
+        backward_language_model=backward_language_model,
         unlabelled=unlabelled,
         pretrain_budget=pretrain_budget,
         tokenizer=tokenizer,

@@ -1,10 +1,10 @@
 """One vector for a text of any length: the last, the greatest and the mean of its states."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ..config import Pooling
 
@@ -51,8 +51,9 @@ class Pool:
     def vector(self) -> Tensor:
         """The vector of each row, `(B, H)`, or `(B, 3H)` for all: last, greatest, mean."""
         mean = None if self.total is None else self.total / self.lengths[:, None]
-        found = {"last": self.last, "max": self.greatest, "mean": mean}
-        return torch.cat([found[part] for part in PARTS[self.kind]], 1)
+        known = {"last": self.last, "max": self.greatest, "mean": mean}
+        found = [known[part] for part in PARTS[self.kind]]
+        return torch.cat([part for part in found if part is not None], 1)
 
 
 class _GreatestAndSum(torch.autograd.Function):
@@ -69,7 +70,10 @@ class _GreatestAndSum(torch.autograd.Function):
         return greatest, torch.einsum("pb,pbh->bh", inside.to(y.dtype), y)
 
     @staticmethod
-    def backward(ctx: Any, grad_greatest: Tensor, grad_sum: Tensor) -> tuple[Tensor, None]:
+    @once_differentiable
+    def backward(  # pyrefly: ignore[bad-override]  the decorator hides the signature
+        ctx: Any, grad_greatest: Tensor, grad_sum: Tensor
+    ) -> tuple[Tensor, None]:
         inside, places = ctx.saved_tensors
         grad = inside[:, :, None] * grad_sum
         return grad.scatter_add_(0, places[None], grad_greatest[None]), None

@@ -36,7 +36,7 @@ def html(result: Classification) -> str:
         models_table(result["models"]),
         confusion(result["classes"], result.get("confusion") or []),
         reliability(result.get("reliability") or []),
-        curves(result["models"], result.get("curve") or []),
+        curves(result["models"], result.get("curves") or {}),
         lengths(result["models"], result.get("by_length") or []),
         class_words(result.get("class_words") or {}),
         mistakes(result.get("mistakes") or []),

@@ -1,6 +1,7 @@
 """The charts of a classifier: promised and kept, over time, by length."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from math import sqrt
 from typing import Literal
 
@@ -13,13 +14,11 @@ RELIABILITY = """Of the texts that the classifier is 90 % sure of, nine in ten s
 point below the dashed line promised too much, one above it too little, and the larger it is, the
 more texts say so."""
 
-CURVES = """The recurrent model on the training texts (faint) and on those held out (full): it
-learns nothing more of use where the full loss no longer falls."""
+CURVES = """On the training texts (faint) and on those held out (full): nothing more of use is
+learned where the full loss no longer falls."""
 
 LENGTHS = """Each point is a group of texts of about the same length: a line that falls to the right
 belongs to a model that loses the thread of long texts."""
-
-NOT_RECURRENT = ("linear", "mixture")
 
 
 def reliability(bins: Sequence[Bin]) -> str:
@@ -37,27 +36,31 @@ def reliability(bins: Sequence[Bin]) -> str:
     return section("Can its probabilities be trusted?", RELIABILITY, body)
 
 
-def curves(models: Sequence[ClassifierFigures], looks: Sequence[Look]) -> str:
-    """Loss and accuracy of the recurrent model while it trains."""
-    names = [model["name"] for model in models]
-    rank = next((rank for rank, name in enumerate(names) if name not in NOT_RECURRENT), 0)
-    valid = line(names[rank], rank, "line", ((p["epoch"], p["valid_loss"]) for p in looks))
-    train = line("training", rank, "faint", ((p["epoch"], p["train_loss"]) for p in looks))
-    right = ((p["epoch"], _hundred(p["valid_accuracy"])) for p in looks)
-    accuracy = line(names[rank], rank, "line", right)
+def curves(models: Sequence[ClassifierFigures], looks: Mapping[str, Sequence[Look]]) -> str:
+    """Loss and accuracy of the recurrent models while they train."""
+    rank = {model["name"]: rank for rank, model in enumerate(models)}
+    losses, accuracies, notes = [], [], ""
+    for name, seen in looks.items():
+        train = ((look["epoch"], look["train_loss"]) for look in seen)
+        valid = ((look["epoch"], look["valid_loss"]) for look in seen)
+        right = ((look["epoch"], _hundred(look["valid_accuracy"])) for look in seen)
+        losses.append(line(f"{name}, training", rank[name], "faint", train))
+        losses.append(line(name, rank[name], "line", valid))
+        accuracies.append(line(name, rank[name], "line", right))
+        notes += _lowest(name, seen)
     passes = "passes over the training texts"
-    charts = _drawn("Loss, nats", passes, "linear", [train, valid])
-    charts += _drawn("Accuracy on held-out texts, %", passes, "linear", [accuracy])
-    return section("Learning curve", CURVES, side_by_side(charts) + _lowest(looks))
+    charts = _drawn("Loss, nats", passes, "linear", losses)
+    charts += _drawn("Accuracy on held-out texts, %", passes, "linear", accuracies)
+    return section("Learning curve", CURVES, side_by_side(charts) + notes)
 
 
-def _lowest(looks: Sequence[Look]) -> str:
+def _lowest(name: str, looks: Sequence[Look]) -> str:
     losses = [(loss, look) for look in looks if (loss := look["valid_loss"]) is not None]
     if len(losses) < 2:
         return ""
     loss, look = min(losses, key=lambda pair: pair[0])
     return (
-        f"<p class=note>Lowest loss on held-out texts: {number(loss)} nats after "
+        f"<p class=note>{escape(name)}: lowest loss on held-out texts {number(loss)} nats, after "
         f"{look['epoch']:.1f} passes, {duration(look['seconds'])}.</p>"
     )
 

@@ -98,7 +98,8 @@ class Classification(TypedDict):
     """Texts by true class (rows) and predicted class (columns), of the chosen model."""
     reliability: NotRequired[list[Bin]]
     by_length: NotRequired[list[LengthGroup]]
-    curve: NotRequired[list[Look]]
+    curves: NotRequired[dict[str, list[Look]]]
+    """Of the recurrent models, by name."""
     mistakes: NotRequired[list[Mistake]]
     explained: NotRequired[list[Explained]]
     class_words: NotRequired[dict[str, list[Part]]]

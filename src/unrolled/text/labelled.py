@@ -223,6 +223,11 @@ def plain(text: str) -> str:
     return LINE_BREAKS.sub("\n", text)
 
 
+def mirrored(text: str) -> str:
+    """The text from its end to its beginning, letter by letter: so it is read backward."""
+    return text[::-1]
+
+
 def normalized(text: str) -> str:
     """A text by which equal ones are found: white space does not count."""
     return " ".join(plain(text).split())
