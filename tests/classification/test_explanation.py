@@ -4,10 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from unrolled.classification import explanation as module
+from unrolled.classification.classifier import Classifier, RecurrentMember
 from unrolled.classification.explanation import explain
+from unrolled.config import ClassifierConfig, ClassifierTrainConfig
 from unrolled.errors import ConfigError
+from unrolled.models.classifier import RecurrentClassifier
+from unrolled.text.tokenizers import ByteTokenizer
 
 
 @pytest.mark.parametrize("method", ["occlusion", "gradient"])
@@ -86,3 +91,47 @@ def test_a_linear_classifier_has_no_gradient(trained):
     assert len(explain(linear, "a cold film").parts) == 3
     with pytest.raises(ConfigError, match="method must be occlusion for a linear model"):
         explain(linear, "a cold film", "gradient")
+
+
+class WordCounter:
+    """As many nats for class a, b or c as the text has of the word."""
+
+    num_parameters = 0
+
+    def log_probs(self, texts):
+        counts = np.array([[text.split().count(word) for word in "abc"] for text in texts])
+        return counts - np.logaddexp.reduce(counts.astype(float), axis=1, keepdims=True)
+
+
+def test_occlusion_of_three_classes_weighs_one_against_the_others():
+    one = {"linear": 1.0}
+    found = explain(Classifier(list("abc"), {"linear": WordCounter()}, one, one), "a a b c")
+    assert (found.parts, found.predicted) == (["a ", "a ", "b ", "c"], "a")
+    without_b = np.logaddexp(1, 1) - np.logaddexp(0, 1)
+    assert found.weights.tolist() == pytest.approx([1, 1, -without_b, -without_b])
+
+
+def test_gradient_of_three_classes_and_single_bytes(trained):
+    """The parts' weights are those of their bytes, together the slope along all vectors."""
+    torch.manual_seed(0)
+    config = ClassifierConfig(257, 3, embedding_size=6, hidden_sizes=(5,))
+    model = RecurrentClassifier(config).eval().requires_grad_(False)
+    member = RecurrentMember(model, ByteTokenizer(), ClassifierTrainConfig(precision="float32"))
+    members = {"linear": trained[0].classifier.linear, "gru": member}
+    weights = {"linear": 0.0, "gru": 1.0}
+    classifier = Classifier(list("abc"), members, weights, weights)
+    text = "很 ok"
+    found = explain(classifier, text, "gradient")
+    assert "".join(found.parts) == text and "很" in found.parts
+    predicted = "abc".index(found.predicted)
+    tokens, lengths = member.documents([text]).batch(np.array([0]))
+    ends = torch.zeros(1, tokens.shape[1], 1)
+    ends[:, 1:-1] = 1  # the boundaries are no part of the text
+    odds = []
+    for step in (-1e-2, 1e-2):
+        shift = step * ends * model.embedding.embed(tokens)
+        log_probs = model(tokens, lengths, shift)[0].detach().double()
+        others = torch.cat([log_probs[:predicted], log_probs[predicted + 1 :]])
+        odds.append(float(log_probs[predicted] - others.logsumexp(0)))
+    slope = (odds[1] - odds[0]) / 2e-2
+    assert found.weights.sum() == pytest.approx(slope, rel=0.02)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -57,7 +56,7 @@ def figures(
         "models": {name: summary(log_probs, labels) for name, log_probs in each.items()},
         "chosen": summary(chosen, labels),
         "confusion": table.tolist(),
-        "reliability": [asdict(row) for row in reliability(chosen, labels)],
+        "reliability": reliability(chosen, labels),
         "by_length": by_length(each, texts, labels),
         "mistakes": mistakes(classifier, chosen, texts, labels),
     }

@@ -1,9 +1,9 @@
 """Figures of a classifier: how often it is right, and whether its probabilities can be trusted."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
+
+from ..report.classification_result import Bin
 
 Labels = NDArray[np.int64]
 LogProbs = NDArray[np.float64]
@@ -47,29 +47,23 @@ def macro_f1(table: NDArray[np.int64]) -> float:
     return float((2 * right[seen] / both[seen]).mean())
 
 
-@dataclass(frozen=True)
-class Bin:
-    """Texts of about the same confidence: what was promised, and what was kept."""
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    """Mean probability of the predicted class."""
-    accuracy: float
-
-
 def reliability(log_probs: LogProbs, labels: Labels) -> list[Bin]:
     """Texts by the probability of their predicted class, in 15 equal bins; empty ones left out."""
     confidence, right = np.exp(log_probs.max(1)), log_probs.argmax(1) == labels
     edges = np.linspace(0, 1, NUM_BINS + 1)
     place = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, NUM_BINS - 1)
-    rows = []
+    rows: list[Bin] = []
     for number in np.unique(place):
         inside = place == number
-        low, high = edges[number : number + 2]
-        means = float(confidence[inside].mean()), float(right[inside].mean())
-        rows.append(Bin(float(low), float(high), int(inside.sum()), *means))
+        rows.append(
+            {
+                "low": float(edges[number]),
+                "high": float(edges[number + 1]),
+                "confidence": float(confidence[inside].mean()),
+                "accuracy": float(right[inside].mean()),
+                "count": int(inside.sum()),
+            }
+        )
     return rows
 
 
@@ -78,5 +72,5 @@ def calibration_error(bins: list[Bin]) -> float:
 
     Source: Naeini et al. 2015; Guo et al. 2017.
     """
-    total = sum(row.count for row in bins)
-    return sum(row.count * abs(row.confidence - row.accuracy) for row in bins) / total
+    total = sum(row["count"] for row in bins)
+    return sum(row["count"] * abs(row["confidence"] - row["accuracy"]) for row in bins) / total

@@ -25,7 +25,10 @@ class ClassifierFigures(TypedDict):
 
 
 class Bin(TypedDict):
-    """Texts of about the same confidence, from `low` to `high`: promised and kept, both of 1."""
+    """Texts of about the same confidence, from `low` to `high`: promised and kept, both of 1.
+
+    Confidence is the mean probability of the predicted class.
+    """
 
     low: float
     high: float
