@@ -31,7 +31,13 @@ MODELS = {
         "--kind gru --budget 3epochs --word-dropout 0.3 --dropout 0.5 --adversarial-norm 5"
     ),
     "pretrained": "--budget 7epochs --adversarial-norm 5 --unfreeze-fraction 0.05",
+    "both": "--budget 4epochs --adversarial-norm 5 --unfreeze-fraction 0.05",
 }
+STARTS = {
+    "pretrained": ("language-model",),
+    "both": ("language-model", "backward-language-model"),
+}
+"""Language models that a classifier begins from."""
 LANGUAGE_MODELS = {"language-model": "texts", "backward-language-model": "mirrored"}
 """Folder of a run, and what it is trained on."""
 
@@ -83,8 +89,8 @@ def train_language_model(work: Path, name: str) -> None:
 def measure(work: Path, name: str) -> dict[str, object]:
     """Trains one classifier without the test file, then reads that."""
     options = MODELS[name].split()
-    if name == "pretrained":
-        options = [*options, "--language-model", str(work / "language-model")]
+    for start in STARTS.get(name, ()):
+        options += [f"--{start}", str(work / start)]
     out, began = str(work / name), time.monotonic()
     unrolled("classify", "train", str(work / "train.parquet"), *SPLIT, *options, "--out", out)
     seconds = time.monotonic() - began

@@ -5,7 +5,8 @@ import sys
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD, see mallopt(3)."""
-UNLIMITED = 2**31 - 1
+UNLIMITED, OLD_LIMIT = 2**31 - 1, 2**25
+"""Of a threshold; older versions of the library take no more than 32 MB for MMAP_THRESHOLD."""
 
 
 def keep_freed_memory() -> None:
@@ -15,7 +16,7 @@ def keep_freed_memory() -> None:
     of that size then begins with thousands of page faults, in every step of a training. For
     processes that are ours alone: the memory of somebody else's is not ours to keep.
     """
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(library, "mallopt"):  # musl has none
-        library.mallopt(MMAP_THRESHOLD, UNLIMITED)
-        library.mallopt(TRIM_THRESHOLD, UNLIMITED)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    # Musl has none. One threshold set alone would keep the library from adapting the other.
+    if mallopt and any(mallopt(MMAP_THRESHOLD, limit) for limit in (UNLIMITED, OLD_LIMIT)):
+        mallopt(TRIM_THRESHOLD, UNLIMITED)

@@ -46,6 +46,9 @@ def test_what_is_no_classifier(trained, tmp_path):
     (tmp_path / FILE).write_bytes(b"junk" * 10)
     with pytest.raises(CheckpointError, match="is damaged"):
         load_classifier(tmp_path)
+    save_file({"a": np.zeros(2)}, tmp_path / FILE, {"format": "unrolled classifier 1"})
+    with pytest.raises(CheckpointError, match="was written by another version of unrolled. Use"):
+        load_classifier(tmp_path)
     save_file({"a": np.zeros(2)}, tmp_path / FILE)
     with pytest.raises(CheckpointError, match="is not a classifier"):
         load_classifier(tmp_path)

@@ -14,9 +14,11 @@ from unrolled.classification import pretrained as pretrained_module
 from unrolled.classification import training
 from unrolled.classification.documents import Documents
 from unrolled.classification.evaluation import evaluate_classifier
+from unrolled.classification.files import load_classifier, save_classifier
 from unrolled.classification.fitting import Fitting, decide, worst_shift
 from unrolled.classification.metrics import accuracy, log_loss
 from unrolled.classification.pretrained import Pretrained
+from unrolled.classification.run import reason
 from unrolled.classification.training import ClassifierRequest, Labelled, train_classifier
 from unrolled.config import Budget, ClassifierConfig, ClassifierTrainConfig, DataConfig
 from unrolled.errors import CheckpointError, ConfigError
@@ -315,6 +317,23 @@ def test_a_second_model_reads_backward(language_model, backward_language_model, 
         member.log_probs([text]), replace(member, mirrored=False).log_probs([text[::-1]])
     )
     assert whole.classifier.recurrent is whole.classifier.members["lstm"]
+    short = replace(member, config=replace(member.config, max_tokens=4))
+    ids, kept = (
+        documents.ids.tolist() for documents in (member.documents([text]), short.documents([text]))
+    )
+    assert kept == ids[:4]  # the end of the text: that is where it begins to read
+
+    said = reason(replace(whole.classifier, weights={"linear": 0, "lstm": 0.5, "lstm backward": 1}))
+    assert said.startswith("The mixture, 33% lstm and 67% lstm backward: together")
+
+    save_classifier(whole.classifier, tmp_path / "classifier.safetensors")
+    loaded = load_classifier(tmp_path / "classifier.safetensors")
+    np.testing.assert_array_equal(
+        loaded.log_probs(parts[1].texts), whole.classifier.log_probs(parts[1].texts)
+    )
+    for wrong in (replace(request, kind=None), replace(request, pretrained=None)):
+        with pytest.raises(ConfigError, match="backward_language_model must be one of two"):
+            train_classifier(*parts, classes, wrong)
 
     steps = iter(range(100))  # 14 of the first model, then of the second
     with pytest.raises(Interrupted):

@@ -10,6 +10,7 @@ import pytest
 
 from unrolled import training
 from unrolled.classification.files import load_classifier
+from unrolled.classification.pretrained import Pretrained
 from unrolled.cli import main
 from unrolled.fit import Interrupted
 
@@ -167,13 +168,20 @@ def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
     monkeypatch.setattr(training, "train", interrupted)
     arguments = ["classify", "train", str(tmp_path / "train.csv"), *COLUMNS, "--unlabelled"]
     arguments += [str(tmp_path / "more.txt"), "--test", str(tmp_path / "test.csv")]
-    arguments += ["--out", str(tmp_path / "out")]
+    arguments += ["--bidirectional", "--out", str(tmp_path / "out")]
     assert main(arguments) == 130
     assert "film7 is cold" in seen[0] and "end" not in seen[0] and "never" not in seen[0]
     monkeypatch.setattr(training, "resume", going_on)
     assert main([*arguments, "--seed", "1"]) == 1 and not resumed
     assert "was begun with other texts or settings. Repeat" in capsys.readouterr().err
     assert main(arguments) == 130 and resumed == ["language-model"]
+    monkeypatch.setattr(training, "resume", lambda *_: None)
+    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(Pretrained, "open", lambda path: None)
+    assert main(arguments) == 130
+    assert "mrif" not in seen[0] and ".mraw si 7mlif ehT" in seen[1] and "dne" not in seen[1]
+    monkeypatch.setattr(training, "resume", going_on)
+    assert main(arguments) == 130 and resumed[1:] == ["language-model"]
 
 
 def test_the_program_of_the_article(tmp_path):
@@ -189,7 +197,6 @@ def test_the_program_of_the_article(tmp_path):
 
 
 CASES = [
-    (["{reviews}", "--backward-language-model", "x"], "backward_language_model must be one of two"),
     (["nowhere.csv"], "nowhere.csv does not exist."),
     ([], "DATA must be given"),
     (["{reviews}", "--kind", "linear", "--language-model", "x"], "kind must be recurrent for a"),

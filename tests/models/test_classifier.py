@@ -7,7 +7,7 @@ from unrolled.config import ClassifierConfig
 from unrolled.errors import ConfigError
 from unrolled.models import classifier
 from unrolled.models.classifier import RecurrentClassifier, reverse
-from unrolled.nn.pooling import Pool
+from unrolled.nn.pooling import PARTS, Pool
 
 KINDS = ("rnn", "gru", "lstm", "mingru")
 
@@ -129,6 +129,48 @@ def test_pooling_by_hand():
         pool.add(y[:2])
         pool.add(y[2:])
         torch.testing.assert_close(pool.vector(), vector)
+
+
+@pytest.mark.parametrize("kind", ["last", "max", "mean", "all"])
+def test_pooling_has_the_gradient_of_its_equations(kind):
+    torch.manual_seed(0)
+    y = torch.randn(7, 3, 5, dtype=torch.float32, requires_grad=True)
+    lengths = torch.tensor([7, 4, 2])
+    pool = Pool(kind, lengths)
+    for piece in y.split(3):
+        pool.add(piece)
+    rows = [y[:length, row] for row, length in enumerate(lengths)]
+    parts = {
+        "last": torch.stack([row[-1] for row in rows]),
+        "max": torch.stack([row.amax(0) for row in rows]),
+        "mean": torch.stack([row.mean(0) for row in rows]),
+    }
+    expected = torch.cat([parts[part] for part in PARTS[kind]], 1)
+    mixture = torch.randn(expected.shape)
+    torch.testing.assert_close(pool.vector(), expected)
+    found = torch.autograd.grad(pool.vector(), y, mixture)[0]
+    torch.testing.assert_close(found, torch.autograd.grad(expected, y, mixture)[0])
+
+
+def test_padding_of_any_value_is_not_pooled():
+    y = torch.full((3, 2, 4), torch.inf)
+    y[:, 0], y[0, 1] = 1, 2
+    pool = Pool("all", torch.tensor([3, 1]))
+    pool.add(y)
+    assert pool.vector().tolist() == [[1.0] * 12, [2.0] * 12]
+
+
+@pytest.mark.parametrize("pooling", ["last", "max", "mean", "all"])
+def test_bfloat16_pools_in_float32(pooling):
+    model = make(pooling=pooling).eval()
+    tokens, lengths = torch.randint(1, 11, (4, 9)), torch.tensor([9, 7, 3, 1])
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            log_probs = model(tokens, lengths)
+        assert log_probs.dtype == torch.float32
+        gradients.append(torch.autograd.grad(log_probs[:, 0].sum(), model.embedding.weight)[0])
+    assert (gradients[0] - gradients[1]).norm() < 0.05 * gradients[0].norm()
 
 
 def test_word_dropout_leaves_out_words_while_training_only():

@@ -322,8 +322,10 @@ def test_shapes_that_do_not_fit_are_refused():
         lstm(x[0], h, c, weight_ih, weight_hh, bias, torch.tensor([1, 1]))
     with pytest.raises(ShapeError, match=r"h must have shape \(2, 4\), as a has, got \(2, 5\)"):
         scan(x, x, h)
-    with pytest.raises(ShapeError, match=r"sums must have shape \(T, 2, 10\) with T >= 1, got"):
+    with pytest.raises(ShapeError, match=r"sums must have shape \(T, 2, 10\) with T, B and H"):
         min_gru(x, h)
+    with pytest.raises(ShapeError, match=r"sums must have shape \(T, 0, 10\)"):
+        min_gru(torch.zeros(3, 0, 10), torch.zeros(0, 5))
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])

@@ -39,10 +39,11 @@ class RecurrentMember:
 
     def documents(self, texts: Sequence[str]) -> Documents:
         """Encodes texts as the model was trained on them."""
-        config = self.config
-        padded = config.post_padding_unmasked
-        texts = [mirrored(text) for text in texts] if self.mirrored else texts
-        return Documents.encode(texts, self.tokenizer, config.max_tokens, padded)
+        limit, padded = self.config.max_tokens, self.config.post_padding_unmasked
+        if not self.mirrored:
+            return Documents.encode(texts, self.tokenizer, limit, padded)
+        texts = [mirrored(text) for text in texts]
+        return Documents.encode(texts, self.tokenizer, limit, padded, keeps_end=False)
 
     def log_probs(self, texts: Sequence[str]) -> LogProbs:
         """Log-probabilities of the classes, `(N, K)`."""
@@ -79,9 +80,11 @@ class Classifier:
 
     @property
     def recurrent(self) -> RecurrentMember | None:
-        """The recurrent model; of two the one that reads texts from their beginning."""
-        found = (member for member in self.members.values() if isinstance(member, RecurrentMember))
-        return next(found, None)
+        """The recurrent model that reads texts from their beginning."""
+        for member in self.members.values():
+            if isinstance(member, RecurrentMember) and not member.mirrored:
+                return member
+        return None
 
     def each_member(self, texts: Sequence[str]) -> Iterator[tuple[str, LogProbs]]:
         """Yields name and log-probabilities `(N, K)` of each model by itself, not calibrated."""

@@ -32,11 +32,15 @@ class Documents:
         tokenizer: Tokenizer,
         max_tokens: int | None = None,
         padded: bool = False,
+        keeps_end: bool = True,
     ) -> "Documents":
-        """Encodes texts; of a longer one only the last `max_tokens` tokens are kept."""
+        """Encodes texts; of a longer one only the last, or first, `max_tokens` tokens are kept."""
         boundary = np.array([BOUNDARY_ID], np.int32)
         rows = (np.concatenate([boundary, ids, boundary]) for ids in tokenizer.encode_many(texts))
-        kept = [ids if max_tokens is None else ids[-max_tokens:] for ids in rows]
+        if max_tokens is None:
+            kept = list(rows)
+        else:
+            kept = [ids[-max_tokens:] if keeps_end else ids[:max_tokens] for ids in rows]
         starts = np.cumsum([0, *map(len, kept)])
         return cls(np.concatenate([*kept, boundary[:0]]), starts, max_tokens if padded else None)
 

@@ -19,8 +19,8 @@ from ..text.tokenizers import tokenizer_from_dict
 from .classifier import Classifier, Member, RecurrentMember
 from .linear import LinearModel
 
-FILE, FORMAT = CLASSIFIER, "unrolled classifier 2"
-REMEDY = "Restore it, or train again."
+FILE, KIND, FORMAT = CLASSIFIER, "unrolled classifier", "unrolled classifier 2"
+REMEDY, AGAIN = "Restore it, or train again.", "Use that version, or train again."
 
 
 def save_classifier(classifier: Classifier, path: Path) -> None:
@@ -65,7 +65,10 @@ def load_classifier(path: str | Path) -> Classifier:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if header.get("format") != FORMAT:
+        found = header.get("format", "")
+        if found.startswith(KIND) and found != FORMAT:
+            raise CheckpointError(path, "was written by another version of unrolled", AGAIN)
+        if found != FORMAT:
             raise CheckpointError(path, "is not a classifier", "Name one, or train one.")
         return _build(json.loads(header["values"]), tensors)
     except (SafetensorError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:

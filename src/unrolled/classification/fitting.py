@@ -114,6 +114,7 @@ class Fitting:
                     break
             else:
                 self.progress.epoch, self.progress.position = self.progress.epoch + 1, 0
+        self.save()
         return self.finish()
 
     def finish(self) -> None:

@@ -55,7 +55,7 @@ def pretrain(
         folder.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda temporary: temporary.write_text(lines, "utf-8"))
         write_atomically(begun, lambda temporary: temporary.write_text(signature, "utf-8"))
-        listener({"kind": "start", "text": f"{folder.name}: of {len(texts):,} texts."})
+        listener({"kind": "start", "text": f"Of {len(texts):,} texts."})
         wanted = replace(wanted, data=replace(data, texts=(str(path),)))
         training.train(folder, wanted, listener, stop)
     path.unlink(missing_ok=True)
@@ -65,4 +65,5 @@ def pretrain(
 def forget_pretraining(out: Path) -> None:
     """Removes what only an interrupted training needs."""
     for name in (LANGUAGE_MODEL, BACKWARD_LANGUAGE_MODEL):
-        (out / name).with_suffix(BEGUN_WITH).unlink(missing_ok=True)
+        for suffix in (TEXTS, BEGUN_WITH):
+            (out / name).with_suffix(suffix).unlink(missing_ok=True)

@@ -154,11 +154,11 @@ def run(
 
 def _forget(out: Path) -> None:
     """Removes what only an interrupted training needs."""
+    remove_train_state(out)
     remove_train_state(out / BACKWARD_FOLDER)
     with suppress(OSError):  # not there, or not empty
         (out / BACKWARD_FOLDER).rmdir()
     forget_pretraining(out)
-    remove_train_state(out)
 
 
 def _write(path: Path, text: str) -> None:
@@ -204,9 +204,6 @@ def _check(request: ClassifyRequest) -> None:
     if request.language_model is not None and request.unlabelled:
         remedy = "Leave one of them out."
         raise ConfigError("unlabelled", "left out with --language-model", "both", remedy)
-    if request.backward_language_model is not None and request.language_model is None:
-        remedy = "Add --language-model."
-        raise ConfigError("backward_language_model", "one of two", "one alone", remedy)
     for name in ("tokenizer", "vocab_size"):
         if request.language_model is not None and (value := getattr(request, name)) is not None:
             remedy = f"Leave --{name.replace('_', '-')} out."
@@ -311,14 +308,14 @@ def _pretrained(
     parts: dict[str, LabelledTexts],
     listener: Listener,
     stop: Callable[[], bool],
-) -> list[Pretrained]:
+) -> list[Pretrained | None]:
     """Language models to begin from, forward and backward: given ones, or of the texts.
 
     Those of the texts are of all but the test's.
     """
     given = request.language_model, request.backward_language_model
-    if given[0] is not None:
-        return [Pretrained.open(path) for path in given if path is not None]
+    if any(given):
+        return [None if path is None else Pretrained.open(path) for path in given]
     if not request.unlabelled or wanted.kind is None:
         return []
     texts, budget = _pretraining_texts(request, parts), Budget.parse(request.pretrain_budget)
@@ -326,7 +323,15 @@ def _pretrained(
     if request.model_settings.get("bidirectional"):
         ways[BACKWARD_LANGUAGE_MODEL] = [mirrored(text) for text in texts]
     return [
-        pretrain(out / name, texts, wanted, budget, request.seed, listener, stop)
+        pretrain(
+            out / name,
+            texts,
+            wanted,
+            budget,
+            request.seed,
+            lambda record, name=name: listener(record | {"run": name}),
+            stop,
+        )
         for name, texts in ways.items()
     ]
 

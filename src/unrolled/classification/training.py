@@ -145,6 +145,9 @@ def check_settings(request: ClassifierRequest, num_classes: int) -> None:
     Raises:
         ConfigError: a setting is out of its range, or not that of the language model.
     """
+    if request.backward is not None and (request.kind is None or request.pretrained is None):
+        remedy = "Add one that reads forward, or leave it out."
+        raise ConfigError("backward_language_model", "one of two", "one alone", remedy)
     _train_config(request)
     for _, wanted, _ in _recurrent_models(request):
         _model_config(1, num_classes, wanted)

@@ -70,7 +70,8 @@ class ClassifierOptions:
     ] = None
     """Width of each recurrent layer, from the words up."""
     bidirectional: bool | None = None
-    """Whether other layers read each text from its end too; with --unlabelled: another model."""
+    """Whether other layers read each text from its end too; with --unlabelled:
+    a second language model and classifier, which read backward."""
     pooling: Pooling | None = None
     """What is made of a text's states: the last, the greatest, the mean, or all three."""
     dropout: float | None = None
@@ -147,7 +148,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     post_padding_unmasked
         Read zeros after the end of each text as if they were text, as that article's program does.
     budget
-        Of the recurrent model: passes (5epochs) or wall-clock time (10m). Default: 5epochs.
+        Of each recurrent model: passes (5epochs) or wall-clock time (10m). Default: 5epochs.
     language_model
         Run folder of a language model that the recurrent model begins from.
     backward_language_model
@@ -156,7 +157,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     unlabelled
         More text of the same sort: a language model of it and of the training texts comes first.
     pretrain_budget
-        How long that is trained.
+        How long each language model is trained.
     tokenizer
         What the recurrent model reads. Default: word, which is a character in Chinese.
     vocab_size
@@ -291,7 +292,8 @@ def explain(
     text
         Column of a table with the text, by name or position.
     method
-        occlusion: leave each word out; gradient: gradient times input of the recurrent model.
+        occlusion: leave each word out; gradient: gradient times input of the recurrent model, of
+        two the one that reads forward.
     out
         HTML page to write; default: colours in the terminal.
     """

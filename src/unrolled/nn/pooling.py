@@ -65,9 +65,11 @@ class _GreatestAndSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-        greatest, places = y.masked_fill(~inside[:, :, None], -torch.inf).max(0)
+        outside = ~inside[:, :, None]
+        y = y.masked_fill(outside, -torch.inf)
+        greatest, places = y.max(0)
         ctx.save_for_backward(inside, places)
-        return greatest, torch.einsum("pb,pbh->bh", inside.to(y.dtype), y)
+        return greatest, y.masked_fill_(outside, 0).sum(0)
 
     @staticmethod
     @once_differentiable

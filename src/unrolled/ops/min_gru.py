@@ -42,8 +42,9 @@ def min_gru(sums: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         ShapeError: sums and h do not belong together.
     """
     batch_size, hidden_size = h.shape
-    if sums.dim() != 3 or sums.shape[1:] != (batch_size, 2 * hidden_size) or not len(sums):
-        rule = f"(T, {batch_size}, {2 * hidden_size}) with T >= 1"
+    fits = sums.dim() == 3 and sums.shape[1:] == (batch_size, 2 * hidden_size)
+    if not fits or 0 in sums.shape:
+        rule = f"(T, {batch_size}, {2 * hidden_size}) with T, B and H >= 1"
         raise ShapeError("sums", rule, tuple(sums.shape))
     if sums.dtype == torch.float64 or not kernels.supports(sums.device, torch.float32):
         return min_gru_reference(sums.to(h.dtype), h)
