@@ -24,7 +24,7 @@ from unrolled.config import Budget, ClassifierConfig, ClassifierTrainConfig, Dat
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.fit import Interrupted
 from unrolled.models.classifier import RecurrentClassifier
-from unrolled.text.labelled import plain
+from unrolled.text.labelled import mirrored, plain
 from unrolled.text.tokenizers import ByteTokenizer
 
 
@@ -235,7 +235,7 @@ def language_model(tmp_path_factory, reviews):
 
 @pytest.fixture(scope="module")
 def backward_language_model(tmp_path_factory, reviews):
-    texts = [text[::-1] for text in reviews[0]]
+    texts = [mirrored(text) for text in reviews[0]]
     return train_language_model(tmp_path_factory.mktemp("backward"), texts)
 
 
@@ -312,9 +312,10 @@ def test_a_second_model_reads_backward(language_model, backward_language_model, 
     member = whole.classifier.members["lstm backward"]
     assert member.tokenizer.fingerprint == request.backward.tokenizer.fingerprint
     text = "The plot is warm."
-    assert member.tokenizer.decode(member.documents([text]).ids[1:-1]) == text[::-1]
+    expected = member.tokenizer.encode(". warm is plot The")
+    np.testing.assert_array_equal(member.documents([text]).ids[1:-1], expected)
     np.testing.assert_allclose(
-        member.log_probs([text]), replace(member, mirrored=False).log_probs([text[::-1]])
+        member.log_probs([text]), replace(member, mirrored=False).log_probs([mirrored(text)])
     )
     assert whole.classifier.recurrent is whole.classifier.members["lstm"]
     short = replace(member, config=replace(member.config, max_tokens=4))

@@ -179,7 +179,7 @@ def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
     monkeypatch.setattr(training, "train", interrupted)
     monkeypatch.setattr(Pretrained, "open", lambda path: None)
     assert main(arguments) == 130
-    assert "mrif" not in seen[0] and ".mraw si 7mlif ehT" in seen[1] and "dne" not in seen[1]
+    assert ". warm is film7 The" in seen[1] and "end" not in seen[1] and "film7 is" not in seen[1]
     monkeypatch.setattr(training, "resume", going_on)
     assert main(arguments) == 130 and resumed[1:] == ["language-model"]
 

@@ -15,12 +15,14 @@ import pytest
 from unrolled.errors import ConfigError, LabelError, TextError, UnrolledError
 from unrolled.text.labelled import (
     LabelledTexts,
+    mirrored,
     read_labelled,
     read_splits,
     split_labelled,
     spread,
     without_shared,
 )
+from unrolled.text.words import PLAIN_WORDS
 
 CHINESE = "这家酒店的房间很小，服务员的态度也不好，我不会再来了。"
 
@@ -173,6 +175,19 @@ def test_shared_texts_are_found_whatever_their_white_space():
     data = LabelledTexts(["a  b", "c", "a b"], ["x", "y", "z"], ["1", "2", "3"])
     for other in ("a\nb ", "a<br />b"):
         assert without_shared(data, [other, "d"]) == LabelledTexts(["c"], ["y"], ["2"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It isn't bad.\nNo!", "! No \n . bad isn't It"),
+        ("太差了，no", "no ， 了 差 太"),
+        (" \t", ""),
+    ],
+)
+def test_mirrored_texts_have_the_same_words_from_the_last_to_the_first(text, expected):
+    assert mirrored(text) == expected
+    assert PLAIN_WORDS.findall(expected) == PLAIN_WORDS.findall(text)[::-1]
 
 
 def test_rows_spread_evenly_over_all():

@@ -45,8 +45,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         kind: Recurrent layer, "rnn", "gru", "lstm" or "mingru"; "linear": none. Default: that of
             the language model, or gru.
         language_model: Run folder of `unrolled train` that the recurrent model begins from.
-        backward_language_model: One of mirrored texts, `text[::-1]`: a second recurrent model,
-            which reads backward, begins from it.
+        backward_language_model: One of mirrored texts, see `unrolled.text.labelled.mirrored`: a
+            second recurrent model, which reads backward, begins from it.
         budget: How long the recurrent model is trained: "5epochs", "10m".
         hidden_sizes: Width of each recurrent layer, from the words up.
         tokenizer, vocab_size: What the recurrent model reads, and how many different ones.

@@ -152,8 +152,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
     language_model
         Run folder of a language model that the recurrent model begins from.
     backward_language_model
-        One of mirrored texts (reverse each, letter by letter): a second recurrent model begins
-        from it and reads backward.
+        One of mirrored texts (the words of each from the last to the first): a second recurrent
+        model begins from it and reads backward.
     unlabelled
         More text of the same sort: a language model of it and of the training texts comes first.
     pretrain_budget

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, LabelError, MissingExtra, TextError
 from .files import TABLES, choose_column, file_format, find_files, is_text, read_pieces, read_rows
+from .words import PLAIN_WORDS
 
 Row = TypeVar("Row")
 LINE_BREAKS = re.compile(r"(?:\s*<br\s*/?>\s*)+", re.IGNORECASE)
@@ -224,8 +225,11 @@ def plain(text: str) -> str:
 
 
 def mirrored(text: str) -> str:
-    """The text from its end to its beginning, letter by letter: so it is read backward."""
-    return text[::-1]
+    """The words and marks of a text from the last to the first, with spaces between them.
+
+    Read forward, that is the text read backward.
+    """
+    return " ".join(reversed(PLAIN_WORDS.findall(text)))
 
 
 def normalized(text: str) -> str:
