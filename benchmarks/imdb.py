@@ -22,7 +22,7 @@ SPLIT = [*COLUMNS, "--group", "movie"]
 LANGUAGE_MODEL = """
     --column text --tokenizer word --vocab-size 30000 --test-fraction 0 --model lstm
     --hidden-size 512 --embedding-size 256 --num-layers 1 --candidates 3000 --batch-size 64
-    --sequence-length 64 --input-dropout 0 --output-dropout 0 --weight-dropout 0 --budget 2epochs
+    --sequence-length 64 --input-dropout 0 --output-dropout 0 --weight-dropout 0
 """
 MODELS = {
     "linear": "--kind linear",
@@ -30,7 +30,7 @@ MODELS = {
     "scratch": (
         "--kind gru --budget 3epochs --word-dropout 0.3 --dropout 0.5 --adversarial-norm 5"
     ),
-    "pretrained": "--budget 7epochs --adversarial-norm 5 --unfreeze-fraction 0.05",
+    "pretrained": "--budget 4epochs",
     "both": "--budget 4epochs --adversarial-norm 5 --unfreeze-fraction 0.05",
 }
 STARTS = {
@@ -38,8 +38,11 @@ STARTS = {
     "both": ("language-model", "backward-language-model"),
 }
 """Language models that a classifier begins from."""
-LANGUAGE_MODELS = {"language-model": "texts", "backward-language-model": "mirrored"}
-"""Folder of a run, and what it is trained on."""
+LANGUAGE_MODELS = {
+    "language-model": ("texts", "3epochs"),
+    "backward-language-model": ("mirrored", "2epochs"),
+}
+"""What the run in each folder is trained on, and how long."""
 
 
 def main() -> None:
@@ -80,10 +83,10 @@ def prepare(work: Path) -> None:
 
 def train_language_model(work: Path, name: str) -> None:
     """Trains, or goes on with, a language model of all texts but the test's."""
-    out, data = ["--out", str(work / name)], work / f"{LANGUAGE_MODELS[name]}.parquet"
+    texts, budget = LANGUAGE_MODELS[name]
     begun = (work / name / "config.json").exists()
-    texts = ["--resume"] if begun else [str(data), *LANGUAGE_MODEL.split()]
-    unrolled("train", *texts, *out)
+    options = [str(work / f"{texts}.parquet"), *LANGUAGE_MODEL.split(), "--budget", budget]
+    unrolled("train", *(["--resume"] if begun else options), "--out", str(work / name))
 
 
 def measure(work: Path, name: str) -> dict[str, object]:
