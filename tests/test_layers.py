@@ -17,7 +17,7 @@ MODULES = {
 }
 
 ROWS = [
-    "errors atomic machine interrupt threads",
+    "errors allocation atomic machine interrupt threads",
     "config losses kernels",
     "text ngram ops report",
     "nn",
@@ -36,7 +36,16 @@ ROWS = [
 """A module imports from rows above its own, and a folder's files also from each other."""
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row.split()}
 
-TORCHLESS = ("errors", "atomic", "machine", "interrupt", "config", "losses", "presets")
+TORCHLESS = (
+    "errors",
+    "allocation",
+    "atomic",
+    "machine",
+    "interrupt",
+    "config",
+    "losses",
+    "presets",
+)
 TORCHLESS_FOLDERS = ("text", "ngram", "report", "cli")
 NETWORK = {"asyncio", "ftplib", "http", "httpx", "requests", "smtplib", "socket", "urllib"}
 UNSAFE = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
