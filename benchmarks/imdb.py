@@ -31,7 +31,7 @@ MODELS = {
         "--kind gru --budget 3epochs --word-dropout 0.3 --dropout 0.5 --adversarial-norm 5"
     ),
     "pretrained": "--budget 4epochs",
-    "both": "--budget 4epochs --adversarial-norm 5 --unfreeze-fraction 0.05",
+    "both": "--budget 3epochs",
 }
 STARTS = {
     "pretrained": ("language-model",),
