@@ -25,7 +25,7 @@ from torch import Tensor
 
 from figures import begin, save
 from unrolled.checkpoint import load
-from unrolled.classification.run import ARTICLE_MODEL
+from unrolled.classification.request import ARTICLE_MODEL
 from unrolled.config import ClassifierConfig, RecurrentConfig
 from unrolled.diagnosis.decay import half_life, horizon
 from unrolled.diagnosis.dynamics import lyapunov_exponents

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from unrolled.classification import fitting
 from unrolled.classification.documents import Documents
-from unrolled.classification.run import ARTICLE_MODEL, ARTICLE_TRAINING
+from unrolled.classification.request import ARTICLE_MODEL, ARTICLE_TRAINING
 from unrolled.config import Budget, ClassifierConfig, ClassifierTrainConfig
 from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier

@@ -109,13 +109,18 @@ def test_linear_alone_with_a_test_file_and_a_split_column(tmp_path):
     assert list(results["models"]) == ["linear"]
 
 
-def test_a_language_model_of_unlabelled_texts_comes_first(tmp_path):
-    out = tmp_path / "out"
-    more = tmp_path / "more.txt"
+def train_from_unlabelled(tmp_path: Path, *options: str) -> Path:
+    """Trains on the reviews, beginning from what a few more sentences teach."""
+    out, more = tmp_path / "out", tmp_path / "more.txt"
     more.write_text("The plot is warm.\n" * 30)
-    arguments = ["classify", "train", str(REVIEWS), *COLUMNS, "--kind", "lstm", "--out", str(out)]
+    arguments = ["classify", "train", str(REVIEWS), *COLUMNS, *options, "--out", str(out)]
     arguments += ["--unlabelled", str(more), "--pretrain-budget", "2ktokens", "--budget", "1epoch"]
     assert main([*arguments, "--threads", "1"]) == 0
+    return out
+
+
+def test_a_language_model_of_unlabelled_texts_comes_first(tmp_path):
+    out = train_from_unlabelled(tmp_path, "--kind", "lstm")
     assert (out / "language-model" / "model.safetensors").exists()
     results = json.loads((out / "results.json").read_text("utf-8"))
     assert list(results["models"]) == ["linear", "lstm", "mixture"]
@@ -123,12 +128,7 @@ def test_a_language_model_of_unlabelled_texts_comes_first(tmp_path):
 
 
 def test_two_directions_begin_from_two_language_models(tmp_path):
-    out = tmp_path / "out"
-    more = tmp_path / "more.txt"
-    more.write_text("The plot is warm.\n" * 30)
-    arguments = ["classify", "train", str(REVIEWS), *COLUMNS, "--kind", "gru", "--out", str(out)]
-    arguments += ["--unlabelled", str(more), "--pretrain-budget", "2ktokens", "--budget", "1epoch"]
-    assert main([*arguments, "--bidirectional", "--threads", "1"]) == 0
+    out = train_from_unlabelled(tmp_path, "--kind", "gru", "--bidirectional")
     results = json.loads((out / "results.json").read_text("utf-8"))
     names = ["linear", "gru", "gru backward", "mixture"]
     assert list(results["models"]) == names and list(results["num_parameters"]) == names

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.classification.run import ARTICLE_MODEL
+from unrolled.classification.request import ARTICLE_MODEL
 from unrolled.config import ClassifierConfig
 from unrolled.diagnosis.verdict import judge_words
 from unrolled.diagnosis.words import word_gradient

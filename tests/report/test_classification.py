@@ -375,8 +375,7 @@ def _hostile(value: Any) -> Any:
     if isinstance(value, dict):
         return {
             key: {f"{HOSTILE}{name}": _hostile(part) for name, part in inside.items()}
-            if key in ("conditions", "class_words", "accuracy", "curves")
-            and isinstance(inside, dict)
+            if key in CHOSEN_KEYS and isinstance(inside, dict)
             else _hostile(inside)
             for key, inside in value.items()
         }

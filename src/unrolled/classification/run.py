@@ -3,15 +3,15 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ..atomic import write_atomically
 from ..checkpoint import TRAIN_STATE, remove_train_state
-from ..config import Budget, RecurrentKind, TokenizerKind
+from ..config import Budget
 from ..errors import CheckpointError, ConfigError, LabelError
 from ..fit import Listener
 from ..machine import machine, versions
@@ -41,15 +41,14 @@ from .pretraining import (
     forget_pretraining,
     pretrain,
 )
+from .request import ClassifyRequest, check_request, classifier_request
 from .shown import shown
 from .training import (
     BACKWARD_FOLDER,
-    VOCAB_SIZE,
     ClassifierRequest,
     Labelled,
     Trained,
     check_settings,
-    recurrent_kind,
     train_classifier,
 )
 
@@ -58,49 +57,6 @@ TYPICAL_TEXTS, NUM_TYPICAL = 4000, 20
 NUM_EXPLAINED, MIN_EXPLAINED, MAX_EXPLAINED = 6, 20, 700
 """Examples of the report, by their number of characters."""
 RESULTS, REPORT = "results.json", "report.html"
-ARTICLE_MODEL = {
-    "embedding_size": 128,
-    "hidden_sizes": (64, 32),
-    "bidirectional": False,
-    "pooling": "last",
-    "dropout": 0.0,
-    "word_dropout": 0.0,
-    "hidden_dropout": 0.0,
-}
-ARTICLE_TRAINING = {
-    "learning_rate": 1e-3,
-    "batch_size": 64,
-    "max_tokens": 500,
-    "weight_decay": 0.0,
-}
-
-
-@dataclass(frozen=True)
-class ClassifyRequest:
-    """What `unrolled classify train` was asked for."""
-
-    data: tuple[str, ...]
-    text: str | None = None
-    label: str | None = None
-    group: str | None = None
-    split: str | None = None
-    valid: tuple[str, ...] = ()
-    test: tuple[str, ...] = ()
-    valid_fraction: float = 0.1
-    kind: RecurrentKind | Literal["linear"] | None = None
-    """None: that of the language model, else GRU."""
-    preset: Literal["article"] | None = None
-    post_padding_unmasked: bool = False
-    budget: str | None = None
-    language_model: Path | None = None
-    backward_language_model: Path | None = None
-    unlabelled: tuple[str, ...] = ()
-    pretrain_budget: str = "30m"
-    tokenizer: TokenizerKind | None = None
-    vocab_size: int | None = None
-    seed: int = 0
-    model_settings: dict[str, Any] = field(default_factory=dict)
-    train_settings: dict[str, Any] = field(default_factory=dict)
 
 
 def run(
@@ -117,12 +73,12 @@ def run(
     finished = (out / FILE).exists() and not (out / TRAIN_STATE).exists()
     if finished or (out.exists() and not out.is_dir()):
         raise CheckpointError(out, "already holds a classifier", "Choose another --out.")
-    _check(request)
+    check_request(request)
     parts, notes, sizes = _read(request)
     classes = sorted(set(parts["train"].labels))
     for name, part in parts.items():
         check_labels(classes, part, name)
-    wanted = _request(request)
+    wanted = classifier_request(request)
     check_settings(wanted, len(classes))
     for note in [sizes, *notes]:
         listener({"kind": "start", "text": note})
@@ -132,7 +88,7 @@ def run(
         numbered["train"],
         numbered["valid"],
         classes,
-        _request(request, *pretrained),
+        classifier_request(request, *pretrained),
         listener,
         stop,
         out,
@@ -193,36 +149,6 @@ def _summary(results: dict[str, Any]) -> dict[str, Any]:
     return {name: results[name] for name in (*kept, "machine", "versions")}
 
 
-def _check(request: ClassifyRequest) -> None:
-    if (
-        request.post_padding_unmasked
-        and request.preset is None
-        and ("max_tokens" not in request.train_settings)
-    ):
-        remedy = "Add --preset article or --max-tokens 500."
-        raise ConfigError("max_tokens", "given for padding", "nothing", remedy)
-    if request.language_model is not None and request.unlabelled:
-        remedy = "Leave one of them out."
-        raise ConfigError("unlabelled", "left out with --language-model", "both", remedy)
-    for name in ("tokenizer", "vocab_size"):
-        if request.language_model is not None and (value := getattr(request, name)) is not None:
-            remedy = f"Leave --{name.replace('_', '-')} out."
-            raise ConfigError(name, "that of the language model", value, remedy)
-    if request.preset is not None:
-        for name in ("kind", "language_model", "unlabelled"):
-            if value := getattr(request, name):
-                remedy = f"Leave --{name.replace('_', '-')} out, or --preset."
-                raise ConfigError(name, "left out with --preset", value, remedy)
-    for name in ("hidden_sizes", "embedding_size"):
-        if request.unlabelled and (value := request.model_settings.get(name)) is not None:
-            remedy = f"Leave --{name.replace('_', '-')} out."
-            raise ConfigError(name, "that of the language model", value, remedy)
-    if request.kind == "linear" and (request.language_model or request.unlabelled):
-        raise ConfigError("kind", "recurrent for a language model", "linear", "Write --kind lstm.")
-    Budget.parse(request.budget or "5epochs")
-    Budget.parse(request.pretrain_budget)
-
-
 def _read(request: ClassifyRequest) -> tuple[dict[str, LabelledTexts], list[str], str]:
     """The parts, without texts that stand in two of them, what was left out, and their sizes."""
     columns = request.text, request.label, request.group
@@ -273,32 +199,6 @@ def check_labels(classes: list[str], part: LabelledTexts, name: str) -> None:
 def _numbered(part: LabelledTexts, classes: list[str]) -> Labelled:
     number = {label: place for place, label in enumerate(classes)}
     return Labelled(part.texts, np.array([number[label] for label in part.labels], np.int64))
-
-
-def _request(
-    request: ClassifyRequest,
-    pretrained: Pretrained | None = None,
-    backward: Pretrained | None = None,
-) -> ClassifierRequest:
-    article = request.preset == "article"
-    budget = Budget.parse(request.budget or ("10epochs" if article else "5epochs"))
-    settings = dict(ARTICLE_TRAINING) if article else {}
-    settings |= {"budget": budget, "seed": request.seed, **request.train_settings}
-    if request.post_padding_unmasked:
-        settings["post_padding_unmasked"] = True
-    vocab_size = 10_000 if article else VOCAB_SIZE
-    model_settings = (ARTICLE_MODEL if article else {}) | request.model_settings
-    if request.unlabelled:  # two directions are two models then
-        model_settings.pop("bidirectional", None)
-    return ClassifierRequest(
-        kind="lstm" if article else recurrent_kind(request.kind, pretrained),
-        tokenizer=request.tokenizer or "word",
-        vocab_size=vocab_size if request.vocab_size is None else request.vocab_size,
-        model_settings=model_settings,
-        train_settings=settings,
-        pretrained=pretrained,
-        backward=backward,
-    )
 
 
 def _pretrained(

@@ -165,13 +165,14 @@ def train(  # noqa: PLR0913  a parameter is a flag
     seed
         Of initialization, dropout, the order of batches and the held-out part.
     """
-    from ..classification import run
+    from ..classification.request import ClassifyRequest
+    from ..classification.run import run
     from ..fit import Interrupted
     from ..interrupt import stop_on_interrupt
     from .progress import Progress
     from .tables import print_classification
 
-    request = run.ClassifyRequest(
+    request = ClassifyRequest(
         data=tuple(required(data, "DATA")),
         kind=kind,
         preset=preset,
@@ -190,7 +191,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     )
     try:
         with Progress() as progress, stop_on_interrupt() as stop:
-            results = run.run(out, request, progress, stop)
+            results = run(out, request, progress, stop)
     except Interrupted:
         print("Stopped and saved. The same command goes on with it.", file=sys.stderr)
         return 130

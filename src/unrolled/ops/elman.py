@@ -152,8 +152,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 
 def _gradients(ctx: Any, grad_y: Tensor | None, grad_h: Tensor | None) -> tuple[Tensor | None, ...]:
     *known, y = ctx.saved_tensors
-    given = ((grad_y, y), (grad_h, known[1]))
-    grads = (torch.zeros_like(value) if grad is None else grad for grad, value in given)
+    grads = sequences.or_zeros((grad_y, grad_h), (y, known[1]))
     wants_x = ctx.needs_input_grad[0]
     grad_x, *others = torch.ops.unrolled.elman_backward(*known, y, *grads, ctx.relu, wants_x)
     return grad_x if wants_x else None, *others, None, None, None

@@ -170,9 +170,7 @@ def _gradients(
     ctx: Any, grad_y: Tensor | None, grad_h: Tensor | None, grad_c: Tensor | None, *_: None
 ) -> tuple[Tensor | None, ...]:
     *known, y = ctx.saved_tensors
-    h, c = known[1:3]
-    given = ((grad_y, y), (grad_h, h), (grad_c, c))
-    grads = (torch.zeros_like(value) if grad is None else grad for grad, value in given)
+    grads = sequences.or_zeros((grad_y, grad_h, grad_c), (y, *known[1:3]))
     wants_x = ctx.needs_input_grad[0]
     grad_x, *others = torch.ops.unrolled.lstm_backward(*known, y, *grads, wants_x)
     return grad_x if wants_x else None, *others, None, None

@@ -91,9 +91,8 @@ def _save(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -
 
 def _gradients(ctx: Any, grad_y: Tensor | None, grad_h: Tensor | None) -> tuple[Tensor, Tensor]:
     sums, h, y = ctx.saved_tensors
-    grad_y = torch.zeros_like(y) if grad_y is None else grad_y
-    grad_h = torch.zeros_like(h) if grad_h is None else grad_h
-    return torch.ops.unrolled.min_gru_backward(sums, h, y, grad_y, grad_h)
+    grads = sequences.or_zeros((grad_y, grad_h), (y, h))
+    return torch.ops.unrolled.min_gru_backward(sums, h, y, *grads)
 
 
 _min_gru.register_autograd(_gradients, setup_context=_save)

@@ -4,7 +4,7 @@ Sequences of unequal length are given as torch packs them: the steps one after t
 the longest sequence first, and `batch_sizes (T,)`, how many sequences have a step t.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -123,6 +123,12 @@ def even(x: Tensor, dtype: torch.dtype) -> Tensor:
     """A column of zeros more where there must be an even number: bfloat16 goes in pairs."""
     odd = x.shape[-1] % 2 and dtype == torch.bfloat16
     return F.pad(x, (0, 1)) if odd else x.contiguous()
+
+
+def or_zeros(gradients: Sequence[Tensor | None], of: Sequence[Tensor]) -> list[Tensor]:
+    """Gradients of some results; zeros for those that nothing depends on."""
+    pairs = zip(gradients, of, strict=True)
+    return [torch.zeros_like(value) if grad is None else grad for grad, value in pairs]
 
 
 def copy(x: Tensor) -> Tensor:

@@ -1,0 +1,112 @@
+"""What `unrolled classify train` was asked for, and the classifier that follows from it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..config import Budget, RecurrentKind, TokenizerKind
+from ..errors import ConfigError
+from .pretrained import Pretrained
+from .training import VOCAB_SIZE, ClassifierRequest, recurrent_kind
+
+ARTICLE_MODEL = {
+    "embedding_size": 128,
+    "hidden_sizes": (64, 32),
+    "bidirectional": False,
+    "pooling": "last",
+    "dropout": 0.0,
+    "word_dropout": 0.0,
+    "hidden_dropout": 0.0,
+}
+ARTICLE_TRAINING = {
+    "learning_rate": 1e-3,
+    "batch_size": 64,
+    "max_tokens": 500,
+    "weight_decay": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class ClassifyRequest:
+    """What `unrolled classify train` was asked for."""
+
+    data: tuple[str, ...]
+    text: str | None = None
+    label: str | None = None
+    group: str | None = None
+    split: str | None = None
+    valid: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    valid_fraction: float = 0.1
+    kind: RecurrentKind | Literal["linear"] | None = None
+    """None: that of the language model, else GRU."""
+    preset: Literal["article"] | None = None
+    post_padding_unmasked: bool = False
+    budget: str | None = None
+    language_model: Path | None = None
+    backward_language_model: Path | None = None
+    unlabelled: tuple[str, ...] = ()
+    pretrain_budget: str = "30m"
+    tokenizer: TokenizerKind | None = None
+    vocab_size: int | None = None
+    seed: int = 0
+    model_settings: dict[str, Any] = field(default_factory=dict)
+    train_settings: dict[str, Any] = field(default_factory=dict)
+
+
+def check_request(request: ClassifyRequest) -> None:
+    """Raises ConfigError where two things that were asked for do not go together."""
+    if (
+        request.post_padding_unmasked
+        and request.preset is None
+        and ("max_tokens" not in request.train_settings)
+    ):
+        remedy = "Add --preset article or --max-tokens 500."
+        raise ConfigError("max_tokens", "given for padding", "nothing", remedy)
+    if request.language_model is not None and request.unlabelled:
+        remedy = "Leave one of them out."
+        raise ConfigError("unlabelled", "left out with --language-model", "both", remedy)
+    for name in ("tokenizer", "vocab_size"):
+        if request.language_model is not None and (value := getattr(request, name)) is not None:
+            remedy = f"Leave --{name.replace('_', '-')} out."
+            raise ConfigError(name, "that of the language model", value, remedy)
+    if request.preset is not None:
+        for name in ("kind", "language_model", "unlabelled"):
+            if value := getattr(request, name):
+                remedy = f"Leave --{name.replace('_', '-')} out, or --preset."
+                raise ConfigError(name, "left out with --preset", value, remedy)
+    for name in ("hidden_sizes", "embedding_size"):
+        if request.unlabelled and (value := request.model_settings.get(name)) is not None:
+            remedy = f"Leave --{name.replace('_', '-')} out."
+            raise ConfigError(name, "that of the language model", value, remedy)
+    if request.kind == "linear" and (request.language_model or request.unlabelled):
+        raise ConfigError("kind", "recurrent for a language model", "linear", "Write --kind lstm.")
+    Budget.parse(request.budget or "5epochs")
+    Budget.parse(request.pretrain_budget)
+
+
+def classifier_request(
+    request: ClassifyRequest,
+    pretrained: Pretrained | None = None,
+    backward: Pretrained | None = None,
+) -> ClassifierRequest:
+    """The classifier that was asked for, with the preset filled in, and what it begins from."""
+    article = request.preset == "article"
+    budget = Budget.parse(request.budget or ("10epochs" if article else "5epochs"))
+    settings = dict(ARTICLE_TRAINING) if article else {}
+    settings |= {"budget": budget, "seed": request.seed, **request.train_settings}
+    if request.post_padding_unmasked:
+        settings["post_padding_unmasked"] = True
+    vocab_size = 10_000 if article else VOCAB_SIZE
+    model_settings = (ARTICLE_MODEL if article else {}) | request.model_settings
+    if request.unlabelled:  # two directions are two models then
+        model_settings.pop("bidirectional", None)
+    return ClassifierRequest(
+        kind="lstm" if article else recurrent_kind(request.kind, pretrained),
+        tokenizer=request.tokenizer or "word",
+        vocab_size=vocab_size if request.vocab_size is None else request.vocab_size,
+        model_settings=model_settings,
+        train_settings=settings,
+        pretrained=pretrained,
+        backward=backward,
+    )
