@@ -39,7 +39,7 @@ STARTS = {
 }
 """Language models that a classifier begins from."""
 LANGUAGE_MODELS = {
-    "language-model": ("texts", "3epochs"),
+    "language-model": ("texts", "2epochs"),
     "backward-language-model": ("mirrored", "2epochs"),
 }
 """What the run in each folder is trained on, and how long."""
