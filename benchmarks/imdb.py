@@ -32,14 +32,16 @@ MODELS = {
     ),
     "pretrained": "--budget 4epochs",
     "both": "--budget 3epochs",
+    "self-trained": "--budget 2epochs --self-training 2epochs",
 }
 STARTS = {
     "pretrained": ("language-model",),
     "both": ("language-model", "backward-language-model"),
+    "self-trained": ("language-model",),
 }
 """Language models that a classifier begins from."""
 LANGUAGE_MODELS = {
-    "language-model": ("texts", "2epochs"),
+    "language-model": ("texts", "1.5epochs"),
     "backward-language-model": ("mirrored", "2epochs"),
 }
 """What the run in each folder is trained on, and how long."""
@@ -94,6 +96,8 @@ def measure(work: Path, name: str) -> dict[str, object]:
     options = MODELS[name].split()
     for start in STARTS.get(name, ()):
         options += [f"--{start}", str(work / start)]
+    if name == "self-trained":
+        options += ["--unlabelled", str(work / "texts.parquet")]
     out, began = str(work / name), time.monotonic()
     unrolled("classify", "train", str(work / "train.parquet"), *SPLIT, *options, "--out", out)
     seconds = time.monotonic() - began

@@ -20,7 +20,7 @@ from ..machine import num_cores
 from ..models.classifier import RecurrentClassifier
 from ..weights import TrainedWeights, clone_weights
 from .documents import Documents
-from .metrics import Labels, LogProbs, accuracy, log_loss
+from .metrics import Labels, LogProbs, Probs, accuracy, log_loss
 from .mixture import fit_weights, mix
 
 WARMUP = 0.1
@@ -61,7 +61,8 @@ class Fitting:
 
     model: RecurrentClassifier
     train: Documents
-    labels: Labels
+    answers: Probs
+    """Probabilities of the classes, `(N, K)`: those of a label are 0 and 1."""
     valid: Documents
     valid_labels: Labels
     config: ClassifierTrainConfig
@@ -130,7 +131,7 @@ class Fitting:
             group["lr"] = rate / self.config.layer_decay**depth
         self.model.train()
         tokens, lengths = self.train.batch(rows)
-        loss = self._backward(tokens, lengths, torch.from_numpy(self.labels[rows]))
+        loss = self._backward(tokens, lengths, torch.from_numpy(self.answers[rows]).float())
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -145,24 +146,24 @@ class Fitting:
         self.weights.add_to_average(progress.num_averaged)
         self._tick()
 
-    def _backward(self, tokens: Tensor, lengths: Tensor, targets: Tensor) -> float:
+    def _backward(self, tokens: Tensor, lengths: Tensor, answers: Tensor) -> float:
         """Adds the gradients of a batch, and those of its adversarial twin; returns the loss."""
         if not self.config.adversarial_norm:
-            return self._backward_shifted(tokens, lengths, targets, None)
+            return self._backward_shifted(tokens, lengths, answers, None)
         words = self.model.embedding.embed(tokens).detach()
         shift = torch.zeros_like(words, requires_grad=True)
-        loss = self._backward_shifted(tokens, lengths, targets, shift)
+        loss = self._backward_shifted(tokens, lengths, answers, shift)
         assert shift.grad is not None
         worst = worst_shift(shift.grad, words, lengths, self.config.adversarial_norm)
-        self._backward_shifted(tokens, lengths, targets, worst)
+        self._backward_shifted(tokens, lengths, answers, worst)
         return loss
 
     def _backward_shifted(
-        self, tokens: Tensor, lengths: Tensor, targets: Tensor, shift: Tensor | None
+        self, tokens: Tensor, lengths: Tensor, answers: Tensor, shift: Tensor | None
     ) -> float:
         with autocast(self.config.precision):
             log_probs = self.model(tokens, lengths, shift)
-        loss = nn.functional.nll_loss(log_probs, targets)
+        loss = -(answers * log_probs).sum(1).mean()
         loss.backward()
         return loss.item()
 
@@ -201,7 +202,8 @@ class Fitting:
         """What a checkpoint has to fit: settings and texts."""
         config = replace(self.config, precision="auto", threads=0)  # decided anew each time
         digest = hashlib.sha256(repr((config, self.model.config)).encode())
-        for part in (self.train.ids, self.train.starts, self.labels, self.valid.ids):
+        answers = self.answers.round()  # a model's answers may differ in their last bits
+        for part in (self.train.ids, self.train.starts, answers, self.valid.ids):
             digest.update(part.tobytes())
         return digest.hexdigest()
 

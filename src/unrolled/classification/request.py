@@ -1,5 +1,6 @@
 """What `unrolled classify train` was asked for, and the classifier that follows from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -7,7 +8,7 @@ from typing import Any, Literal
 from ..config import Budget, RecurrentKind, TokenizerKind
 from ..errors import ConfigError
 from .pretrained import Pretrained
-from .training import VOCAB_SIZE, ClassifierRequest, recurrent_kind
+from .training import VOCAB_SIZE, ClassifierRequest, SelfTraining, recurrent_kind
 
 ARTICLE_MODEL = {
     "embedding_size": 128,
@@ -47,6 +48,7 @@ class ClassifyRequest:
     backward_language_model: Path | None = None
     unlabelled: tuple[str, ...] = ()
     pretrain_budget: str = "30m"
+    self_training: str | None = None
     tokenizer: TokenizerKind | None = None
     vocab_size: int | None = None
     seed: int = 0
@@ -63,9 +65,14 @@ def check_request(request: ClassifyRequest) -> None:
     ):
         remedy = "Add --preset article or --max-tokens 500."
         raise ConfigError("max_tokens", "given for padding", "nothing", remedy)
-    if request.language_model is not None and request.unlabelled:
-        remedy = "Leave one of them out."
+    if request.language_model and request.unlabelled and request.self_training is None:
+        remedy = "Leave one of them out, or add --self-training 2epochs."
         raise ConfigError("unlabelled", "left out with --language-model", "both", remedy)
+    if request.self_training is not None:
+        Budget.parse(request.self_training)
+        if not request.unlabelled:
+            remedy = "Add --unlabelled FILE."
+            raise ConfigError("self_training", "given with unlabelled texts", "none", remedy)
     for name in ("tokenizer", "vocab_size"):
         if request.language_model is not None and (value := getattr(request, name)) is not None:
             remedy = f"Leave --{name.replace('_', '-')} out."
@@ -89,6 +96,7 @@ def classifier_request(
     request: ClassifyRequest,
     pretrained: Pretrained | None = None,
     backward: Pretrained | None = None,
+    unlabelled: Sequence[str] = (),
 ) -> ClassifierRequest:
     """The classifier that was asked for, with the preset filled in, and what it begins from."""
     article = request.preset == "article"
@@ -99,6 +107,9 @@ def classifier_request(
         settings["post_padding_unmasked"] = True
     vocab_size = 10_000 if article else VOCAB_SIZE
     model_settings = (ARTICLE_MODEL if article else {}) | request.model_settings
+    self_training = None
+    if request.self_training is not None:
+        self_training = SelfTraining(unlabelled, Budget.parse(request.self_training))
     if request.unlabelled:  # two directions are two models then
         model_settings.pop("bidirectional", None)
     return ClassifierRequest(
@@ -109,4 +120,5 @@ def classifier_request(
         train_settings=settings,
         pretrained=pretrained,
         backward=backward,
+        self_training=self_training,
     )

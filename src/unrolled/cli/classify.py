@@ -125,6 +125,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     backward_language_model: Path | None = None,
     unlabelled: Files = (),
     pretrain_budget: str = "30m",
+    self_training: str | None = None,
     tokenizer: TokenizerKind | None = None,
     vocab_size: int | None = None,
     seed: int = 0,
@@ -155,9 +156,13 @@ def train(  # noqa: PLR0913  a parameter is a flag
         One of mirrored texts (the words of each from the last to the first): a second recurrent
         model begins from it and reads backward.
     unlabelled
-        More text of the same sort: a language model of it and of the training texts comes first.
+        More text of the same sort: a language model of it and of the training texts comes first,
+        unless there is one.
     pretrain_budget
         How long each language model is trained.
+    self_training
+        Train one more recurrent model, for so long (2epochs), on the labels and on the answers of
+        the mixture on the unlabelled texts.
     tokenizer
         What the recurrent model reads. Default: word, which is a character in Chinese.
     vocab_size
@@ -182,6 +187,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
         backward_language_model=backward_language_model,
         unlabelled=unlabelled,
         pretrain_budget=pretrain_budget,
+        self_training=self_training,
         tokenizer=tokenizer,
         vocab_size=vocab_size,
         seed=seed,
@@ -294,7 +300,7 @@ def explain(
         Column of a table with the text, by name or position.
     method
         occlusion: leave each word out; gradient: gradient times input of the recurrent model, of
-        two the one that reads forward.
+        several the one that reads forward and has most to say.
     out
         HTML page to write; default: colours in the terminal.
     """
