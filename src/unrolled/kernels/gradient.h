@@ -5,18 +5,18 @@
 
 namespace {
 
-// Packs `count` columns of rows `first` to `first + K` like a panel of `width` columns.
+// Packs `count` columns of rows `first` to `first + K` like a strip of `width` columns.
 template <class Row>
-void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width, float* panel) {
-  for (int64_t k = 0; k < K; k++, panel += width) {
-    memcpy(panel, row(first + k), count * sizeof *panel);
-    memset(panel + count, 0, (width - count) * sizeof *panel);
+void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width, float* strip) {
+  for (int64_t k = 0; k < K; k++, strip += width) {
+    memcpy(strip, row(first + k), count * sizeof *strip);
+    memset(strip + count, 0, (width - count) * sizeof *strip);
   }
 }
 
 template <class Row>
-void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width, Bfloat16* panel) {
-  for (int64_t k = 0; k < K; k += 2, panel += 2 * width) {
+void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width, Bfloat16* strip) {
+  for (int64_t k = 0; k < K; k += 2, strip += 2 * width) {
     const Bfloat16* one = row(first + k);
     const Bfloat16* two = k + 1 < K ? row(first + k + 1) : nullptr;
     for (int64_t c = 0; c < width; c += LANES) {
@@ -24,7 +24,7 @@ void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width,
       Ints pairs = {};
       if (n > 0) pairs = load_bits(one + c, n);
       if (n > 0 && two) pairs |= load_bits(two + c, n) << 16;
-      memcpy(panel + 2 * c, &pairs, sizeof pairs);
+      memcpy(strip + 2 * c, &pairs, sizeof pairs);
     }
   }
 }
@@ -117,11 +117,11 @@ class WeightGradient {
             store(sum, load(sum, lanes) + load(slope + r, lanes), lanes);
           }
         }
-        for (int64_t panel = 0; panel < panels; panel++) {
-          const int64_t column = panel * WIDTH;
+        for (int64_t column = 0; column < panels * WIDTH; column += STRIP<WIDTH>) {
+          const int64_t there = column < C ? at_most(STRIP<WIDTH>, C - column) : 0;
           interleave(
-              [&](int64_t k) { return inputs(k) + column; }, n, rows, at_most(WIDTH, C - column),
-              WIDTH, right.data + panel * CHUNK * WIDTH);
+              [&](int64_t k) { return inputs(k) + column; }, n, rows, there, STRIP<WIDTH>,
+              right.data + column * K);
         }
         for (int64_t r = 0; r < count; r += BLOCK) {
           const int64_t height = at_most(BLOCK, count - r);
@@ -132,7 +132,7 @@ class WeightGradient {
             interleave(part_of, n, rows, height, stride, left.data);
           }
           for (int64_t panel = 0; panel < panels; panel++) {
-            const Element* columns = right.data + panel * CHUNK * WIDTH;
+            const Element* columns = right.data + panel * WIDTH * K;
             const bool whole = (panel + 1) * WIDTH <= C;
             const int64_t row = first + r, width = whole ? C : WIDTH;
             float* sum = whole ? gradient + row * C + panel * WIDTH : rest.data + row * WIDTH;

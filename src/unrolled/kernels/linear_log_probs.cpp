@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t WIDTH = 64;   // tokens of a panel
 constexpr int64_t BLOCK = 128;  // rows that a thread works on at a time
-constexpr int64_t DEPTH = 512;  // tokens summed over at a time, so that their weights stay in cache
+constexpr int64_t DEPTH = 512;  // tokens summed over at a time, so that their slopes stay in cache
 
 template <class Element>
 using TokenPanels = Panels<Element, 1, WIDTH>;
@@ -90,10 +90,14 @@ void backward(
     Element* grad_hidden,         // (N, E)
     float* grad_weights, float* grad_bias) {
   const TokenPanels<Element> tokens{V, E};
-  const int64_t K = tokens.back_K(), panels = tokens.back_blocks();
+  const int64_t K = tokens.back_K(), panels = tokens.back_blocks(), parts = (V + DEPTH - 1) / DEPTH;
   const int64_t chunk = at_most(N, 2 * BLOCK * threads.number);
   Scratch<Element> packed(tokens.back_size()), slopes(chunk * K);
-  tokens.pack_back(weights, packed.data, threads);
+  auto part = [&](int64_t v) { return TokenPanels<Element>{at_most(DEPTH, V - v), E}; };
+  threads.run(parts, [&](int64_t i) {
+    const int64_t v = i * DEPTH;
+    part(v).pack_back(weights + v * E, packed.data + v * panels * WIDTH, {nullptr, 1});
+  });
   slopes.clear();
   WeightGradient<Element> of_weights(V, E, threads, grad_weights, grad_bias);
   for (int64_t start = 0; start < N; start += chunk) {
@@ -112,11 +116,13 @@ void backward(
         put(slope + targets[at], load(slope + targets[at], 1)[0] + gradient[at]);
       }
       Scratch<float> sums(panels * rows * WIDTH);
-      for (int64_t k = 0; k < K; k += DEPTH) {
+      for (int64_t v = 0; v < V; v += DEPTH) {
+        const int64_t depth = part(v).back_K();
         for (int64_t panel = 0; panel < panels; panel++) {
           product<WIDTH>(
-              rows, at_most(DEPTH, K - k), Rows<Element>{slopes.data + first * K + k, K},
-              packed.data + (panel * K + k) * WIDTH, k > 0, sums.data + panel * rows * WIDTH);
+              rows, depth, Rows<Element>{slopes.data + first * K + v, K},
+              packed.data + (v * panels + panel * depth) * WIDTH, v > 0,
+              sums.data + panel * rows * WIDTH);
         }
       }
       for (int64_t panel = 0; panel < panels; panel++) {

@@ -19,11 +19,11 @@ inline void put(Element* p, float x) {
   }
 }
 
-// Where row k of a column lies in a panel.
-template <class Element>
-inline int64_t place(int64_t k, int64_t column, int64_t width) {
-  constexpr int P = PAIR<Element>;
-  return (k / P * width + column) * P + k % P;
+// Where row k of a column lies in a panel of K rows.
+template <int WIDTH, class Element>
+inline int64_t place(int64_t k, int64_t column, int64_t K) {
+  constexpr int P = PAIR<Element>, COLUMNS = STRIP<WIDTH>;
+  return column / COLUMNS * COLUMNS * K + (k / P * COLUMNS + column % COLUMNS) * P + k % P;
 }
 
 // Panels of weights (GATES * H, inputs); `inputs` is H for the recurrent ones.
@@ -55,7 +55,7 @@ struct Panels {
         for (int64_t begin = 0; begin < inputs; begin += 16) {  // whole cache lines of each row
           for (int64_t u = 0; u < count; u++) {
             for (int64_t k = begin; k < at_most(inputs, begin + 16); k++) {
-              put(panel + place<Element>(k, gate * UNITS + u, WIDTH), first[u * inputs + k]);
+              put(panel + place<WIDTH, Element>(k, gate * UNITS + u, K()), first[u * inputs + k]);
             }
           }
         }
@@ -71,8 +71,12 @@ struct Panels {
       for (int64_t unit = 0; unit < H; unit++) {
         for (int gate = 0; gate < GATES; gate++) {
           const float* row = weights + (gate * H + unit) * inputs + first;
-          Element* to = panel + place<Element>(slope(unit) + gate * UNITS, 0, BACK);
-          for (int64_t u = 0; u < count; u++) put(to + u * PAIR<Element>, row[u]);
+          for (int64_t u = 0; u < count; u += STRIP<BACK>) {
+            Element* to = panel + place<BACK, Element>(slope(unit) + gate * UNITS, u, back_K());
+            for (int64_t i = 0; i < at_most(STRIP<BACK>, count - u); i++) {
+              put(to + i * PAIR<Element>, row[u + i]);
+            }
+          }
         }
       }
     });

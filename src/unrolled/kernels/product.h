@@ -1,7 +1,8 @@
 // Matrix products of a few rows with a panel of columns: all that a recurrence multiplies.
 //
-// A panel has WIDTH columns; its K rows lie one after the other, for bfloat16 two by two with the
-// two values of a column side by side, as the processors' dot-product instructions want them.
+// A panel has WIDTH columns, in strips as wide as a tile; the K rows of a strip lie one after the
+// other, for bfloat16 two by two with the two values of a column side by side, as the processors'
+// dot-product instructions want them.
 #pragma once
 
 #include "vector.h"
@@ -22,13 +23,22 @@ constexpr int VECTORS = 2;
 constexpr int ACCUMULATORS = 8;
 #endif
 
-// A panel is multiplied in slices of its rows that stay in the first-level cache. The next slice,
+// A strip is multiplied in slices of its rows that stay in the first-level cache. The next slice,
 // which lies behind, is fetched meanwhile: from beyond the second-level cache it would come too late.
-constexpr int64_t SLICE_BYTES = 24 << 10, LINE_BYTES = 64;
+#if defined(__AVX512F__)
+constexpr int64_t SLICE_BYTES = 24 << 10;
+#else
+constexpr int64_t SLICE_BYTES = 16 << 10;
+#endif
+constexpr int64_t LINE_BYTES = 64;
 
 // Elements that lie side by side in a panel: rows of one column.
 template <class Element>
 constexpr int PAIR = 4 / sizeof(Element);
+
+// Columns of a strip.
+template <int WIDTH>
+constexpr int STRIP = WIDTH < VECTORS * LANES ? WIDTH : VECTORS * LANES;
 
 // The left factor, element (r, k), as rows of K ...
 template <class Element>
@@ -38,7 +48,7 @@ struct Rows {
   const Element* at(int64_t r, int64_t k) const { return p + r * stride + k; }
 };
 
-// ... or packed like a panel of `stride` columns, which is then read as its transpose.
+// ... or packed like a strip of `stride` columns, which is then read as its transpose.
 template <class Element>
 struct Columns {
   const Element* p;
@@ -62,19 +72,18 @@ inline void multiply_add(Floats& sum, const Bfloat16* a, const Bfloat16* column)
 }
 #endif
 
-// c (ROWS, COUNT vectors) = or += a (ROWS, K) times the first COUNT vectors of the panel's rows. With
-// FETCH, a line from `next` on is fetched for each row of the panel.
+// c (ROWS, COUNT vectors) = or += a (ROWS, K) strip (K, COUNT vectors). With FETCH, a line from `next`
+// on is fetched for each row of the strip.
 template <int ROWS, int COUNT, bool FETCH, class Left, class Element>
 void tile(
-    Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c, int64_t stride,
-    const char* next) {
+    Left a, const Element* strip, int64_t K, bool add, float* c, int64_t stride, const char* next) {
   Floats sums[ROWS][COUNT];
 #pragma GCC unroll 24
   for (int r = 0; r < ROWS; r++) {
 #pragma GCC unroll 4
     for (int v = 0; v < COUNT; v++) sums[r][v] = add ? load(c + r * stride + v * LANES) : Floats{};
   }
-  for (int64_t k = 0; k < K; k += PAIR<Element>, panel += width * PAIR<Element>) {
+  for (int64_t k = 0; k < K; k += PAIR<Element>, strip += COUNT * LANES * PAIR<Element>) {
     if constexpr (FETCH) {
       __builtin_prefetch(next, 0, 2);
       next += LINE_BYTES;
@@ -83,7 +92,7 @@ void tile(
     for (int r = 0; r < ROWS; r++) {
 #pragma GCC unroll 4
       for (int v = 0; v < COUNT; v++) {
-        multiply_add(sums[r][v], a.at(r, k), panel + v * LANES * PAIR<Element>);
+        multiply_add(sums[r][v], a.at(r, k), strip + v * LANES * PAIR<Element>);
       }
     }
   }
@@ -97,28 +106,28 @@ void tile(
 // Calls the tile of the given number of rows, at most MOST.
 template <int MOST, int COUNT, bool FETCH, class Left, class Element>
 inline void tile_of(
-    int64_t rows, Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c,
-    int64_t stride, const char* next) {
+    int64_t rows, Left a, const Element* strip, int64_t K, bool add, float* c, int64_t stride,
+    const char* next) {
   if constexpr (MOST > 1) {
     if (rows < MOST) {
-      return tile_of<MOST - 1, COUNT, FETCH>(rows, a, panel, width, K, add, c, stride, next);
+      return tile_of<MOST - 1, COUNT, FETCH>(rows, a, strip, K, add, c, stride, next);
     }
   }
-  tile<MOST, COUNT, FETCH>(a, panel, width, K, add, c, stride, next);
+  tile<MOST, COUNT, FETCH>(a, strip, K, add, c, stride, next);
 }
 
-// c (rows, COUNT vectors) = or += a (rows, K) times the first COUNT vectors of the panel's rows.
+// c (rows, COUNT vectors) = or += a (rows, K) strip (K, COUNT vectors).
 template <int COUNT, bool FETCH, class Left, class Element>
-void strip(
-    int64_t rows, Left a, const Element* panel, int64_t width, int64_t K, bool add, float* c,
-    int64_t stride, const char* next) {
+void tiles(
+    int64_t rows, Left a, const Element* strip, int64_t K, bool add, float* c, int64_t stride,
+    const char* next) {
   constexpr int MOST = ACCUMULATORS / COUNT;
   const int64_t num_tiles = (rows + MOST - 1) / MOST;
   for (int64_t i = 0; i < num_tiles; i++) {  // of equal heights, as far as possible
     const int64_t first = rows * i / num_tiles, last = rows * (i + 1) / num_tiles;
     tile_of<MOST, COUNT, FETCH>(
-        last - first, Left{a.at(first, 0), a.stride}, panel, width, K, add, c + first * stride,
-        stride, next + i * K / PAIR<Element> * LINE_BYTES);
+        last - first, Left{a.at(first, 0), a.stride}, strip, K, add, c + first * stride, stride,
+        next + i * K / PAIR<Element> * LINE_BYTES);
   }
 }
 
@@ -128,24 +137,19 @@ template <int WIDTH, class Left, class Element>
 void product(
     int64_t rows, int64_t K, Left a, const Element* panel, bool add, float* c,
     int64_t stride = WIDTH) {
-  constexpr int COUNT = WIDTH / LANES < VECTORS ? WIDTH / LANES : VECTORS;
-  constexpr int COLUMNS = COUNT * LANES;
+  constexpr int COLUMNS = STRIP<WIDTH>, COUNT = COLUMNS / LANES, P = PAIR<Element>;
   static_assert(WIDTH % COLUMNS == 0, "the panel is cut into equal parts");
-  if constexpr (COLUMNS == WIDTH) {  // in strips, a slice would not lie in one piece
-    const int64_t bytes = K * WIDTH * sizeof(Element);
-    const int64_t slices = (bytes + SLICE_BYTES / 2) / SLICE_BYTES;
-    for (int64_t i = 0; slices > 1 && i < slices; i++) {
-      constexpr int P = PAIR<Element>;
-      const int64_t start = K / P * i / slices * P, end = K / P * (i + 1) / slices * P;
-      strip<COUNT, true>(
-          rows, Left{a.at(0, start), a.stride}, panel + start * WIDTH, WIDTH, end - start,
-          add || i, c, stride, reinterpret_cast<const char*>(panel + end * WIDTH));
-    }
-    if (slices > 1) return;
-  }
+  const int64_t bytes = K * COLUMNS * sizeof(Element);
+  const int64_t slices = (bytes + SLICE_BYTES / 2) / SLICE_BYTES;
   for (int64_t column = 0; column < WIDTH; column += COLUMNS) {
-    strip<COUNT, false>(
-        rows, a, panel + column * PAIR<Element>, WIDTH, K, add, c + column, stride, nullptr);
+    const Element* strip = panel + column * K;
+    if (slices < 2) tiles<COUNT, false>(rows, a, strip, K, add, c + column, stride, nullptr);
+    for (int64_t i = 0; slices > 1 && i < slices; i++) {
+      const int64_t start = K / P * i / slices * P, end = K / P * (i + 1) / slices * P;
+      tiles<COUNT, true>(
+          rows, Left{a.at(0, start), a.stride}, strip + start * COLUMNS, end - start, add || i,
+          c + column, stride, reinterpret_cast<const char*>(strip + end * COLUMNS));
+    }
   }
 }
 
