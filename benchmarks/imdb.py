@@ -35,13 +35,17 @@ MODELS = {
     "self-trained": "--budget 2epochs --self-training 2epochs",
 }
 STARTS = {
-    "pretrained": ("language-model",),
-    "both": ("language-model", "backward-language-model"),
-    "self-trained": ("language-model",),
+    "pretrained": {"language-model": "language-model"},
+    "both": {
+        "language-model": "language-model",
+        "backward-language-model": "backward-language-model",
+    },
+    "self-trained": {"language-model": "shorter-language-model"},
 }
-"""Language models that a classifier begins from."""
+"""Language models that a classifier begins from: options and run folders."""
 LANGUAGE_MODELS = {
-    "language-model": ("texts", "1.5epochs"),
+    "language-model": ("texts", "2epochs"),
+    "shorter-language-model": ("texts", "1.5epochs"),
     "backward-language-model": ("mirrored", "2epochs"),
 }
 """What the run in each folder is trained on, and how long."""
@@ -94,8 +98,8 @@ def train_language_model(work: Path, name: str) -> None:
 def measure(work: Path, name: str) -> dict[str, object]:
     """Trains one classifier without the test file, then reads that."""
     options = MODELS[name].split()
-    for start in STARTS.get(name, ()):
-        options += [f"--{start}", str(work / start)]
+    for option, run in STARTS.get(name, {}).items():
+        options += [f"--{option}", str(work / run)]
     if name == "self-trained":
         options += ["--unlabelled", str(work / "texts.parquet")]
     out, began = str(work / name), time.monotonic()

@@ -227,6 +227,11 @@ CASES = [
     (["{reviews}", "--self-training", "soon"], "budget must be a time, tokens or epochs above"),
     (["{reviews}", "--self-training", "1epoch"], "self_training must be given with unlabelled"),
     (["{reviews}", "--language-model", "x", "--unlabelled", "y"], "or add --self-training 2epochs"),
+    (["{reviews}", "--backward-language-model", "x", "--unlabelled", "y"], "add --language-model"),
+    (
+        ["{reviews}", "--preset", "article", "--self-training", "1epoch"],
+        "self_training must be left out with --preset",
+    ),
 ]
 
 

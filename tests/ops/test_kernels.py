@@ -50,10 +50,10 @@ CASES = {
 }
 SHAPES = [
     *((1, 1, 17, 17), (63, 7, 5, 17), (2, 1, 9, 130), (3, 70, 33, 65), (9, 13, 64, 48)),
-    (3, 7, 331, 167),
+    *((3, 7, 331, 167), (2, 7, 801, 33)),
 ]
 """(T, B, E, H): odd widths, fewer rows than a tile and more than one, several blocks of units, and
-panels of several slices in every precision."""
+strips of several slices in every precision and with every instruction set."""
 
 
 @pytest.fixture(params=kernels.available())

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..config import Budget, Pooling, Precision, RecurrentKind, TokenizerKind, check_choice
-from ..errors import LabelError
+from ..errors import ConfigError, LabelError
 from ..text.labelled import LabelledTexts, distinct, split_labelled
 from .files import load_classifier, save_classifier
 from .pretrained import Pretrained
@@ -148,9 +148,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             for run in (self.language_model, self.backward_language_model)
         )
         self_training = None
+        unlabelled = distinct(_texts(self.unlabelled, "unlabelled"), labelled)
         if self.self_training is not None:
-            unlabelled = distinct(_texts(self.unlabelled, "unlabelled"), labelled)
             self_training = SelfTraining(unlabelled, Budget.parse(self.self_training))
+        elif unlabelled:
+            remedy = 'Add self_training="2epochs".'
+            raise ConfigError("unlabelled", "left out without self_training", "texts", remedy)
         values = self.get_params()
         train = {name: values[name] for name in TRAIN_SETTINGS}
         return ClassifierRequest(

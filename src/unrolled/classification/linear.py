@@ -79,7 +79,7 @@ class LinearModel:
 
 def fit_linear(
     texts: Sequence[str], labels: NDArray[np.int64], num_classes: int, valid: int
-) -> tuple[LinearModel, NDArray[np.float64]]:
+) -> tuple[LinearModel, LinearModel]:
     """Fits the model to all texts.
 
     Args:
@@ -88,18 +88,17 @@ def fit_linear(
         valid: How many are held out to choose the penalty by.
 
     Returns:
-        The model of all N texts, and log-probabilities of the held-out texts, `(valid, K)`, by the
-        one that has not seen them.
+        The model of all N texts, and the one that has not seen the held-out ones.
     """
     unit = choose_unit(texts)
     features = presence(texts, unit)
     first = len(texts) - valid
     tried = _fit(features[:first], labels[:first], num_classes, unit, PENALTIES)
-    found = [model.of_features(features[first:]) for model in tried]
-    losses = [log_loss(log_probs, labels[first:]) for log_probs in found]
+    held_out = features[first:]
+    losses = [log_loss(model.of_features(held_out), labels[first:]) for model in tried]
     best = int(np.argmin(losses))
     final = _fit(features, labels, num_classes, unit, PENALTIES[best : best + 1])
-    return final[0], found[best]
+    return final[0], tried[best]
 
 
 def _fit(

@@ -68,17 +68,15 @@ def check_request(request: ClassifyRequest) -> None:
     if request.language_model and request.unlabelled and request.self_training is None:
         remedy = "Leave one of them out, or add --self-training 2epochs."
         raise ConfigError("unlabelled", "left out with --language-model", "both", remedy)
-    if request.self_training is not None:
-        Budget.parse(request.self_training)
-        if not request.unlabelled:
-            remedy = "Add --unlabelled FILE."
-            raise ConfigError("self_training", "given with unlabelled texts", "none", remedy)
+    if request.backward_language_model and request.unlabelled and not request.language_model:
+        remedy = "Leave one of them out, or add --language-model RUN."
+        raise ConfigError("unlabelled", "left out with --backward-language-model", "both", remedy)
     for name in ("tokenizer", "vocab_size"):
         if request.language_model is not None and (value := getattr(request, name)) is not None:
             remedy = f"Leave --{name.replace('_', '-')} out."
             raise ConfigError(name, "that of the language model", value, remedy)
     if request.preset is not None:
-        for name in ("kind", "language_model", "unlabelled"):
+        for name in ("kind", "language_model", "unlabelled", "self_training"):
             if value := getattr(request, name):
                 remedy = f"Leave --{name.replace('_', '-')} out, or --preset."
                 raise ConfigError(name, "left out with --preset", value, remedy)
@@ -88,6 +86,9 @@ def check_request(request: ClassifyRequest) -> None:
             raise ConfigError(name, "that of the language model", value, remedy)
     if request.kind == "linear" and (request.language_model or request.unlabelled):
         raise ConfigError("kind", "recurrent for a language model", "linear", "Write --kind lstm.")
+    if request.self_training is not None and not request.unlabelled:
+        remedy = "Add --unlabelled FILE."
+        raise ConfigError("self_training", "given with unlabelled texts", "none", remedy)
     Budget.parse(request.budget or "5epochs")
     Budget.parse(request.pretrain_budget)
 
@@ -110,7 +111,7 @@ def classifier_request(
     self_training = None
     if request.self_training is not None:
         self_training = SelfTraining(unlabelled, Budget.parse(request.self_training))
-    if request.unlabelled:  # two directions are two models then
+    if request.unlabelled and not request.language_model:  # two directions are two models then
         model_settings.pop("bidirectional", None)
     return ClassifierRequest(
         kind="lstm" if article else recurrent_kind(request.kind, pretrained),

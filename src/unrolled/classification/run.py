@@ -30,6 +30,7 @@ from ..text.labelled import (
     spread,
     without_shared,
 )
+from .answers import ANSWERS
 from .classifier import Classifier
 from .evaluation import evaluate_classifier, figures
 from .explanation import explain
@@ -79,8 +80,10 @@ def run(
     classes = sorted(set(parts["train"].labels))
     for name, part in parts.items():
         check_labels(classes, part, name)
-    known = [text for part in parts.values() for text in part.texts]
-    unlabelled = distinct(read_documents(find_files(request.unlabelled), request.text), known)
+    labelled = [text for part in parts.values() for text in part.texts]
+    unlabelled = distinct(read_documents(find_files(request.unlabelled), request.text), labelled)
+    if unlabelled:
+        sizes = f"{sizes[:-1]}, {len(unlabelled):,} without labels."
     wanted = classifier_request(request, unlabelled=unlabelled)
     check_settings(wanted, len(classes))
     for note in [sizes, *notes]:
@@ -115,6 +118,7 @@ def _forget(out: Path) -> None:
     """Removes what only an interrupted training needs."""
     remove_train_state(out)
     for name in (BACKWARD, SELF_TRAINED):
+        (out / name / ANSWERS).unlink(missing_ok=True)
         remove_train_state(out / name)
         with suppress(OSError):  # not there, or not empty
             (out / name).rmdir()

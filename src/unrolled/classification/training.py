@@ -23,6 +23,7 @@ from ..text.labelled import plain
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
 from ..threads import using_threads
+from .answers import answers
 from .classifier import Classifier, Member, RecurrentMember
 from .documents import Documents
 from .fitting import Fitting, Listener, decide, read
@@ -100,8 +101,8 @@ def train_classifier(
     """Trains the linear model and the recurrent ones, and mixes them.
 
     The linear model is fitted again to all texts once its penalty is chosen; the recurrent ones
-    have seen the training texts only. With a folder, their training leaves checkpoints there, and
-    goes on from those that it finds.
+    have seen the training texts only, and answers of models that have seen no others. With a
+    folder, their training leaves checkpoints there, and goes on from those that it finds.
 
     Raises:
         ConfigError: a setting is out of its range.
@@ -112,21 +113,24 @@ def train_classifier(
     train = Labelled([plain(text) for text in train.texts], train.labels)
     valid = Labelled([plain(text) for text in valid.texts], valid.labels)
     texts, labels = [*train.texts, *valid.texts], np.concatenate([train.labels, valid.labels])
-    linear, found = fit_linear(texts, labels, len(classes), len(valid.texts))
+    linear, of_train = fit_linear(texts, labels, len(classes), len(valid.texts))
+    found = of_train.log_probs(valid.texts)
     valid_log_probs, seconds = {"linear": found}, {"linear": time.monotonic() - began}
     listener({"kind": "start", "text": _heard("linear", found, valid.labels, seconds["linear"])})
     members: dict[str, Member] = {"linear": linear}
     curves = {}
-    answers = np.eye(len(classes))[train.labels]
     for step in _recurrent_models(request):
-        began = time.monotonic()
-        known, asked = answers, [plain(text) for text in step.asked]
+        began, known = time.monotonic(), np.eye(len(classes))[train.labels]
+        place = folder / step.suffix if folder is not None else None
+        asked = [plain(text) for text in step.asked]
         if asked:
-            listener({"kind": "start", "text": f"The mixture answers {len(asked):,} texts."})
-            mixture = _mixture(classes, members, valid_log_probs, valid.labels)
-            known = np.concatenate([answers, np.exp(mixture.log_probs(asked))])
+            answering = f"The mixture answers {len(asked):,} texts without labels."
+            listener({"kind": "start", "text": answering})
+            teachers = members | {"linear": of_train}
+            mixture = _mixture(classes, teachers, valid_log_probs, valid.labels)
+            known = np.concatenate([known, answers(mixture, asked, place, stop)])
         member, fitting, found = _train_recurrent(
-            [*train.texts, *asked], known, valid, step, listener, stop, folder
+            [*train.texts, *asked], known, valid, step, listener, stop, place
         )
         name = step.name
         members[name], valid_log_probs[name], curves[name] = member, found, fitting.progress.curve
@@ -155,6 +159,8 @@ class _Step:
     request: ClassifierRequest
     suffix: str = ""
     """BACKWARD, SELF_TRAINED or nothing."""
+    asked: Sequence[str] = ()
+    """Texts without labels: it learns the answers of those before it."""
 
     @property
     def name(self) -> str:
@@ -164,12 +170,6 @@ class _Step:
     def mirrored(self) -> bool:
         return self.suffix == BACKWARD
 
-    @property
-    def asked(self) -> Sequence[str]:
-        """Texts whose answers it learns."""
-        wanted = self.request.self_training
-        return wanted.texts if wanted is not None and self.suffix == SELF_TRAINED else ()
-
 
 def _recurrent_models(request: ClassifierRequest) -> Iterator[_Step]:
     """Each recurrent model that is wanted; the last one learns from all before it."""
@@ -178,9 +178,9 @@ def _recurrent_models(request: ClassifierRequest) -> Iterator[_Step]:
     if request.backward is not None:
         kind = request.backward.settings["kind"]
         yield _Step(replace(request, kind=kind, pretrained=request.backward), BACKWARD)
-    if request.self_training is not None:
-        settings = request.train_settings | {"budget": request.self_training.budget}
-        yield _Step(replace(request, train_settings=settings), SELF_TRAINED)
+    if (more := request.self_training) is not None:
+        settings = request.train_settings | {"budget": more.budget}
+        yield _Step(replace(request, train_settings=settings), SELF_TRAINED, more.texts)
 
 
 def recurrent_kind(
@@ -204,7 +204,7 @@ def check_settings(request: ClassifierRequest, num_classes: int) -> None:
         raise ConfigError("backward_language_model", "one of two", "one alone", remedy)
     if (wanted := request.self_training) is not None:
         if not wanted.texts:
-            problem = "given with unlabelled texts of their own"
+            problem = "given with texts that have no label"
             raise ConfigError("self_training", problem, "none", "Give such texts, or leave it out.")
         if request.kind is None:
             remedy = "Choose another kind."
@@ -223,14 +223,14 @@ def _heard(name: str, found: LogProbs, labels: Labels, seconds: float) -> str:
 
 def _train_recurrent(
     texts: Sequence[str],
-    answers: Probs,
+    known: Probs,
     valid: Labelled,
     step: _Step,
     listener: Listener,
     stop: Callable[[], bool],
     folder: Path | None,
 ) -> tuple[RecurrentMember, Fitting, LogProbs]:
-    request, num_classes = step.request, answers.shape[1]
+    request, num_classes = step.request, known.shape[1]
     config = decide(_train_config(request))
     tokenizer = _tokenizer(texts, request)
     with torch.random.fork_rng(devices=[]):
@@ -242,8 +242,7 @@ def _train_recurrent(
         documents, held_out = member.documents(texts), member.documents(valid.texts)
         listener({"kind": "start", "text": _announce(step.name, member, documents)})
         with using_threads(config.threads):
-            place = folder / step.suffix if folder is not None else None
-            fitting = Fitting(model, documents, answers, held_out, valid.labels, config, place)
+            fitting = Fitting(model, documents, known, held_out, valid.labels, config, folder)
             if fitting.restore():
                 going_on = f"Going on at {fitting.fraction:.0%} of the budget."
                 listener({"kind": "start", "text": going_on})

@@ -149,7 +149,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
     post_padding_unmasked
         Read zeros after the end of each text as if they were text, as that article's program does.
     budget
-        Of each recurrent model: passes (5epochs) or wall-clock time (10m). Default: 5epochs.
+        Of each recurrent model but the self-trained one: passes (5epochs) or wall-clock time (10m).
+        Default: 5epochs.
     language_model
         Run folder of a language model that the recurrent model begins from.
     backward_language_model
@@ -161,8 +162,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
     pretrain_budget
         How long each language model is trained.
     self_training
-        Train one more recurrent model, for so long (2epochs), on the labels and on the answers of
-        the mixture on the unlabelled texts.
+        Train one more recurrent model, on the labels and on the mixture's answers to the
+        unlabelled texts; for so long, an epoch being all of both (2epochs).
     tokenizer
         What the recurrent model reads. Default: word, which is a character in Chinese.
     vocab_size

@@ -120,7 +120,7 @@ class WeightGradient {
         for (int64_t column = 0; column < panels * WIDTH; column += STRIP<WIDTH>) {
           const int64_t there = column < C ? at_most(STRIP<WIDTH>, C - column) : 0;
           interleave(
-              [&](int64_t k) { return inputs(k) + column; }, n, rows, there, STRIP<WIDTH>,
+              [&](int64_t k) { return inputs(k) + at_most(column, C); }, n, rows, there, STRIP<WIDTH>,
               right.data + column * K);
         }
         for (int64_t r = 0; r < count; r += BLOCK) {

@@ -118,7 +118,7 @@ inline void tile_of(
 
 // c (rows, COUNT vectors) = or += a (rows, K) strip (K, COUNT vectors).
 template <int COUNT, bool FETCH, class Left, class Element>
-void tiles(
+void strip_product(
     int64_t rows, Left a, const Element* strip, int64_t K, bool add, float* c, int64_t stride,
     const char* next) {
   constexpr int MOST = ACCUMULATORS / COUNT;
@@ -143,10 +143,10 @@ void product(
   const int64_t slices = (bytes + SLICE_BYTES / 2) / SLICE_BYTES;
   for (int64_t column = 0; column < WIDTH; column += COLUMNS) {
     const Element* strip = panel + column * K;
-    if (slices < 2) tiles<COUNT, false>(rows, a, strip, K, add, c + column, stride, nullptr);
+    if (slices < 2) strip_product<COUNT, false>(rows, a, strip, K, add, c + column, stride, nullptr);
     for (int64_t i = 0; slices > 1 && i < slices; i++) {
       const int64_t start = K / P * i / slices * P, end = K / P * (i + 1) / slices * P;
-      tiles<COUNT, true>(
+      strip_product<COUNT, true>(
           rows, Left{a.at(0, start), a.stride}, strip + start * COLUMNS, end - start, add || i,
           c + column, stride, reinterpret_cast<const char*>(strip + end * COLUMNS));
     }
@@ -166,6 +166,7 @@ template <int WIDTH>
 void product(
     int64_t rows, int64_t K, Rows<Bfloat16> a, const Bfloat16* panel, bool add, float* c,
     int64_t stride = WIDTH) {
+  static_assert(STRIP<WIDTH> == WIDTH, "rows of a strip are rows of the panel");
   if (rows < FEWEST_TILE_ROWS) {
     return product<WIDTH, Rows<Bfloat16>, Bfloat16>(rows, K, a, panel, add, c, stride);
   }
