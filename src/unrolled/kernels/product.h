@@ -23,8 +23,8 @@ constexpr int VECTORS = 2;
 constexpr int ACCUMULATORS = 8;
 #endif
 
-// A strip is multiplied in slices of its rows that stay in the first-level cache. The next slice,
-// which lies behind, is fetched meanwhile: from beyond the second-level cache it would come too late.
+// A strip is multiplied in slices of its rows that stay in the first-level cache. What lies behind,
+// the next slices, is fetched meanwhile: from beyond the second-level cache it would come too late.
 #if defined(__AVX512F__)
 constexpr int64_t SLICE_BYTES = 24 << 10;
 #else
