@@ -32,7 +32,7 @@ MODELS = {
     ),
     "pretrained": "--budget 4epochs",
     "both": "--budget 3epochs",
-    "self-trained": "--budget 2epochs --self-training 1.5epochs",
+    "self-trained": "--budget 2epochs --self-training 1.2epochs",
 }
 STARTS = {
     "pretrained": {"language-model": "language-model"},
