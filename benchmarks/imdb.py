@@ -32,20 +32,14 @@ MODELS = {
     ),
     "pretrained": "--budget 4epochs",
     "both": "--budget 3epochs",
-    "self-trained": "--budget 2epochs --self-training 1.2epochs",
 }
 STARTS = {
-    "pretrained": {"language-model": "language-model"},
-    "both": {
-        "language-model": "language-model",
-        "backward-language-model": "backward-language-model",
-    },
-    "self-trained": {"language-model": "shorter-language-model"},
+    "pretrained": ("language-model",),
+    "both": ("language-model", "backward-language-model"),
 }
-"""Language models that a classifier begins from: options and run folders."""
+"""Language models that a classifier begins from."""
 LANGUAGE_MODELS = {
     "language-model": ("texts", "2epochs"),
-    "shorter-language-model": ("texts", "1.5epochs"),
     "backward-language-model": ("mirrored", "2epochs"),
 }
 """What the run in each folder is trained on, and how long."""
@@ -98,10 +92,8 @@ def train_language_model(work: Path, name: str) -> None:
 def measure(work: Path, name: str) -> dict[str, object]:
     """Trains one classifier without the test file, then reads that."""
     options = MODELS[name].split()
-    for option, run in STARTS.get(name, {}).items():
-        options += [f"--{option}", str(work / run)]
-    if name == "self-trained":
-        options += ["--unlabelled", str(work / "texts.parquet")]
+    for start in STARTS.get(name, ()):
+        options += [f"--{start}", str(work / start)]
     out, began = str(work / name), time.monotonic()
     unrolled("classify", "train", str(work / "train.parquet"), *SPLIT, *options, "--out", out)
     seconds = time.monotonic() - began

@@ -13,10 +13,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from unrolled import TextClassifier
 from unrolled.classification.run import evaluate_files
-from unrolled.classification.training import SelfTraining
-from unrolled.config import Budget
 from unrolled.errors import ConfigError, LabelError
-from unrolled.text.labelled import distinct
 
 
 def quick(**settings) -> TextClassifier:
@@ -59,18 +56,6 @@ def test_it_is_cloned_and_its_settings_are_set():
     again = clone(estimator)
     assert again.get_params() == estimator.get_params()
     assert again.set_params(kind="rnn").kind == "rnn" and estimator.kind == "lstm"
-
-
-def test_it_learns_from_texts_without_labels(reviews):
-    texts, labels = reviews
-    more = ["The plot is warm.", texts[3], *texts[200:204]]
-    estimator = clone(quick(kind="gru", unlabelled=more, self_training="2epochs"))
-    with pytest.raises(ConfigError, match="unlabelled must be left out without self_training"):
-        quick(unlabelled=more).fit(texts[:40], labels[:40])
-    asked = estimator._request(texts[:40]).self_training
-    assert asked == SelfTraining(distinct([more[0], *more[2:]]), Budget(2, "epochs"))
-    fitted = estimator.fit(texts[:40], labels[:40])
-    assert list(fitted.classifier_.members) == ["linear", "gru", "gru self-trained"]
 
 
 @pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])

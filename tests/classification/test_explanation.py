@@ -62,15 +62,6 @@ def test_gradient_times_input_is_the_slope_of_the_words_length(trained):
     assert found.weights[found.parts.index("warm")] == pytest.approx(slope, rel=0.1, abs=0.05)
 
 
-def test_the_gradient_is_that_of_the_recurrent_model_with_most_to_say(trained):
-    classifier = trained[0].classifier
-    best = classifier.recurrent
-    quiet, mirror = replace(best), replace(best, mirrored=True)
-    members = {**classifier.members, "gru": quiet, "gru self-trained": best, "gru backward": mirror}
-    weights = {"linear": 9.0, "gru": 0.0, "gru self-trained": 0.5, "gru backward": 0.7}
-    assert replace(classifier, members=members, weights=weights).recurrent is best
-
-
 def test_padding_that_is_read_takes_nothing_from_the_words(trained):
     classifier = trained[0].classifier
     member = classifier.recurrent

@@ -42,20 +42,25 @@ def test_log_count_ratios_by_hand():
 
 
 def test_it_learns_and_its_log_probabilities_add_up():
-    model, chosen = fit_linear(TEXTS, LABELS, 2, valid=6)
+    model, found = fit_linear(TEXTS, LABELS, 2, valid=6)
     log_probs = model.log_probs(["what a good day", "bad, bad", ""])
     np.testing.assert_allclose(np.exp(log_probs).sum(1), 1)
     assert log_probs[0].argmax() == 1 and log_probs[1].argmax() == 0
-    assert (chosen.log_probs(TEXTS[-6:]).argmax(1) == LABELS[-6:]).all()
+    assert found.shape == (6, 2) and (found.argmax(1) == LABELS[-6:]).all()
 
 
-def test_one_model_has_not_seen_the_held_out_texts():
+def test_held_out_log_probabilities_come_from_a_model_that_has_not_seen_them():
     texts, labels = [*TEXTS, "zebra", "zebra"], np.array([*LABELS, 0, 0])
-    model, chosen = fit_linear(texts, labels, 2, valid=2)
+    model, found = fit_linear(texts, labels, 2, valid=2)
     (part,) = _fit(presence(TEXTS, "word"), LABELS, 2, "word", [model.penalty])
-    (found,) = chosen.log_probs(["zebra"])
-    np.testing.assert_allclose(found, part.log_probs(["zebra"])[0])
-    assert model.log_probs(["zebra"])[0, 0] > found[0]
+    np.testing.assert_allclose(found, part.log_probs(["zebra"] * 2))
+    assert model.log_probs(["zebra"])[0, 0] > found[0, 0]
+
+
+def test_reading_features_leaves_them_as_they_are():
+    model, _ = fit_linear(TEXTS, LABELS, 2, valid=6)
+    read = presence(["what a good day, unheard of", "bad"], "word")
+    np.testing.assert_array_equal(model.of_features(read), model.of_features(read))
 
 
 def test_more_than_two_classes():

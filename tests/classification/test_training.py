@@ -12,31 +12,20 @@ from unrolled import training as language
 from unrolled.classification import fitting as fitting_module
 from unrolled.classification import pretrained as pretrained_module
 from unrolled.classification import training
-from unrolled.classification.answers import ANSWERS
-from unrolled.classification.classifier import Classifier
 from unrolled.classification.documents import Documents
 from unrolled.classification.evaluation import evaluate_classifier
 from unrolled.classification.files import load_classifier, save_classifier
 from unrolled.classification.fitting import Fitting, decide, worst_shift
-from unrolled.classification.linear import fit_linear
 from unrolled.classification.metrics import accuracy, log_loss
-from unrolled.classification.mixture import fit_weights, mix
 from unrolled.classification.pretrained import Pretrained
 from unrolled.classification.run import reason
-from unrolled.classification.training import (
-    ClassifierRequest,
-    Labelled,
-    SelfTraining,
-    train_classifier,
-)
+from unrolled.classification.training import ClassifierRequest, Labelled, train_classifier
 from unrolled.config import Budget, ClassifierConfig, ClassifierTrainConfig, DataConfig
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.fit import Interrupted
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.text.labelled import mirrored, plain
 from unrolled.text.tokenizers import ByteTokenizer
-
-COLOURS = ["red", "green", "blue"]
 
 
 def test_the_recurrent_model_learns_what_turns_words_around(trained):
@@ -106,7 +95,7 @@ def make_fitting(folder: Path | None = None, **settings) -> Fitting:
     values = {"threads": 1, "batch_size": 8, "precision": "float32"} | settings
     train_config = decide(ClassifierTrainConfig(**values))
     model = RecurrentClassifier(config)
-    return Fitting(model, documents, np.eye(2)[labels], documents, labels, train_config, folder)
+    return Fitting(model, documents, labels, documents, labels, train_config, folder)
 
 
 def test_layers_thaw_from_the_output_down():
@@ -160,7 +149,7 @@ def test_adversarial_training_adds_the_gradient_at_the_worst_shift(monkeypatch):
         encoder.hidden_dropout = 0.0
     rows = np.arange(8)
     tokens, lengths = fitting.train.batch(rows)
-    targets = torch.from_numpy(fitting.answers[rows].argmax(1))
+    targets = torch.from_numpy(fitting.labels[rows])
     weight = fitting.model.embedding.weight
 
     def loss(shift):
@@ -205,100 +194,9 @@ def test_the_mean_of_the_weights_since_the_last_look_is_measured_and_kept(monkey
     assert torch.equal(weight, measured[6])
 
 
-def test_answers_between_two_classes_draw_toward_both():
-    fitting = make_fitting(weight_decay=0.0)
-    fitting.model.config = replace(fitting.model.config, dropout=0.0)
-    fitting.model.embedding.word_dropout = 0.0
-    fitting.answers = np.tile([0.25, 0.75], (32, 1))
-    rows = np.arange(8)
-    for encoder in fitting.model.encoders:
-        encoder.hidden_dropout = 0.0
-    log_probs = fitting.model(*fitting.train.batch(rows)).detach()
-    fitting.update(rows)
-    expected = -(0.25 * log_probs[:, 0] + 0.75 * log_probs[:, 1]).mean()
-    assert fitting.progress.losses == [pytest.approx(expected.item())]
-
-
-def test_self_training_learns_what_the_mixture_answers(reviews, monkeypatch):
-    texts, names = reviews
-    labels = np.array([int(name == "good") for name in names])
-    train, valid = Labelled(texts[:60], labels[:60]), Labelled(texts[60:100], labels[60:100])
-    settings = {"budget": Budget(1, "epochs"), "threads": 1}
-    model = {"hidden_sizes": (8,), "embedding_size": 8}
-    more = SelfTraining(texts[100:150], Budget(2, "epochs"))
-    request = ClassifierRequest(
-        "lstm", model_settings=model, train_settings=settings, self_training=more
-    )
-    seen = []
-
-    class Seen(Fitting):
-        def __post_init__(self):
-            super().__post_init__()
-            seen.append((len(self.train), self.answers, self.config.budget))
-
-    monkeypatch.setattr(training, "Fitting", Seen)
-    found = train_classifier(train, valid, ["bad", "good"], request)
-    assert list(found.classifier.members) == ["linear", "lstm", "lstm self-trained"]
-    assert list(found.curves) == ["lstm", "lstm self-trained"]
-    (alone, *_), (number, answers, budget) = seen
-    assert (alone, number, budget) == (60, 110, Budget(2, "epochs"))
-    np.testing.assert_array_equal(answers[:60], np.eye(2)[labels[:60]])
-    # The linear model that teaches has not seen the held-out texts, unlike the one that is kept.
-    _, linear = fit_linear(texts[:100], labels[:100], 2, 40)
-    np.testing.assert_allclose(found.valid["linear"], linear.log_probs(valid.texts))
-    teachers = [linear, found.classifier.members["lstm"]]
-    weights = fit_weights([found.valid[name] for name in ("linear", "lstm")], valid.labels)
-    members = [teacher.log_probs(texts[100:150]) for teacher in teachers]
-    np.testing.assert_allclose(answers[60:], np.exp(mix(members, weights)), atol=1e-6)
-
-
-def test_interrupted_self_training_goes_on_with_the_same_answers(tmp_path, monkeypatch):
-    texts = [f"{colour} thing {number}" for number in range(12) for colour in COLOURS]
-    train, valid = (Labelled(part, np.arange(len(part)) % 3) for part in (texts[:24], texts[24:]))
-    more = [f"a {colour} one, {number}" for number in range(4) for colour in COLOURS]
-    request = ClassifierRequest(
-        "gru",
-        model_settings={"hidden_sizes": (4,), "embedding_size": 4},
-        train_settings={"budget": Budget(1, "epochs"), "threads": 1, "batch_size": 4},
-        self_training=SelfTraining(more, Budget(3, "epochs")),
-    )
-    whole = train_classifier(train, valid, COLOURS, request, folder=tmp_path / "whole")
-
-    def interrupted(after: int) -> bool:
-        nonlocal calls
-        calls += 1
-        return calls > after
-
-    for after in (10, 22):  # while the mixture answers, and while its answers are learned
-        calls = 0
-        with pytest.raises(Interrupted):
-            again = tmp_path / "again"
-            train_classifier(
-                train, valid, COLOURS, request, stop=lambda n=after: interrupted(n), folder=again
-            )
-        assert (again / "self-trained" / ANSWERS).exists() == (after == 22)
-    monkeypatch.setattr(Classifier, "stream", lambda *_: pytest.fail("answered anew"))
-    found = train_classifier(train, valid, COLOURS, request, folder=again)
-    np.testing.assert_array_equal(*(r.valid["gru self-trained"] for r in (whole, found)))
-    other = replace(request, self_training=SelfTraining(more[::-1], Budget(3, "epochs")))
-    with pytest.raises(CheckpointError, match="was begun with other texts"):
-        train_classifier(train, valid, COLOURS, other, folder=again)
-    (again / "self-trained" / ANSWERS).write_bytes(b"no tensors")
-    with pytest.raises(CheckpointError, match="is damaged .*Remove it to begin anew"):
-        train_classifier(train, valid, COLOURS, request, folder=again)
-
-
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (
-            {"kind": None, "self_training": SelfTraining(["a"], Budget(1, "epochs"))},
-            "kind must be recurrent for self-training, got linear",
-        ),
-        (
-            {"self_training": SelfTraining([], Budget(1, "epochs"))},
-            "self_training must be given with texts that have no label, got none",
-        ),
         ({"train_settings": {"batch_size": 0}}, "batch_size must be 1 or more, got 0"),
         ({"train_settings": {"adversarial_norm": -1.0}}, "adversarial_norm must be 0 or more"),
         ({"model_settings": {"dropout": 1.0}}, "dropout must be at least 0 and below 1, got 1.0"),
@@ -492,7 +390,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, last, set
     with pytest.raises(CheckpointError, match="was begun with other texts or settings"):
         make_fitting(**other, folder=tmp_path).restore()
     changed = make_fitting(**settings, folder=tmp_path)
-    changed.answers = 1 - changed.answers
+    changed.labels = 1 - changed.labels
     with pytest.raises(CheckpointError, match="was begun with other texts or settings"):
         changed.restore()
     assert not make_fitting().restore()

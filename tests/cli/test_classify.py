@@ -139,14 +139,6 @@ def test_two_directions_begin_from_two_language_models(tmp_path):
     assert list(load_classifier(out).members) == names[:3]
 
 
-def test_self_training_learns_from_unlabelled_texts_and_leaves_nothing_behind(tmp_path):
-    out = train_from_unlabelled(tmp_path, "--kind", "gru", "--self-training", "1epoch")
-    results = json.loads((out / "results.json").read_text("utf-8"))
-    names = ["linear", "gru", "gru self-trained", "mixture"]
-    assert list(results["models"]) == names and list(results["seconds"]) == names[:3]
-    assert {path.name for path in out.iterdir()} == {*WRITTEN, "language-model"}
-
-
 def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
     tmp_path, monkeypatch, capsys
 ):
@@ -224,14 +216,6 @@ CASES = [
     (["{reviews}", "--unlabelled", "{one}", "--hidden-sizes", "9"], "hidden_sizes must be that of"),
     (["{reviews}", "--unlabelled", "{one}", "--dropout", "1"], "dropout must be at least 0 and"),
     (["{reviews}", "--vocab-size", "0"], "vocab_size must be"),
-    (["{reviews}", "--self-training", "soon"], "budget must be a time, tokens or epochs above"),
-    (["{reviews}", "--self-training", "1epoch"], "self_training must be given with unlabelled"),
-    (["{reviews}", "--language-model", "x", "--unlabelled", "y"], "or add --self-training 2epochs"),
-    (["{reviews}", "--backward-language-model", "x", "--unlabelled", "y"], "add --language-model"),
-    (
-        ["{reviews}", "--preset", "article", "--self-training", "1epoch"],
-        "self_training must be left out with --preset",
-    ),
 ]
 
 

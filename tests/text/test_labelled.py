@@ -15,7 +15,6 @@ import pytest
 from unrolled.errors import ConfigError, LabelError, TextError, UnrolledError
 from unrolled.text.labelled import (
     LabelledTexts,
-    distinct,
     mirrored,
     read_labelled,
     read_splits,
@@ -189,11 +188,6 @@ def test_shared_texts_are_found_whatever_their_white_space():
 def test_mirrored_texts_have_the_same_words_from_the_last_to_the_first(text, expected):
     assert mirrored(text) == expected
     assert PLAIN_WORDS.findall(expected) == PLAIN_WORDS.findall(text)[::-1]
-
-
-def test_distinct_texts_are_none_that_is_known():
-    texts = ["b", "A  cat.", "A<br />cat.", "b", "c", CHINESE]
-    assert distinct(texts, ["c\n", "d"]) == ["b", "A\ncat.", CHINESE]
 
 
 def test_rows_spread_evenly_over_all():

@@ -80,9 +80,8 @@ class Classifier:
 
     @property
     def recurrent(self) -> RecurrentMember | None:
-        """The recurrent model that reads texts from their beginning and has most to say."""
-        for name in sorted(self.members, key=self.weights.__getitem__, reverse=True):
-            member = self.members[name]
+        """The recurrent model that reads texts from their beginning."""
+        for member in self.members.values():
             if isinstance(member, RecurrentMember) and not member.mirrored:
                 return member
         return None

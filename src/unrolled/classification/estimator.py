@@ -1,7 +1,7 @@
 """The classifier as a scikit-learn estimator."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -11,15 +11,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..config import Budget, Pooling, Precision, RecurrentKind, TokenizerKind, check_choice
-from ..errors import ConfigError, LabelError
-from ..text.labelled import LabelledTexts, distinct, split_labelled
+from ..errors import LabelError
+from ..text.labelled import LabelledTexts, split_labelled
 from .files import load_classifier, save_classifier
 from .pretrained import Pretrained
 from .training import (
     VOCAB_SIZE,
     ClassifierRequest,
     Labelled,
-    SelfTraining,
     recurrent_kind,
     train_classifier,
 )
@@ -48,9 +47,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         language_model: Run folder of `unrolled train` that the recurrent model begins from.
         backward_language_model: One of mirrored texts, see `unrolled.text.labelled.mirrored`: a
             second recurrent model, which reads backward, begins from it.
-        self_training: How long one more recurrent model is trained, on the labels and on the
-            answers of the mixture on `unlabelled`: "2epochs".
-        unlabelled: Texts for it; those that have a label in `fit` are left out.
         budget: How long the recurrent model is trained: "5epochs", "10m".
         hidden_sizes: Width of each recurrent layer, from the words up.
         tokenizer, vocab_size: What the recurrent model reads, and how many different ones.
@@ -73,8 +69,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         *,
         language_model: str | os.PathLike[str] | None = None,
         backward_language_model: str | os.PathLike[str] | None = None,
-        self_training: str | None = None,
-        unlabelled: Sequence[str] = (),
         budget: str = "5epochs",
         hidden_sizes: tuple[int, ...] | None = None,
         embedding_size: int | None = None,
@@ -95,8 +89,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self.kind = kind
         self.language_model = language_model
         self.backward_language_model = backward_language_model
-        self.self_training = self_training
-        self.unlabelled = unlabelled
         self.budget = budget
         self.hidden_sizes = hidden_sizes
         self.embedding_size = embedding_size
@@ -120,7 +112,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         if labels.ndim != 1 or len(labels) != len(texts):
             problem = f"has the shape {labels.shape}, but there are {len(texts):,} texts"
             raise LabelError("y", problem, "Give one label for each text.")
-        request = self._request(texts)
+        request = self._request()
         try:
             self.classes_ = np.unique(labels)
         except TypeError:
@@ -139,7 +131,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self.classifier_ = trained.classifier
         return self
 
-    def _request(self, labelled: list[str]) -> ClassifierRequest:
+    def _request(self) -> ClassifierRequest:
         if self.kind is not None:
             check_choice("kind", self.kind, ("linear", *get_args(RecurrentKind)))
         check_choice("tokenizer", self.tokenizer, get_args(TokenizerKind))
@@ -147,13 +139,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             Pretrained.open(Path(run)) if run else None
             for run in (self.language_model, self.backward_language_model)
         )
-        self_training = None
-        unlabelled = distinct(_texts(self.unlabelled, "unlabelled"), labelled)
-        if self.self_training is not None:
-            self_training = SelfTraining(unlabelled, Budget.parse(self.self_training))
-        elif unlabelled:
-            remedy = 'Add self_training="2epochs".'
-            raise ConfigError("unlabelled", "left out without self_training", "texts", remedy)
         values = self.get_params()
         train = {name: values[name] for name in TRAIN_SETTINGS}
         return ClassifierRequest(
@@ -164,7 +149,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             train_settings=train | {"budget": Budget.parse(self.budget), "seed": self.random_state},
             pretrained=pretrained,
             backward=backward,
-            self_training=self_training,
         )
 
     def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:
@@ -201,12 +185,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _texts(X: Iterable[str], name: str = "X") -> list[str]:
+def _texts(X: Iterable[str]) -> list[str]:
     if isinstance(X, str | bytes):
-        raise LabelError(name, "is one string", "Give a list of texts.")
+        raise LabelError("X", "is one string", "Give a list of texts.")
     texts = list(X)
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             problem = f"has {type(text).__name__} at place {place}, not a text"
-            raise LabelError(name, problem, "Give strings.")
+            raise LabelError("X", problem, "Give strings.")
     return texts

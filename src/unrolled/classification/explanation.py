@@ -48,8 +48,8 @@ def explain(classifier: Classifier, text: str, method: Method = "occlusion") -> 
     Args:
         method: occlusion: how much the log-odds fall when a word is left out, for the whole
             mixture. Source: Zeiler & Fergus 2014; Li et al. 2016. gradient: gradient times input of
-            the words' vectors, for the recurrent model that reads forward and has most to say.
-            Source: Denil et al. 2014.
+            the words' vectors, for the recurrent model that reads forward. Source: Denil et al.
+            2014.
 
     Raises:
         ConfigError: gradient, for a classifier without a recurrent model.

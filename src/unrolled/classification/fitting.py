@@ -20,7 +20,7 @@ from ..machine import num_cores
 from ..models.classifier import RecurrentClassifier
 from ..weights import TrainedWeights, clone_weights
 from .documents import Documents
-from .metrics import Labels, LogProbs, Probs, accuracy, log_loss
+from .metrics import Labels, LogProbs, accuracy, log_loss
 from .mixture import fit_weights, mix
 
 WARMUP = 0.1
@@ -61,8 +61,7 @@ class Fitting:
 
     model: RecurrentClassifier
     train: Documents
-    answers: Probs
-    """Probabilities of the classes, `(N, K)`: those of a label are 0 and 1."""
+    labels: Labels
     valid: Documents
     valid_labels: Labels
     config: ClassifierTrainConfig
@@ -131,7 +130,7 @@ class Fitting:
             group["lr"] = rate / self.config.layer_decay**depth
         self.model.train()
         tokens, lengths = self.train.batch(rows)
-        loss = self._backward(tokens, lengths, torch.from_numpy(self.answers[rows]).float())
+        loss = self._backward(tokens, lengths, torch.from_numpy(self.labels[rows]))
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -146,24 +145,24 @@ class Fitting:
         self.weights.add_to_average(progress.num_averaged)
         self._tick()
 
-    def _backward(self, tokens: Tensor, lengths: Tensor, answers: Tensor) -> float:
+    def _backward(self, tokens: Tensor, lengths: Tensor, targets: Tensor) -> float:
         """Adds the gradients of a batch, and those of its adversarial twin; returns the loss."""
         if not self.config.adversarial_norm:
-            return self._backward_shifted(tokens, lengths, answers, None)
+            return self._backward_shifted(tokens, lengths, targets, None)
         words = self.model.embedding.embed(tokens).detach()
         shift = torch.zeros_like(words, requires_grad=True)
-        loss = self._backward_shifted(tokens, lengths, answers, shift)
+        loss = self._backward_shifted(tokens, lengths, targets, shift)
         assert shift.grad is not None
         worst = worst_shift(shift.grad, words, lengths, self.config.adversarial_norm)
-        self._backward_shifted(tokens, lengths, answers, worst)
+        self._backward_shifted(tokens, lengths, targets, worst)
         return loss
 
     def _backward_shifted(
-        self, tokens: Tensor, lengths: Tensor, answers: Tensor, shift: Tensor | None
+        self, tokens: Tensor, lengths: Tensor, targets: Tensor, shift: Tensor | None
     ) -> float:
         with autocast(self.config.precision):
             log_probs = self.model(tokens, lengths, shift)
-        loss = -(answers * log_probs).sum(1).mean()
+        loss = nn.functional.nll_loss(log_probs, targets)
         loss.backward()
         return loss.item()
 
@@ -202,7 +201,7 @@ class Fitting:
         """What a checkpoint has to fit: settings and texts."""
         config = replace(self.config, precision="auto", threads=0)  # decided anew each time
         digest = hashlib.sha256(repr((config, self.model.config)).encode())
-        for part in (self.train.ids, self.train.starts, self.answers, self.valid.ids):
+        for part in (self.train.ids, self.train.starts, self.labels, self.valid.ids):
             digest.update(part.tobytes())
         return digest.hexdigest()
 

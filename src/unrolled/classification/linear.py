@@ -79,7 +79,7 @@ class LinearModel:
 
 def fit_linear(
     texts: Sequence[str], labels: NDArray[np.int64], num_classes: int, valid: int
-) -> tuple[LinearModel, LinearModel]:
+) -> tuple[LinearModel, NDArray[np.float64]]:
     """Fits the model to all texts.
 
     Args:
@@ -88,17 +88,18 @@ def fit_linear(
         valid: How many are held out to choose the penalty by.
 
     Returns:
-        The model of all N texts, and the one that has not seen the held-out ones.
+        The model of all N texts, and log-probabilities of the held-out texts, `(valid, K)`, by the
+        one that has not seen them.
     """
     unit = choose_unit(texts)
     features = presence(texts, unit)
     first = len(texts) - valid
     tried = _fit(features[:first], labels[:first], num_classes, unit, PENALTIES)
-    held_out = features[first:]
-    losses = [log_loss(model.of_features(held_out), labels[first:]) for model in tried]
+    found = [model.of_features(features[first:]) for model in tried]
+    losses = [log_loss(log_probs, labels[first:]) for log_probs in found]
     best = int(np.argmin(losses))
     final = _fit(features, labels, num_classes, unit, PENALTIES[best : best + 1])
-    return final[0], tried[best]
+    return final[0], found[best]
 
 
 def _fit(
@@ -146,9 +147,10 @@ def _frequent(features: Features) -> NDArray[np.int32]:
 def _seen(features: Features, columns: NDArray[np.int32]) -> Features:
     """Numbers the features from 0 on and leaves out all but `columns (F,)`."""
     place = np.searchsorted(columns, features.indices).clip(max=len(columns) - 1)
-    found = csr_matrix((features.data, place, features.indptr), (features.shape[0], len(columns)))
-    found.data = (columns[place] == features.indices).astype(np.float32)
-    found.eliminate_zeros()
+    known = (columns[place] == features.indices).astype(np.float32)
+    shape = features.shape[0], len(columns)
+    found = csr_matrix((known, place, features.indptr), shape, copy=True)
+    found.eliminate_zeros()  # in place: the row ends too, which would be those of `features`
     return found
 
 

@@ -7,7 +7,6 @@ from ..report.classification_result import Bin
 
 Labels = NDArray[np.int64]
 LogProbs = NDArray[np.float64]
-Probs = NDArray[np.float64]
 
 Z95 = 1.959963984540054
 NUM_BINS = 15

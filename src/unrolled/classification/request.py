@@ -1,6 +1,5 @@
 """What `unrolled classify train` was asked for, and the classifier that follows from it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +7,7 @@ from typing import Any, Literal
 from ..config import Budget, RecurrentKind, TokenizerKind
 from ..errors import ConfigError
 from .pretrained import Pretrained
-from .training import VOCAB_SIZE, ClassifierRequest, SelfTraining, recurrent_kind
+from .training import VOCAB_SIZE, ClassifierRequest, recurrent_kind
 
 ARTICLE_MODEL = {
     "embedding_size": 128,
@@ -48,7 +47,6 @@ class ClassifyRequest:
     backward_language_model: Path | None = None
     unlabelled: tuple[str, ...] = ()
     pretrain_budget: str = "30m"
-    self_training: str | None = None
     tokenizer: TokenizerKind | None = None
     vocab_size: int | None = None
     seed: int = 0
@@ -65,18 +63,15 @@ def check_request(request: ClassifyRequest) -> None:
     ):
         remedy = "Add --preset article or --max-tokens 500."
         raise ConfigError("max_tokens", "given for padding", "nothing", remedy)
-    if request.language_model and request.unlabelled and request.self_training is None:
-        remedy = "Leave one of them out, or add --self-training 2epochs."
+    if request.language_model is not None and request.unlabelled:
+        remedy = "Leave one of them out."
         raise ConfigError("unlabelled", "left out with --language-model", "both", remedy)
-    if request.backward_language_model and request.unlabelled and not request.language_model:
-        remedy = "Leave one of them out, or add --language-model RUN."
-        raise ConfigError("unlabelled", "left out with --backward-language-model", "both", remedy)
     for name in ("tokenizer", "vocab_size"):
         if request.language_model is not None and (value := getattr(request, name)) is not None:
             remedy = f"Leave --{name.replace('_', '-')} out."
             raise ConfigError(name, "that of the language model", value, remedy)
     if request.preset is not None:
-        for name in ("kind", "language_model", "unlabelled", "self_training"):
+        for name in ("kind", "language_model", "unlabelled"):
             if value := getattr(request, name):
                 remedy = f"Leave --{name.replace('_', '-')} out, or --preset."
                 raise ConfigError(name, "left out with --preset", value, remedy)
@@ -86,9 +81,6 @@ def check_request(request: ClassifyRequest) -> None:
             raise ConfigError(name, "that of the language model", value, remedy)
     if request.kind == "linear" and (request.language_model or request.unlabelled):
         raise ConfigError("kind", "recurrent for a language model", "linear", "Write --kind lstm.")
-    if request.self_training is not None and not request.unlabelled:
-        remedy = "Add --unlabelled FILE."
-        raise ConfigError("self_training", "given with unlabelled texts", "none", remedy)
     Budget.parse(request.budget or "5epochs")
     Budget.parse(request.pretrain_budget)
 
@@ -97,7 +89,6 @@ def classifier_request(
     request: ClassifyRequest,
     pretrained: Pretrained | None = None,
     backward: Pretrained | None = None,
-    unlabelled: Sequence[str] = (),
 ) -> ClassifierRequest:
     """The classifier that was asked for, with the preset filled in, and what it begins from."""
     article = request.preset == "article"
@@ -108,10 +99,7 @@ def classifier_request(
         settings["post_padding_unmasked"] = True
     vocab_size = 10_000 if article else VOCAB_SIZE
     model_settings = (ARTICLE_MODEL if article else {}) | request.model_settings
-    self_training = None
-    if request.self_training is not None:
-        self_training = SelfTraining(unlabelled, Budget.parse(request.self_training))
-    if request.unlabelled and not request.language_model:  # two directions are two models then
+    if request.unlabelled:  # two directions are two models then
         model_settings.pop("bidirectional", None)
     return ClassifierRequest(
         kind="lstm" if article else recurrent_kind(request.kind, pretrained),
@@ -121,5 +109,4 @@ def classifier_request(
         train_settings=settings,
         pretrained=pretrained,
         backward=backward,
-        self_training=self_training,
     )

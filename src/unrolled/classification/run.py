@@ -20,9 +20,9 @@ from ..report.classification_result import Explained
 from ..text.files import find_files, read_documents
 from ..text.labelled import (
     LabelledTexts,
-    distinct,
     label_of,
     mirrored,
+    normalized,
     plain,
     read_labelled,
     read_splits,
@@ -30,7 +30,6 @@ from ..text.labelled import (
     spread,
     without_shared,
 )
-from .answers import ANSWERS
 from .classifier import Classifier
 from .evaluation import evaluate_classifier, figures
 from .explanation import explain
@@ -45,8 +44,7 @@ from .pretraining import (
 from .request import ClassifyRequest, check_request, classifier_request
 from .shown import shown
 from .training import (
-    BACKWARD,
-    SELF_TRAINED,
+    BACKWARD_FOLDER,
     ClassifierRequest,
     Labelled,
     Trained,
@@ -80,21 +78,17 @@ def run(
     classes = sorted(set(parts["train"].labels))
     for name, part in parts.items():
         check_labels(classes, part, name)
-    labelled = [text for part in parts.values() for text in part.texts]
-    unlabelled = distinct(read_documents(find_files(request.unlabelled), request.text), labelled)
-    if unlabelled:
-        sizes = f"{sizes[:-1]}, {len(unlabelled):,} without labels."
-    wanted = classifier_request(request, unlabelled=unlabelled)
+    wanted = classifier_request(request)
     check_settings(wanted, len(classes))
     for note in [sizes, *notes]:
         listener({"kind": "start", "text": note})
-    pretrained = _pretrained(out, request, wanted, parts, unlabelled, listener, stop)
+    pretrained = _pretrained(out, request, wanted, parts, listener, stop)
     numbered = {name: _numbered(part, classes) for name, part in parts.items()}
     trained = train_classifier(
         numbered["train"],
         numbered["valid"],
         classes,
-        classifier_request(request, *pretrained, unlabelled),
+        classifier_request(request, *pretrained),
         listener,
         stop,
         out,
@@ -117,11 +111,9 @@ def run(
 def _forget(out: Path) -> None:
     """Removes what only an interrupted training needs."""
     remove_train_state(out)
-    for name in (BACKWARD, SELF_TRAINED):
-        (out / name / ANSWERS).unlink(missing_ok=True)
-        remove_train_state(out / name)
-        with suppress(OSError):  # not there, or not empty
-            (out / name).rmdir()
+    remove_train_state(out / BACKWARD_FOLDER)
+    with suppress(OSError):  # not there, or not empty
+        (out / BACKWARD_FOLDER).rmdir()
     forget_pretraining(out)
 
 
@@ -214,37 +206,44 @@ def _pretrained(
     request: ClassifyRequest,
     wanted: ClassifierRequest,
     parts: dict[str, LabelledTexts],
-    unlabelled: list[str],
     listener: Listener,
     stop: Callable[[], bool],
-) -> tuple[Pretrained | None, Pretrained | None]:
+) -> list[Pretrained | None]:
     """Language models to begin from, forward and backward: given ones, or of the texts.
 
     Those of the texts are of all but the test's.
     """
-    forward, backward = (
-        None if path is None else Pretrained.open(path)
-        for path in (request.language_model, request.backward_language_model)
-    )
-    if forward is not None or not request.unlabelled or wanted.kind is None:
-        return forward, backward
-
-    def trained(name: str, texts: Sequence[str]) -> Pretrained:
-        return pretrain(
+    given = request.language_model, request.backward_language_model
+    if any(given):
+        return [None if path is None else Pretrained.open(path) for path in given]
+    if not request.unlabelled or wanted.kind is None:
+        return []
+    texts, budget = _pretraining_texts(request, parts), Budget.parse(request.pretrain_budget)
+    ways = {LANGUAGE_MODEL: texts}
+    if request.model_settings.get("bidirectional"):
+        ways[BACKWARD_LANGUAGE_MODEL] = [mirrored(text) for text in texts]
+    return [
+        pretrain(
             out / name,
             texts,
             wanted,
-            Budget.parse(request.pretrain_budget),
+            budget,
             request.seed,
-            lambda record: listener(record | {"run": name}),
+            lambda record, name=name: listener(record | {"run": name}),
             stop,
         )
+        for name, texts in ways.items()
+    ]
 
-    texts = distinct([*parts["train"].texts, *parts["valid"].texts]) + unlabelled
-    forward = trained(LANGUAGE_MODEL, texts)
-    if request.model_settings.get("bidirectional"):
-        backward = trained(BACKWARD_LANGUAGE_MODEL, [mirrored(text) for text in texts])
-    return forward, backward
+
+def _pretraining_texts(request: ClassifyRequest, parts: dict[str, LabelledTexts]) -> list[str]:
+    """Each text once, none of the test part among them."""
+    texts = [*parts["train"].texts, *parts["valid"].texts]
+    texts += read_documents(find_files(request.unlabelled), request.text)
+    found = {normalized(text): plain(text) for text in texts}
+    for text in parts["test"].texts if "test" in parts else ():
+        found.pop(normalized(text), None)
+    return list(found.values())
 
 
 def _measure(trained: Trained, part: Labelled, split: str) -> dict[str, Any]:

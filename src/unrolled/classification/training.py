@@ -9,13 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ..config import (
-    Budget,
-    ClassifierConfig,
-    ClassifierTrainConfig,
-    RecurrentKind,
-    TokenizerKind,
-)
+from ..config import ClassifierConfig, ClassifierTrainConfig, RecurrentKind, TokenizerKind
 from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
 from ..presets import override
@@ -23,31 +17,18 @@ from ..text.labelled import plain
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
 from ..threads import using_threads
-from .answers import answers
 from .classifier import Classifier, Member, RecurrentMember
 from .documents import Documents
 from .fitting import Fitting, Listener, decide, read
 from .linear import fit_linear
-from .metrics import Labels, LogProbs, Probs
+from .metrics import Labels, LogProbs
 from .mixture import fit_weights
 from .pretrained import Pretrained
 
 VOCAB_SIZE = 30_000
-BACKWARD, SELF_TRAINED = "backward", "self-trained"
-"""Recurrent models after the first: what their names end in, and where their checkpoints are."""
+BACKWARD_FOLDER = "backward"
+"""Folder of the checkpoints of the model that reads backward."""
 DEFAULT_KIND: RecurrentKind = "gru"
-
-
-@dataclass(frozen=True)
-class SelfTraining:
-    """One more recurrent model learns the mixture's answers on unlabelled texts, beside the labels.
-
-    Source: Scudder 1965; Xie et al. 2020, whose teachers' answers are probabilities too.
-    """
-
-    texts: Sequence[str]
-    """None of the texts with labels among them."""
-    budget: Budget
 
 
 @dataclass(frozen=True)
@@ -66,7 +47,6 @@ class ClassifierRequest:
     """A language model that the recurrent one begins from."""
     backward: Pretrained | None = None
     """One of mirrored texts: a second recurrent model, which reads backward, begins from it."""
-    self_training: SelfTraining | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +81,8 @@ def train_classifier(
     """Trains the linear model and the recurrent ones, and mixes them.
 
     The linear model is fitted again to all texts once its penalty is chosen; the recurrent ones
-    have seen the training texts only, and answers of models that have seen no others. With a
-    folder, their training leaves checkpoints there, and goes on from those that it finds.
+    have seen the training texts only. With a folder, their training leaves checkpoints there, and
+    goes on from those that it finds.
 
     Raises:
         ConfigError: a setting is out of its range.
@@ -113,74 +93,40 @@ def train_classifier(
     train = Labelled([plain(text) for text in train.texts], train.labels)
     valid = Labelled([plain(text) for text in valid.texts], valid.labels)
     texts, labels = [*train.texts, *valid.texts], np.concatenate([train.labels, valid.labels])
-    linear, of_train = fit_linear(texts, labels, len(classes), len(valid.texts))
-    found = of_train.log_probs(valid.texts)
+    linear, found = fit_linear(texts, labels, len(classes), len(valid.texts))
     valid_log_probs, seconds = {"linear": found}, {"linear": time.monotonic() - began}
     listener({"kind": "start", "text": _heard("linear", found, valid.labels, seconds["linear"])})
     members: dict[str, Member] = {"linear": linear}
     curves = {}
-    for step in _recurrent_models(request):
-        began, known = time.monotonic(), np.eye(len(classes))[train.labels]
-        place = folder / step.suffix if folder is not None else None
-        asked = [plain(text) for text in step.asked]
-        if asked:
-            answering = f"The mixture answers {len(asked):,} texts without labels."
-            listener({"kind": "start", "text": answering})
-            teachers = members | {"linear": of_train}
-            mixture = _mixture(classes, teachers, valid_log_probs, valid.labels)
-            known = np.concatenate([known, answers(mixture, asked, place, stop)])
-        member, fitting, found = _train_recurrent(
-            [*train.texts, *asked], known, valid, step, listener, stop, place
+    for name, wanted, backward in _recurrent_models(request):
+        began = time.monotonic()
+        place = folder / BACKWARD_FOLDER if folder is not None and backward else folder
+        member, fitting, valid_log_probs[name] = _train_recurrent(
+            train, valid, len(classes), wanted, backward, listener, stop, place
         )
-        name = step.name
-        members[name], valid_log_probs[name], curves[name] = member, found, fitting.progress.curve
+        members[name], curves[name] = member, fitting.progress.curve
         seconds[name] = fitting.earlier_seconds + time.monotonic() - began
-    classifier = _mixture(classes, members, valid_log_probs, valid.labels)
+    predicted = list(valid_log_probs.values())
+    weights = fit_weights(predicted, valid.labels)
+    alone = [fit_weights([log_probs], valid.labels)[0] for log_probs in predicted]
+    classifier = Classifier(
+        classes,
+        members,
+        dict(zip(members, map(float, weights), strict=True)),
+        dict(zip(members, map(float, alone), strict=True)),
+    )
     return Trained(classifier, valid_log_probs, seconds, curves)
 
 
-def _mixture(
-    classes: list[Any], members: dict[str, Member], found: dict[str, LogProbs], labels: Labels
-) -> Classifier:
-    """The models mixed as suits the held-out texts, and each calibrated by itself."""
-    weights = fit_weights(list(found.values()), labels)
-    return Classifier(
-        classes,
-        dict(members),
-        dict(zip(found, map(float, weights), strict=True)),
-        {name: float(fit_weights([each], labels)[0]) for name, each in found.items()},
-    )
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One recurrent model that is wanted."""
-
-    request: ClassifierRequest
-    suffix: str = ""
-    """BACKWARD, SELF_TRAINED or nothing."""
-    asked: Sequence[str] = ()
-    """Texts without labels: it learns the answers of those before it."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.request.kind} {self.suffix}".rstrip()
-
-    @property
-    def mirrored(self) -> bool:
-        return self.suffix == BACKWARD
-
-
-def _recurrent_models(request: ClassifierRequest) -> Iterator[_Step]:
-    """Each recurrent model that is wanted; the last one learns from all before it."""
+def _recurrent_models(
+    request: ClassifierRequest,
+) -> Iterator[tuple[str, ClassifierRequest, bool]]:
+    """Name, request and whether it reads backward, of each recurrent model that is wanted."""
     if request.kind is not None:
-        yield _Step(request)
+        yield request.kind, request, False
     if request.backward is not None:
         kind = request.backward.settings["kind"]
-        yield _Step(replace(request, kind=kind, pretrained=request.backward), BACKWARD)
-    if (more := request.self_training) is not None:
-        settings = request.train_settings | {"budget": more.budget}
-        yield _Step(replace(request, train_settings=settings), SELF_TRAINED, more.texts)
+        yield f"{kind} backward", replace(request, kind=kind, pretrained=request.backward), True
 
 
 def recurrent_kind(
@@ -202,16 +148,9 @@ def check_settings(request: ClassifierRequest, num_classes: int) -> None:
     if request.backward is not None and (request.kind is None or request.pretrained is None):
         remedy = "Add one that reads forward, or leave it out."
         raise ConfigError("backward_language_model", "one of two", "one alone", remedy)
-    if (wanted := request.self_training) is not None:
-        if not wanted.texts:
-            problem = "given with texts that have no label"
-            raise ConfigError("self_training", problem, "none", "Give such texts, or leave it out.")
-        if request.kind is None:
-            remedy = "Choose another kind."
-            raise ConfigError("kind", "recurrent for self-training", "linear", remedy)
     _train_config(request)
-    for step in _recurrent_models(request):
-        _model_config(1, num_classes, step.request)
+    for _, wanted, _ in _recurrent_models(request):
+        _model_config(1, num_classes, wanted)
 
 
 def _heard(name: str, found: LogProbs, labels: Labels, seconds: float) -> str:
@@ -222,27 +161,29 @@ def _heard(name: str, found: LogProbs, labels: Labels, seconds: float) -> str:
 
 
 def _train_recurrent(
-    texts: Sequence[str],
-    known: Probs,
+    train: Labelled,
     valid: Labelled,
-    step: _Step,
+    num_classes: int,
+    request: ClassifierRequest,
+    backward: bool,
     listener: Listener,
     stop: Callable[[], bool],
     folder: Path | None,
 ) -> tuple[RecurrentMember, Fitting, LogProbs]:
-    request, num_classes = step.request, known.shape[1]
     config = decide(_train_config(request))
-    tokenizer = _tokenizer(texts, request)
+    tokenizer = _tokenizer(train.texts, request)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = RecurrentClassifier(_model_config(tokenizer.vocab_size, num_classes, request))
         if request.pretrained is not None:
             request.pretrained.load_into(model)
-        member = RecurrentMember(model, tokenizer, config, step.mirrored)
-        documents, held_out = member.documents(texts), member.documents(valid.texts)
-        listener({"kind": "start", "text": _announce(step.name, member, documents)})
+        member = RecurrentMember(model, tokenizer, config, backward)
+        documents, held_out = member.documents(train.texts), member.documents(valid.texts)
+        listener({"kind": "start", "text": _announce(member, documents)})
         with using_threads(config.threads):
-            fitting = Fitting(model, documents, known, held_out, valid.labels, config, folder)
+            fitting = Fitting(
+                model, documents, train.labels, held_out, valid.labels, config, folder
+            )
             if fitting.restore():
                 going_on = f"Going on at {fitting.fraction:.0%} of the budget."
                 listener({"kind": "start", "text": going_on})
@@ -283,10 +224,11 @@ def _model_config(
     return config
 
 
-def _announce(name: str, member: RecurrentMember, documents: Documents) -> str:
-    config = member.config
+def _announce(member: RecurrentMember, documents: Documents) -> str:
+    config, model = member.config, member.model
     return (
-        f"{name}: {member.num_parameters:,} parameters, {config.precision}, "
+        f"{model.config.kind}{', backward' * member.mirrored}: {member.num_parameters:,} "
+        f"parameters, {config.precision}, "
         f"{config.threads} threads, "
         f"{len(documents):,} texts of {documents.lengths.mean():,.0f} tokens on average, "
         f"for {config.budget}."

@@ -125,7 +125,6 @@ def train(  # noqa: PLR0913  a parameter is a flag
     backward_language_model: Path | None = None,
     unlabelled: Files = (),
     pretrain_budget: str = "30m",
-    self_training: str | None = None,
     tokenizer: TokenizerKind | None = None,
     vocab_size: int | None = None,
     seed: int = 0,
@@ -149,21 +148,16 @@ def train(  # noqa: PLR0913  a parameter is a flag
     post_padding_unmasked
         Read zeros after the end of each text as if they were text, as that article's program does.
     budget
-        Of each recurrent model but the self-trained one: passes (5epochs) or wall-clock time (10m).
-        Default: 5epochs.
+        Of each recurrent model: passes (5epochs) or wall-clock time (10m). Default: 5epochs.
     language_model
         Run folder of a language model that the recurrent model begins from.
     backward_language_model
         One of mirrored texts (the words of each from the last to the first): a second recurrent
         model begins from it and reads backward.
     unlabelled
-        More text of the same sort: a language model of it and of the training texts comes first,
-        unless there is one.
+        More text of the same sort: a language model of it and of the training texts comes first.
     pretrain_budget
         How long each language model is trained.
-    self_training
-        Train one more recurrent model, on the labels and on the mixture's answers to the
-        unlabelled texts; for so long, an epoch being all of both (2epochs).
     tokenizer
         What the recurrent model reads. Default: word, which is a character in Chinese.
     vocab_size
@@ -188,7 +182,6 @@ def train(  # noqa: PLR0913  a parameter is a flag
         backward_language_model=backward_language_model,
         unlabelled=unlabelled,
         pretrain_budget=pretrain_budget,
-        self_training=self_training,
         tokenizer=tokenizer,
         vocab_size=vocab_size,
         seed=seed,
@@ -301,7 +294,7 @@ def explain(
         Column of a table with the text, by name or position.
     method
         occlusion: leave each word out; gradient: gradient times input of the recurrent model, of
-        several the one that reads forward and has most to say.
+        two the one that reads forward.
     out
         HTML page to write; default: colours in the terminal.
     """

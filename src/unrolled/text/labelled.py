@@ -251,14 +251,6 @@ def without_shared(data: LabelledTexts, other: Sequence[str]) -> LabelledTexts:
     )
 
 
-def distinct(texts: Iterable[str], known: Iterable[str] = ()) -> list[str]:
-    """Each of the texts once, as it is read; none that is known."""
-    found = {normalized(text): plain(text) for text in texts}
-    for text in known:
-        found.pop(normalized(text), None)
-    return list(found.values())
-
-
 def split_labelled(
     data: LabelledTexts, fraction: float, seed: int
 ) -> tuple[LabelledTexts, LabelledTexts]:
