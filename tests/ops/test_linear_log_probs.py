@@ -66,7 +66,9 @@ def test_without_kernels_a_second_backward_pass_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("isa", kernels.available())
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("sizes", [(1, 1, 1), (7, 5, 23), (300, 33, 130), (150, 130, 1100)])
+@pytest.mark.parametrize(
+    "sizes", [(1, 1, 1), (7, 5, 23), (300, 33, 130), (1000, 17, 1100), (150, 130, 1100)]
+)
 def test_every_instruction_set_equals_the_reference(monkeypatch, sizes, threads, isa):
     monkeypatch.setattr(kernels, "instruction_set", lambda: isa)
     torch.set_num_threads(threads)

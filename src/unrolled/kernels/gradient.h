@@ -118,10 +118,10 @@ class WeightGradient {
           }
         }
         for (int64_t column = 0; column < panels * WIDTH; column += STRIP<WIDTH>) {
-          const int64_t there = column < C ? at_most(STRIP<WIDTH>, C - column) : 0;
+          const int64_t from = at_most(column, C);
           interleave(
-              [&](int64_t k) { return inputs(k) + at_most(column, C); }, n, rows, there, STRIP<WIDTH>,
-              right.data + column * K);
+              [&](int64_t k) { return inputs(k) + from; }, n, rows, at_most(STRIP<WIDTH>, C - from),
+              STRIP<WIDTH>, right.data + column * K);
         }
         for (int64_t r = 0; r < count; r += BLOCK) {
           const int64_t height = at_most(BLOCK, count - r);
