@@ -18,6 +18,9 @@ constexpr int ACCUMULATORS = 24;  // of 32 registers
 #elif defined(__AVX2__)
 constexpr int VECTORS = 2;
 constexpr int ACCUMULATORS = 12;  // of 16 registers
+#elif defined(__aarch64__)
+constexpr int VECTORS = 4;
+constexpr int ACCUMULATORS = 20;  // of 32 registers, which hold the factors of a step too
 #else
 constexpr int VECTORS = 2;
 constexpr int ACCUMULATORS = 8;
