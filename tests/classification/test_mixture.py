@@ -51,6 +51,26 @@ def test_a_model_that_knows_nothing_gets_no_weight():
     assert weights[1] == pytest.approx(fit_weights([good], labels)[0])
 
 
+def test_a_model_is_judged_by_what_it_saves_and_not_by_its_weight():
+    good, labels = make(6, 8.0)  # too sure of itself: its weight is an eighth
+    rng = np.random.default_rng(7)
+    vague = rng.normal(size=good.shape) * 0.01  # nearly uniform: the greatest weight changes little
+    vague -= np.logaddexp.reduce(vague, axis=1, keepdims=True)
+    weights = fit_weights([good, vague], labels)
+    assert weights[1] == 0
+    assert weights[0] == pytest.approx(fit_weights([good], labels)[0])
+
+
+@pytest.mark.parametrize(("number", "kept"), [(40, 1), (4000, 2)])
+def test_a_model_has_to_save_more_than_chance_would(number, kept):
+    first, labels = make(8, 1.0, number)
+    rng = np.random.default_rng(9)
+    second = first + rng.normal(size=first.shape) * 1.5
+    first = first + rng.normal(size=first.shape)
+    members = [part - np.logaddexp.reduce(part, axis=1, keepdims=True) for part in (first, second)]
+    assert np.count_nonzero(fit_weights(members, labels)) == kept
+
+
 def test_models_that_are_always_right_stay_finite():
     log_probs = np.log(np.array([[0.9, 0.1], [0.1, 0.9]]))
     weights = fit_weights([log_probs], np.array([0, 1]))

@@ -14,11 +14,14 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from unrolled import kernels
 from unrolled.errors import ShapeError
+from unrolled.nn.elman import Elman
 from unrolled.nn.gru import GRU
 from unrolled.nn.lstm import LSTM
+from unrolled.nn.min_gru import MinGRU
 from unrolled.ops import sequences
 from unrolled.ops.elman import elman, elman_reference
 from unrolled.ops.gru import gru, gru_reference
+from unrolled.ops.linear_log_probs import linear_log_probs
 from unrolled.ops.lstm import lstm, lstm_reference
 from unrolled.ops.min_gru import min_gru, min_gru_reference
 from unrolled.ops.scan import scan, scan_reference
@@ -60,6 +63,7 @@ strips of several slices in every precision and with every instruction set."""
 def isa(request, monkeypatch) -> str:
     """One of the instruction sets that were compiled and that this processor has."""
     monkeypatch.setattr(kernels, "instruction_set", lambda: request.param)
+    monkeypatch.setattr(kernels, "torch_is_faster", lambda: False)  # else it would be tested
     return request.param
 
 
@@ -105,40 +109,72 @@ def test_float32_equals_the_reference(name, shape, start_state, isa, threads):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", ["lstm", "gru", "elman"])
+@pytest.mark.parametrize("name", CASES)
 def test_bfloat16_is_close(name, shape, isa, threads):
     inputs = inputs_of(name, shape)
     found = outputs_and_gradients(in_bfloat16(CASES[name].fast), inputs)
-    assert_close(found, exact(name, inputs), 0.02)
+    limit = 0.08 if name == "relu" else 0.02  # rounding puts units on the other side of its kink
+    assert_close(found, exact(name, inputs), limit)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_unequal_lengths_cost_and_change_nothing(name, isa, threads):
-    """Each row of a packed batch has the outputs, last states and gradients that it has alone."""
-    lengths = [11, 7, 7, 6, 2, 2, 1, 1, 1]
-    inputs = inputs_of(name, (11, 9, 5, 19))
-    x, states = inputs[0], inputs[1 : 1 + CASES[name].num_states]
-    parameters = inputs[1 + CASES[name].num_states :]
+def in_one_batch(name: str, lengths: list[int]) -> Op:
+    """Sequences of unequal lengths, packed."""
 
-    def packed(*given: Tensor) -> tuple[Tensor, ...]:
-        pack = pack_padded_sequence(given[0], lengths)
-        return CASES[name].fast(pack.data, *given[1:], batch_sizes=pack.batch_sizes)
+    def run(*inputs: Tensor) -> tuple[Tensor, ...]:
+        pack = pack_padded_sequence(inputs[0], lengths)
+        return CASES[name].fast(pack.data, *inputs[1:], batch_sizes=pack.batch_sizes)
 
-    def alone(*given: Tensor) -> tuple[Tensor, ...]:
+    return run
+
+
+def one_by_one(name: str, lengths: list[int]) -> Op:
+    """The same, each sequence in a batch of its own."""
+    states = slice(1, 1 + CASES[name].num_states)
+
+    def run(*inputs: Tensor) -> tuple[Tensor, ...]:
+        parameters = inputs[states.stop :]
         rows = [
             CASES[name].reference(
-                given[0][:length, [i]], *(s[[i]] for s in given[1 : 1 + len(states)]), *parameters
+                inputs[0][:length, [i]], *(s[[i]] for s in inputs[states]), *parameters
             )
             for i, length in enumerate(lengths)
         ]
-        steps = [row[0][t, 0] for t in range(11) for row in rows if t < len(row[0])]
+        steps = [row[0][t, 0] for t in range(lengths[0]) for row in rows if t < len(row[0])]
         last = [torch.cat(column) for column in list(zip(*rows, strict=True))[1:]]
         return torch.stack(steps), *last
 
-    found, expected = (outputs_and_gradients(op, inputs) for op in (packed, alone))
-    assert not found[1 + len(states)][lengths[-1] :, -1].any()  # no gradient behind the end of x
+    return run
+
+
+UNEQUAL = [
+    ([11, 7, 7, 6, 2, 2, 1, 1, 1], 5, 19),
+    ([3, 2], 9, 130),  # too few for all threads: they share units
+    ([*range(40, 10, -1)], 3, 7),  # several pieces of the way back
+]
+
+
+@pytest.mark.parametrize(("lengths", "input_size", "hidden_size"), UNEQUAL)
+@pytest.mark.parametrize("name", CASES)
+def test_unequal_lengths_cost_and_change_nothing(
+    name, lengths, input_size, hidden_size, isa, threads
+):
+    """Each row of a packed batch has the outputs, last states and gradients that it has alone."""
+    inputs = inputs_of(name, (lengths[0], len(lengths), input_size, hidden_size))
+    doubles = [tensor.detach().double().requires_grad_() for tensor in inputs]
+    found = outputs_and_gradients(in_one_batch(name, lengths), inputs)
+    expected = outputs_and_gradients(one_by_one(name, lengths), doubles)
+    grad_x = found[1 + CASES[name].num_states]
+    assert not grad_x[lengths[-1] :, -1].any()  # no gradient behind the end of a sequence
     assert_close(found, expected, 1e-5)
-    assert x.shape == (11, 9, 5)
+
+
+@pytest.mark.parametrize(("lengths", "input_size", "hidden_size"), UNEQUAL)
+@pytest.mark.parametrize("name", ["lstm", "gru", "elman"])
+def test_unequal_lengths_in_bfloat16(name, lengths, input_size, hidden_size, isa, threads):
+    inputs = inputs_of(name, (lengths[0], len(lengths), input_size, hidden_size))
+    doubles = [tensor.detach().double().requires_grad_() for tensor in inputs]
+    found = outputs_and_gradients(in_bfloat16(in_one_batch(name, lengths)), inputs)
+    assert_close(found, outputs_and_gradients(one_by_one(name, lengths), doubles), 0.02)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -197,23 +233,64 @@ def test_operators_keep_torchs_rules():
 
 
 class Reader(torch.nn.Module):
-    """Two recurrences and the softmax of a token."""
+    """All recurrences, and the softmax of given tokens, one per row."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.parts = torch.nn.ModuleList([LSTM(4, 6), GRU(6, 5)])
+        self.lstm, self.gru, self.elman = LSTM(4, 6), GRU(6, 5), Elman(5, 4)
+        self.min_gru, self.words = MinGRU(4, 3), torch.nn.Linear(3, 11)
 
-    def forward(self, x: Tensor, h: Tensor, c: Tensor, state: Tensor) -> Tensor:
-        y, _, _ = self.parts[0](x, h, c)
-        return self.parts[1](y, state)[0]
+    def forward(self, x: Tensor, targets: Tensor) -> Tensor:
+        states = [torch.zeros(x.shape[1], width) for width in (6, 6, 5, 4, 3)]
+        y, *_ = self.lstm(x, *states[:2])
+        for layer, state in zip((self.gru, self.elman, self.min_gru), states[2:], strict=True):
+            y, _ = layer(y, state)
+        rows = y.flatten(0, 1)
+        return linear_log_probs(rows, self.words.weight, self.words.bias, targets)
 
 
-def test_modules_are_exported_with_the_operators():
-    model, inputs = Reader(), (torch.randn(3, 2, 4), *(torch.zeros(2, n) for n in (6, 6, 5)))
-    exported = torch.export.export(model, inputs)
+OPERATORS = {
+    f"unrolled.{name}.default" for name in ("lstm", "gru", "elman", "min_gru", "linear_log_probs")
+}
+
+
+def test_modules_are_exported_with_the_operators_for_any_length():
+    model, inputs = Reader(), (torch.randn(3, 2, 4), torch.arange(6))
+    num_steps = torch.export.Dim("T", min=2)
+    shapes = ({0: num_steps}, {0: 2 * num_steps})
+    exported = torch.export.export(model, inputs, dynamic_shapes=shapes)
     called = {str(node.target) for node in exported.graph.nodes if node.op == "call_function"}
-    assert {"unrolled.lstm.default", "unrolled.gru.default"} <= called
-    torch.testing.assert_close(exported.module()(*inputs), model(*inputs))
+    assert called >= OPERATORS
+    longer = torch.randn(7, 2, 4), torch.arange(14) % 11
+    torch.testing.assert_close(exported.module()(*longer), model(*longer))
+
+
+def test_modules_are_compiled_whole_with_the_operators():
+    model, inputs = Reader(), (torch.randn(3, 2, 4), torch.arange(6))
+    graphs = []
+
+    def keep(graph, example_inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(model, fullgraph=True, backend=keep)
+    torch.testing.assert_close(compiled(*inputs), model(*inputs))
+    called = {str(node.target) for node in graphs[0].graph.nodes if node.op == "call_function"}
+    assert called >= {name.removesuffix(".default") for name in OPERATORS} or called >= OPERATORS
+    found = torch.autograd.grad(compiled(*inputs).sum(), model.lstm.weight_hh)
+    expected = torch.autograd.grad(model(*inputs).sum(), model.lstm.weight_hh)
+    torch.testing.assert_close(found, expected)
+
+
+def test_sequences_of_unequal_length_are_exported():
+    class Ragged(torch.nn.Module):
+        def forward(self, batch_sizes: Tensor, *inputs: Tensor) -> Tensor:
+            return lstm(*inputs, batch_sizes)[0]
+
+    x, *others = (tensor.detach() for tensor in inputs_of("lstm", (3, 2, 4, 5)))
+    inputs = torch.tensor([2, 2, 1]), x.flatten(0, 1)[:5], *others
+    exported = torch.export.export(Ragged(), inputs)
+    torch.testing.assert_close(exported.module()(*inputs), Ragged()(*inputs))
 
 
 def test_python_threads_do_not_disturb_each_other():
@@ -304,6 +381,21 @@ def test_a_fused_optimizer_step_is_noticed():
             assert_close(list(found), list(lstm_reference(x, h, c, *copies)), 1e-6)
         lstm(x, h, c, *parameters)[0].sum().backward()
         optimizer.step()
+
+
+def test_an_optimizer_step_that_changes_one_weight_is_noticed():
+    x, h, c, *parameters = inputs_of("lstm", (1, 16, 16, 32))
+    parameters = [torch.nn.Parameter(tensor.detach()) for tensor in parameters]
+    optimizer = torch.optim.SGD(parameters, lr=1.0, fused=True)
+    with torch.no_grad():
+        lstm(x, h, c, *parameters)
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    parameters[0].grad[0, 1] = 5  # none of the samples
+    optimizer.step()
+    with torch.no_grad():
+        found = lstm(x, h, c, *parameters)
+    assert_close(list(found), list(lstm_reference(x, h, c, *parameters)), 1e-6)
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -267,6 +267,7 @@ def _results(
         "split": split,
         "num_texts_of": {name: len(part) for name, part in parts.items()},
         "weights": classifier.weights,
+        "shares": classifier.shares,
         "num_parameters": classifier.num_parameters(),
         "seconds": trained.seconds,
         "curves": trained.curves,
@@ -303,12 +304,11 @@ def reason(classifier: Classifier) -> str:
     """Which model won, in words."""
     if len(classifier.members) == 1:
         return "Only the linear model was trained."
-    used = {name: weight for name, weight in classifier.weights.items() if weight}
+    used = {name: share for name, share in classifier.shares.items() if share}
     if len(used) == 1:
         (name,) = used
         return f"The {name} model alone: beside it no other helps on held-out texts."
-    total = sum(used.values())
-    shares = [f"{weight / total:.0%} {name}" for name, weight in used.items()]
+    shares = [f"{share:.0%} {name}" for name, share in used.items()]
     return (
         f"The mixture, {', '.join(shares[:-1])} and {shares[-1]}: together they are better on "
         "held-out texts than each by itself."

@@ -72,12 +72,14 @@ def status() -> KernelStatus:
     return KernelStatus(True, f"{name}, {why}", recurrences)
 
 
+@torch.compiler.assume_constant_result
 @cache
 def torch_is_faster() -> bool:
     """Whether torch's own layers are the faster ones in bfloat16, on a processor with AMX."""
     return library() is not None and not os.environ.get(VARIABLE) and _fastest() == "torch"
 
 
+@torch.compiler.assume_constant_result
 def supports(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the kernels compute on a device in a precision."""
     if device.type != "cpu" or instruction_set() is None:

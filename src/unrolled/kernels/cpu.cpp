@@ -1,6 +1,9 @@
 // Which of the compiled instruction sets this processor has, asked of the processor at run time.
 
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "tiles.h"
 
@@ -42,11 +45,17 @@ extern "C" __attribute__((visibility("default"))) int unrolled_can_run(const cha
   return !strcmp(name, "portable");
 }
 
-// Whether the processor multiplies tiles of bfloat16.
+// Whether the processor multiplies tiles of bfloat16, and the system keeps their registers.
 extern "C" __attribute__((visibility("default"))) int unrolled_has_amx() {
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("amx-bf16") != 0;
+#if defined(__x86_64__)
+  // Asked of the processor: Clang's and older GCC's __builtin_cpu_supports do not know AMX.
+  constexpr unsigned OSXSAVE = 1 << 27, BF16_AND_TILES = 1 << 22 | 1 << 24, KEPT = 3 << 17;
+  unsigned eax, ebx, ecx, edx;
+  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & OSXSAVE)) return 0;
+  if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return 0;
+  if ((edx & BF16_AND_TILES) != BF16_AND_TILES) return 0;
+  __asm__("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+  return (eax & KEPT) == KEPT;
 #else
   return 0;
 #endif

@@ -104,7 +104,7 @@ def _forward(
 
 
 def _empty(x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    return x.new_empty(len(x), h.shape[1]), h.new_empty(h.shape)
+    return x.new_empty(x.shape[0], h.shape[1]), h.new_empty(h.shape)
 
 
 _elman = torch.library.custom_op("unrolled::elman", _forward, mutates_args=())

@@ -37,7 +37,7 @@ def linear_log_probs(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tens
     """
     dtype = sequences.precision(hidden, weight, bias)
     # For a few rows packing the weights would cost more than the products.
-    if dtype is not None and (torch.is_grad_enabled() or len(hidden) >= MANY_ROWS):
+    if dtype is not None and (torch.is_grad_enabled() or hidden.shape[0] >= MANY_ROWS):
         return _with_kernel(hidden, weight, bias, targets, dtype)
     if torch.is_grad_enabled():
         return _LinearLogProbs.apply(hidden, weight, bias, targets)
@@ -55,9 +55,6 @@ def linear_log_probs_reference(
 def _with_kernel(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype
 ) -> Tensor:
-    vocab_size = len(weight)
-    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < vocab_size:
-        raise IndexError(f"targets must be from 0 to {vocab_size - 1}; a token is out of range")
     train = torch.is_grad_enabled()
     run = sequences.operator(torch.ops.unrolled.linear_log_probs, _forward)
     return run(sequences.even(hidden.to(dtype), dtype), weight, bias, targets, train)[0]
@@ -67,6 +64,9 @@ def _forward(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, train: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps the logits `(N, V)` for the way back, and the normalizers."""
+    vocab_size = len(weight)
+    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < vocab_size:
+        raise IndexError(f"targets must be from 0 to {vocab_size - 1}; a token is out of range")
     scores, normalizers, logits = _empty(hidden, weight, bias, targets, train)
     packed = kernels.pack("linear_log_probs", weight, hidden.dtype)
     sizes = len(hidden), hidden.shape[1], len(weight)
@@ -81,8 +81,8 @@ def _forward(
 def _empty(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, train: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    num_rows = len(hidden)
-    logits = hidden.new_empty(num_rows if train else 0, len(weight))
+    num_rows = hidden.shape[0]
+    logits = hidden.new_empty(num_rows if train else 0, weight.shape[0])
     return bias.new_empty(num_rows), bias.new_empty(num_rows), logits
 
 

@@ -61,7 +61,7 @@ def _forward(sums: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _empty(sums: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    return sums.new_empty(len(sums), *h.shape), h.new_empty(h.shape)
+    return sums.new_empty(sums.shape[0], *h.shape), h.new_empty(h.shape)
 
 
 _min_gru = torch.library.custom_op("unrolled::min_gru", _forward, mutates_args=())

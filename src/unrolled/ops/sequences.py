@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from .. import kernels
@@ -63,22 +64,30 @@ def check_kept(kept: Tensor, y: Tensor) -> None:
 def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Tensor, Tensor]:
     """Rows of all steps, `(N, E)`, and where each step begins, `(T + 1,)` with N at the end.
 
+    While a graph is traced, batch sizes have no values yet and are not checked.
+
     Raises:
         ShapeError: x is neither `(T, B, E)` nor, with batch sizes, `(N, E)` of as many rows.
     """
+    traced = torch.compiler.is_compiling() or type(x) is not Tensor
     if batch_sizes is None:
         if x.dim() != 3 or x.shape[1] != batch_size or 0 in x.shape:
             raise ShapeError("x", f"(T, {batch_size}, E) with T >= 1", tuple(x.shape))
         # What is made while a graph is traced is no tensor for later calls.
-        make = _kept_offsets if type(x) is Tensor else _equal_offsets
-        return x.flatten(0, 1), make(len(x), batch_size)
+        make = _equal_offsets if traced else _kept_offsets
+        return x.flatten(0, 1), make(x.shape[0], batch_size)
+    if not traced:
+        _check_batch_sizes(x, batch_size, batch_sizes)
+    return x, F.pad(batch_sizes.cumsum(0), (1, 0))
+
+
+def _check_batch_sizes(x: Tensor, batch_size: int, batch_sizes: Tensor) -> None:
     if x.dim() != 2 or len(x) != batch_sizes.sum():
         raise ShapeError("x", f"(N, E) with N = {int(batch_sizes.sum())}", tuple(x.shape))
     falling = bool((batch_sizes[1:] <= batch_sizes[:-1]).all()) and bool((batch_sizes > 0).all())
     if not falling or batch_sizes[0] != batch_size:
         rule = f"(T,), falling from B = {batch_size} to no less than 1"
         raise ShapeError("batch_sizes", rule, tuple(batch_sizes.tolist()))
-    return x, F.pad(batch_sizes.cumsum(0), (1, 0))
 
 
 def _equal_offsets(num_steps: int, batch_size: int) -> Tensor:
@@ -99,17 +108,19 @@ def operator(differentiable: Callable[..., Any], plain: Callable[..., Any]) -> C
 
 NUM_SAMPLES = 32
 _packed: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+# Fused optimizers change weights without counting a new version.
+register_optimizer_step_post_hook(lambda *_: _packed.clear())
 
 
 def pack(name: str, weight: Tensor, dtype: torch.dtype, reuse: bool) -> Tensor:
     """A weight `(gates * H, inputs)` as the kernel `name` reads it on the way forward.
 
     With `reuse` it is kept for the next call: for a single step packing would cost more than the
-    step. A weight that was changed since is packed again.
+    step. A weight that torch or an optimizer changed since is packed again; a change through `.data`,
+    which torch does not count, is seen if it reaches one of the samples.
     """
     if not reuse or weight.is_inference() or not weight.is_contiguous():
         return kernels.pack(name, weight, dtype)
-    # torch's fused optimizers change weights without counting a new version: samples show that.
     samples = weight.view(-1)[:: weight.numel() // NUM_SAMPLES + 1].tolist()
     key = weight._version, weight.data_ptr(), samples, dtype, kernels.instruction_set()
     found = _packed.get(weight)

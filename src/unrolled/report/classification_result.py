@@ -19,7 +19,7 @@ class ClassifierFigures(TypedDict):
     train_seconds: float | None
     texts_per_second: float | None
     num_parameters: int | None
-    weight_in_mixture: float | None
+    share_of_mixture: float | None
     chosen: bool
     """True for one model of a page."""
 

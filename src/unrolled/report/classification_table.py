@@ -16,7 +16,7 @@ Figure: TypeAlias = Literal[
     "macro_f1",
     "log_loss",
     "calibration_error",
-    "weight_in_mixture",
+    "share_of_mixture",
     "num_parameters",
     "train_seconds",
     "texts_per_second",
@@ -37,9 +37,7 @@ COLUMNS = (
     Column("macro_f1", "macro-F1", percent, max),
     Column("log_loss", "loss, nats", number, min),
     Column("calibration_error", "calibration error", percent, min),
-    Column(
-        "weight_in_mixture", "weight in the mixture", lambda weight: number(weight, ".2f"), None
-    ),
+    Column("share_of_mixture", "share of the mixture", percent, None),
     Column("num_parameters", "parameters", scaled, min),
     Column("train_seconds", "training", duration, min),
     Column("texts_per_second", "texts/s", scaled, max),
