@@ -116,8 +116,8 @@ def pack(name: str, weight: Tensor, dtype: torch.dtype, reuse: bool) -> Tensor:
     """A weight `(gates * H, inputs)` as the kernel `name` reads it on the way forward.
 
     With `reuse` it is kept for the next call: for a single step packing would cost more than the
-    step. A weight that torch or an optimizer changed since is packed again; a change through `.data`,
-    which torch does not count, is seen if it reaches one of the samples.
+    step. A weight that torch or an optimizer changed since is packed again; a change through
+    `.data`, which torch does not count, is seen if it reaches one of the samples.
     """
     if not reuse or weight.is_inference() or not weight.is_contiguous():
         return kernels.pack(name, weight, dtype)
