@@ -16,8 +16,8 @@ from scipy.optimize import minimize
 from .metrics import Labels, LogProbs, log_loss
 
 CHANCE = 1.92
-"""Nats, over all held-out texts, that a model has to save the mixture: noise saves as much in one of
-twenty cases. Source: Wilks 1938 (likelihood ratio of one parameter, 5 % level)."""
+"""Nats, over all held-out texts, that a model has to save the mixture: noise saves as much in one
+of twenty cases. Source: Wilks 1938 (likelihood ratio of one parameter, 5 % level)."""
 LEAST, MOST = 1e-3, 20.0
 """Of a weight that is not 0. One model has to answer, even if it knows nothing of the held-out
 texts; and without an upper bound, models that are all right would get weights without end."""
