@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils import estimator_checks
 
 from unrolled import TextClassifier
 from unrolled.classification.run import evaluate_files
@@ -21,9 +21,48 @@ def quick(**settings) -> TextClassifier:
     return TextClassifier(**(values | settings))
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_scikit_learn_finds_nothing_wrong():
-    check_estimator(TextClassifier(kind="linear"))
+# Of check_estimator, those that need no numbers to fit: it gives none of them to a reader of text.
+CHECKS = [
+    estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
+    estimator_checks.check_estimator_cloneable,
+    estimator_checks.check_estimator_repr,
+    estimator_checks.check_estimator_tags_renamed,
+    estimator_checks.check_estimators_unfitted,
+    estimator_checks.check_get_params_invariance,
+    estimator_checks.check_mixin_order,
+    estimator_checks.check_no_attributes_set_in_init,
+    estimator_checks.check_parameters_default_constructible,
+    estimator_checks.check_set_params,
+    estimator_checks.check_valid_tag_types,
+]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_scikit_learn_finds_nothing_wrong(check):
+    check("TextClassifier", TextClassifier())
+
+
+@pytest.mark.parametrize("kind", ["linear", "gru"])
+def test_what_scikit_learn_checks_of_fitted_estimators_holds_for_texts(kind, reviews):
+    """check_fit_returns_self, check_dont_overwrite_parameters, check_dict_unchanged,
+    check_fit_idempotent, and check_methods_subset_invariance and _sample_order_invariance."""
+    texts, names = reviews
+    estimator = quick(kind=kind)
+    settings = dict(vars(estimator))
+    assert estimator.fit(texts[:80], names[:80]) is estimator
+    assert {name: vars(estimator)[name] for name in settings} == settings
+    added = set(vars(estimator)) - set(settings)
+    assert added == {"classes_", "classifier_"}
+    fitted = dict(vars(estimator))
+    expected = estimator.predict_proba(texts[80:100])
+    assert all(vars(estimator)[name] is value for name, value in fitted.items())
+    one_by_one = np.concatenate([estimator.predict_proba([text]) for text in texts[80:100]])
+    np.testing.assert_allclose(one_by_one, expected, atol=1e-5)
+    np.testing.assert_allclose(
+        estimator.predict_proba(texts[80:100][::-1])[::-1], expected, atol=1e-5
+    )
+    again = estimator.fit(texts[:80], names[:80])
+    np.testing.assert_array_equal(again.predict_proba(texts[80:100]), expected)
 
 
 def test_labels_of_any_type_come_back(reviews):
@@ -97,6 +136,11 @@ CASES = [
     ),
     ([], [], LabelError, "y has one class only"),
     (["a", "b"], ["x", None], LabelError, "y has labels of several types, or missing ones. "),
+    (["a", "b"], [0.5, 1.0], LabelError, "y has 0.5 at place 0. Give strings, whole numbers"),
+    (["a", "b"], [1.0, np.nan], LabelError, "y has nan at place 1. Give strings, whole numbers"),
+    (["a", "b"], ["x", " "], LabelError, "y has ' ' at place 1. Give strings, whole numbers"),
+    (["a", "  "], ["x", "y"], LabelError, "X has an empty text at place 1. Leave it out."),
+    (["a", "\ud800"], ["x", "y"], LabelError, "X has half of a surrogate pair at place 1, which"),
     (["a", "b", "c"], ["x", "x", "rare"], LabelError, "the class 'rare' has 1 text only. "),
 ]
 

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..config import Budget, Pooling, Precision, RecurrentKind, TokenizerKind, check_choice
 from ..errors import LabelError
-from ..text.labelled import LabelledTexts, split_labelled
+from ..text.files import is_text
+from ..text.labelled import LabelledTexts, label_of, split_labelled
 from .files import load_classifier, save_classifier
 from .pretrained import Pretrained
 from .training import (
@@ -109,6 +110,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Iterable[str], y: Iterable[Any]) -> Self:
         """Trains on N texts and labels."""
         texts, labels = _texts(X), np.asarray(y)
+        for place, text in enumerate(texts):
+            if not text.strip():
+                raise LabelError("X", f"has an empty text at place {place}", "Leave it out.")
         if labels.ndim != 1 or len(labels) != len(texts):
             problem = f"has the shape {labels.shape}, but there are {len(texts):,} texts"
             raise LabelError("y", problem, "Give one label for each text.")
@@ -118,6 +122,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         except TypeError:
             problem = "has labels of several types, or missing ones"
             raise LabelError("y", problem, "Give strings, whole numbers or truth values.") from None
+        for place, label in enumerate(labels.tolist()):
+            if label_of(label) is None:
+                remedy = "Give strings, whole numbers or truth values."
+                raise LabelError("y", f"has {label!r} at place {place}", remedy)
         if len(self.classes_) < 2:
             raise LabelError("y", "has one class only", "Give texts of two classes or more.")
         names = [str(label) for label in labels.tolist()]
@@ -158,7 +166,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Iterable[str]) -> NDArray[Any]:
         """The most likely class of each text, `(N,)`."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(1)]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the fitted classifier to one file."""
@@ -193,4 +202,7 @@ def _texts(X: Iterable[str]) -> list[str]:
         if not isinstance(text, str):
             problem = f"has {type(text).__name__} at place {place}, not a text"
             raise LabelError("X", problem, "Give strings.")
+        if not is_text(text):
+            problem = f"has half of a surrogate pair at place {place}, which is no character"
+            raise LabelError("X", problem, "Decode it again, or leave it out.")
     return texts
