@@ -36,6 +36,9 @@ def test_training_writes_file_figures_and_report(folder):
     assert results["classes"] == ["bad", "good"]
     assert results["chosen"]["accuracy"] > 0.7
     assert results["request"]["seed"] == 0
+    assert set(results["texts_per_second"]) == {"linear", "gru"}
+    assert "a little too good" in " ".join(results["notes"])  # no test part
+    assert sum(results["shares"].values()) == pytest.approx(1)
     assert "reviews.csv" in (folder / "report.html").read_text("utf-8")
 
 
@@ -106,6 +109,7 @@ def test_linear_alone_with_a_test_file_and_a_split_column(tmp_path):
     shared = len({row["review"] for row in rows[:50]})
     assert results["num_texts_of"]["train"] + results["num_texts_of"]["valid"] <= 400 - shared
     assert "also stand in the test part: left out" in " ".join(results["notes"])
+    assert "too good" not in " ".join(results["notes"])
     assert list(results["models"]) == ["linear"]
 
 

@@ -79,8 +79,15 @@ def check_request(request: ClassifyRequest) -> None:
         if request.unlabelled and (value := request.model_settings.get(name)) is not None:
             remedy = f"Leave --{name.replace('_', '-')} out."
             raise ConfigError(name, "that of the language model", value, remedy)
-    if request.kind == "linear" and (request.language_model or request.unlabelled):
-        raise ConfigError("kind", "recurrent for a language model", "linear", "Write --kind lstm.")
+    if request.kind == "linear":
+        if request.language_model or request.unlabelled:
+            remedy = "Write --kind lstm."
+            raise ConfigError("kind", "recurrent for a language model", "linear", remedy)
+        given = {"budget": request.budget, **request.model_settings, **request.train_settings}
+        for name, value in given.items():
+            if value is not None:
+                remedy = f"Leave --{name.replace('_', '-')} out."
+                raise ConfigError(name, "left out with --kind linear", value, remedy)
     Budget.parse(request.budget or "5epochs")
     Budget.parse(request.pretrain_budget)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from .. import kernels
 from ..config import ClassifierConfig, ClassifierTrainConfig, RecurrentKind, TokenizerKind
 from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
@@ -229,7 +230,7 @@ def _announce(member: RecurrentMember, documents: Documents) -> str:
     return (
         f"{model.config.kind}{', backward' * member.mirrored}: {member.num_parameters:,} "
         f"parameters, {config.precision}, "
-        f"{config.threads} threads, "
+        f"{config.threads} threads, {kernels.status()}; "
         f"{len(documents):,} texts of {documents.lengths.mean():,.0f} tokens on average, "
         f"for {config.budget}."
     )
