@@ -4,7 +4,8 @@
 
 Random inputs and weights, batch 4, 256 inputs and units, T up to 2,000. "outputs" are those of all
 steps; "gradients" the worst of those at inputs, first states, weights and biases, of a random
-mixture of all outputs.
+mixture of all outputs. minGRU stands for its recurrence alone, from the products of all steps; the
+scan is always computed in float32.
 """
 
 import torch
@@ -15,14 +16,17 @@ from unrolled.machine import machine, versions
 from unrolled.ops.elman import elman, elman_reference
 from unrolled.ops.gru import gru, gru_reference
 from unrolled.ops.lstm import lstm, lstm_reference
+from unrolled.ops.min_gru import min_gru, min_gru_reference
+from unrolled.ops.scan import scan, scan_reference
 
 BATCH_SIZE, WIDTH = 4, 256
 LENGTHS = (70, 500, 2_000)
-KINDS = {
+LAYERS = {  # gates, states, biases
     "elman": (elman, elman_reference, 1, 1, 1),
     "gru": (gru, gru_reference, 3, 1, 2),
     "lstm": (lstm, lstm_reference, 4, 2, 1),
 }
+SCANS = {"minGRU": (min_gru, min_gru_reference), "scan": (scan, scan_reference)}
 
 
 def main() -> None:
@@ -30,24 +34,22 @@ def main() -> None:
     print(f"{machine()}; {kernels.status()}; torch {versions()['torch']}\n")
     print("| layer | T | precision | outputs | gradients |")
     print("|---|---|---|---|---|")
-    for name in KINDS:
+    for name in (*LAYERS, *SCANS):
         for num_steps in LENGTHS:
-            for precision in ("float32", "bfloat16"):
+            for precision in ("float32", "bfloat16") if name != "scan" else ("float32",):
                 outputs, gradients = errors(name, num_steps, precision)
                 print(f"| {name} | {num_steps} | {precision} | {outputs:.1e} | {gradients:.1e} |")
 
 
 def errors(name: str, num_steps: int, precision: str) -> tuple[float, float]:
     """Relative error of the outputs, and the largest of the gradients."""
-    fast, reference, num_gates, num_states, num_biases = KINDS[name]
+    fast, reference, *_ = LAYERS.get(name) or SCANS[name]
     torch.manual_seed(0)
-    sizes = [(num_steps, BATCH_SIZE, WIDTH)] + [(BATCH_SIZE, WIDTH)] * num_states
-    inputs = [torch.randn(size) for size in sizes]
-    # Weights as those of trained layers are: a spectral radius of about one.
-    inputs += [torch.randn(num_gates * WIDTH, WIDTH) / WIDTH**0.5 for _ in range(2)]
-    inputs += [torch.randn(num_gates * WIDTH) for _ in range(num_biases)]
+    inputs = scan_inputs(name, num_steps) if name in SCANS else layer_inputs(name, num_steps)
     mixture = torch.randn(num_steps, BATCH_SIZE, WIDTH)
     exact = results(reference, [tensor.double() for tensor in inputs], mixture)
+    if name == "minGRU" and precision == "bfloat16":  # autocast has made its sums so
+        fast = lambda sums, h: min_gru(sums.bfloat16(), h)  # noqa: E731
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         found = results(fast, inputs, mixture)
     relative = [
@@ -55,6 +57,25 @@ def errors(name: str, num_steps: int, precision: str) -> tuple[float, float]:
         for one, two in zip(found, exact, strict=True)
     ]
     return relative[0], max(relative[1:])
+
+
+def layer_inputs(name: str, num_steps: int) -> list[Tensor]:
+    """x, first states, weights and biases of a layer."""
+    _, _, num_gates, num_states, num_biases = LAYERS[name]
+    sizes = [(num_steps, BATCH_SIZE, WIDTH)] + [(BATCH_SIZE, WIDTH)] * num_states
+    inputs = [torch.randn(size) for size in sizes]
+    # Weights as those of trained layers are: a spectral radius of about one.
+    inputs += [torch.randn(num_gates * WIDTH, WIDTH) / WIDTH**0.5 for _ in range(2)]
+    return inputs + [torch.randn(num_gates * WIDTH) for _ in range(num_biases)]
+
+
+def scan_inputs(name: str, num_steps: int) -> list[Tensor]:
+    """What a scan reads at all steps, and its first state."""
+    h = torch.randn(BATCH_SIZE, WIDTH)
+    if name == "minGRU":
+        return [torch.randn(num_steps, BATCH_SIZE, 2 * WIDTH), h]
+    a = torch.rand(num_steps, BATCH_SIZE, WIDTH)
+    return [a, torch.randn(num_steps, BATCH_SIZE, WIDTH), h]
 
 
 def results(op, inputs: list[Tensor], mixture: Tensor) -> list[Tensor]:

@@ -102,3 +102,21 @@ def test_unknown_flag(trained, english, capsys):
     run, _ = trained
     assert main(["evaluate", str(run), english, "--jsn"]) == 2
     assert capsys.readouterr().err == "error: Unknown option: --jsn. See --help.\n"
+
+
+def test_text_is_read_as_in_training(tmp_path, capsys):
+    """Lines are documents, whatever ends them, and the column is the run's."""
+    lines = [f"Sentence {number} of many." for number in range(40)]
+    table = "id,body\n" + "".join(f"{n},{line}\n" for n, line in enumerate(lines))
+    (tmp_path / "a.csv").write_text(table)
+    flags = ["--documents", "line", "--column", "body", "--model", "ngram", "--tokenizer", "char"]
+    arguments = ["train", str(tmp_path / "a.csv"), *flags, "--test", str(tmp_path / "a.csv")]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 0
+    expected = checkpoint.load_config(tmp_path / "run")["results"]
+    (tmp_path / "a.txt").write_bytes("\r\n".join(lines).encode())
+    capsys.readouterr()
+    for name in ("a.csv", "a.txt"):
+        assert main(["evaluate", str(tmp_path / "run"), str(tmp_path / name), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["loss_nats"] == pytest.approx(expected["loss_nats"])
+        assert found["num_tokens"] == expected["num_tokens"]

@@ -99,9 +99,19 @@ def test_lines_are_cut_at_line_feeds_only_and_every_byte_counts(tmp_path: Path) 
     path = tmp_path / "a.txt"
     text = "\n one \r\n\n \ntwo\u0085\u2028x\n\nlast"
     path.write_bytes(text.encode())
-    assert documents(path, kind="line") == [" one \r", "two\u0085\u2028x", "last"]
+    assert documents(path, kind="line") == [" one ", "two\u0085\u2028x", "last"]
     pieces = list(read_pieces([path], documents="line"))
     assert "".join(piece.text + piece.after for piece in pieces) == text
+
+
+def test_text_that_is_damaged_is_named_inside_a_folder_too(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("fine\n")
+    (tmp_path / "b.txt").write_bytes("é".encode() * 40 + b"\xff" + "é".encode() * 40)
+    with pytest.raises(TextError, match=r"b\.txt is UTF-8 with a damaged byte at position 80"):
+        find_files([str(tmp_path)])
+    (tmp_path / "b.txt").rename(tmp_path / "b.gz")
+    with pytest.raises(TextError, match=r"b\.gz is damaged or not gz at all"):
+        find_files([str(tmp_path)])
 
 
 @pytest.mark.parametrize("line", ["x" * 1_000, "xy " * 333])

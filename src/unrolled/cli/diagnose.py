@@ -1,29 +1,17 @@
 """`unrolled diagnose`: what limits a model, and what helps."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ..config import Budget, DocumentKind
-from .options import Texts, required
+from ..config import Budget
+from .options import GivenTexts, Texts, required
 
 Measured = Annotated[
     Texts,
     Parameter(help="Texts to measure on; default: the run's own. A classifier needs some."),
 ]
-
-
-@Parameter(name="*", group="Text")
-@dataclass(frozen=True)
-class GivenTexts:
-    """How text is found in the given files, where it differs from the run's."""
-
-    column: str | None = None
-    """Column with the text, by name or position, in csv, tsv, jsonl and parquet."""
-    documents: DocumentKind | None = None
-    """Whether a whole file or each line of it is one document."""
 
 
 def diagnose(

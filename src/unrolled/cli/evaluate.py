@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from .options import TextOptions, Texts, required
+from .options import GivenTexts, Texts, required
 
 
 def evaluate(
@@ -16,7 +16,7 @@ def evaluate(
     /,
     *,
     json_output: Annotated[bool, Parameter(name="--json", negative=())] = False,
-    options: TextOptions = TextOptions(),  # noqa: B008
+    options: GivenTexts = GivenTexts(),  # noqa: B008
 ) -> int:
     """Measure how well a run predicts any text, with simple models beside it.
 
@@ -39,10 +39,11 @@ def evaluate(
     from .tables import print_losses
 
     opened = load(run)
+    data = opened.config["data"]
+    column = data["column"] if options.column is None else options.column
+    documents = options.documents or data["documents"]
     with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
-        store = encode_texts(
-            named, opened.tokenizer, Path(folder), options.column, options.documents
-        )
+        store = encode_texts(named, opened.tokenizer, Path(folder), column, documents)
         loss = library_evaluate(opened.model, store, "text").to_dict()
         rows = [asdict(row) for row in baselines(store, "text", opened.baselines)]
     if json_output:

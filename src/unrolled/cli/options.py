@@ -34,20 +34,25 @@ Files = Annotated[
 
 @Parameter(name="*", group="Text")
 @dataclass(frozen=True)
-class TextOptions:
-    """How text is found in the given files."""
+class GivenTexts:
+    """How text is found in the given files, where it differs from the run's."""
+
+    column: str | None = None
+    """Column with the text, by name or position, in csv, tsv, jsonl and parquet; default: as in
+    training."""
+    documents: DocumentKind | None = None
+    """Whether a whole file or each line of it is one document; default: as in training."""
+
+
+@Parameter(name="*", group="Text")
+@dataclass(frozen=True)
+class DataOptions:
+    """How text becomes tokens and splits."""
 
     column: str | None = None
     """Column with the text, by name or position, in csv, tsv, jsonl and parquet."""
     documents: DocumentKind = "file"
     """Whether a whole file or each line of it is one document."""
-
-
-@Parameter(name="*", group="Text")
-@dataclass(frozen=True)
-class DataOptions(TextOptions):
-    """How text becomes tokens and splits."""
-
     valid: Files = ()
     """Files of a given validation split."""
     test: Files = ()

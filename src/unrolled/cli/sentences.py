@@ -45,5 +45,4 @@ def _rows(file: str, column: str | None) -> Iterator[str]:
     """Lines of a text or cells of a table in any encoding."""
     from ..text.files import find_files, read_documents
 
-    for text in read_documents(find_files([file]), column, documents="line"):
-        yield text.rstrip("\r")
+    yield from read_documents(find_files([file]), column, documents="line")

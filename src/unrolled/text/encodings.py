@@ -1,6 +1,7 @@
 """Finds out how a file's text is encoded and decodes it strictly, chunk by chunk."""
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,19 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "ascii": "utf-8", "shift_jis": "cp932"}
-"""Guessed encodings that are read as a larger one of the same family."""
+LATIN = ["cp1252", "cp1250", "cp1254", "cp1257"]
+OTHERS = [
+    *("cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jis_2004", "cp949"),
+    *("cp1253", *LATIN, "cp1255", "cp1256", "cp874", "cp1258"),
+]
+"""What is guessed; of encodings in which a sample reads equally well, the first."""
+FOREIGN = re.compile(rb"[\x80-\xff]+")
 CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 CONVERT = "Convert it to UTF-8, or mend it there."
+
+
+class BinaryFile(TextError):
+    """A file that is no text in any encoding."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ def detect_encoding(path: Path, file: BinaryIO, whole: bool = True) -> Encoding:
         whole: False looks at the beginning only.
 
     Raises:
-        TextError: the file is empty, binary, or damaged UTF-8.
+        TextError: the file is empty, damaged UTF-8, or (BinaryFile) no text.
     """
     head = file.read(SAMPLE)
     if not head:
@@ -117,10 +127,20 @@ def _guess(path: Path, sample: bytes, position: int) -> str:
         raise TextError(path, f"is UTF-8 with a damaged byte at position {position}", CONVERT)
     # Plain ASCII lines say nothing and would outweigh those that do.
     foreign = b"\n".join(line for line in sample.split(b"\n") if not line.isascii())
-    best = from_bytes(foreign).best()
-    if best is None:
+    candidates = LATIN if _is_latin(foreign) else OTHERS
+    found = list(from_bytes(foreign, cp_isolation=candidates))
+    if not found:
         raise TextError(path, f"is in no known encoding at byte {position}", CONVERT)
-    return SUPERSETS.get(best.encoding, best.encoding)
+    best = [m for m in found if (m.chaos, m.coherence) == (found[0].chaos, found[0].coherence)]
+    equal = {name for match in best for name in match.could_be_from_charset}
+    return next(name for name in candidates if name in equal)
+
+
+def _is_latin(foreign: bytes) -> bool:
+    """Whether what is not ASCII are single letters among many that are."""
+    runs = FOREIGN.findall(foreign)
+    single = sum(len(run) == 1 for run in runs)
+    return sum(map(len, runs)) < len(foreign) / 3 and single > len(runs) / 2
 
 
 def _refuse_binary(path: Path, sample: bytes) -> None:
@@ -128,8 +148,8 @@ def _refuse_binary(path: Path, sample: bytes) -> None:
         raise _binary(path)
 
 
-def _binary(path: Path) -> TextError:
-    return TextError(path, "is a binary file, not text", "Save it as plain text in UTF-8.")
+def _binary(path: Path) -> BinaryFile:
+    return BinaryFile(path, "is a binary file, not text", "Save it as plain text in UTF-8.")
 
 
 def read_text(path: Path, file: BinaryIO, encoding: Encoding) -> Iterator[str]:

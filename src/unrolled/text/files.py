@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 from ..config import DocumentKind
 from ..errors import MissingExtra, TextError
-from .encodings import detect_encoding, read_text
+from .encodings import BinaryFile, detect_encoding, read_text
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -52,7 +52,7 @@ def find_files(paths: Sequence[str]) -> list[Path]:
     that are neither text nor table are passed over.
 
     Raises:
-        TextError: a path does not exist, or a folder has no readable text.
+        TextError: a path does not exist, or a folder has no readable text, or one that is damaged.
     """
     found: dict[Path, None] = {}
     for name in paths:
@@ -86,7 +86,7 @@ def _is_readable(path: Path) -> bool:
     try:
         with open_bytes(path) as file:
             detect_encoding(path, file, whole=False)
-    except TextError:
+    except BinaryFile:
         return False
     return True
 
@@ -182,15 +182,19 @@ def _read_lines(path: Path) -> Iterator[Piece]:
         *lines, rest = (rest + chunk).split("\n")
         for line in lines:
             if inside or line.strip(BLANK):
-                yield Piece(line, source, ends_document=True, after="\n")
+                text = line.removesuffix("\r")
+                end = line[len(text) :] + "\n"
+                yield Piece(text, source, ends_document=True, after=end)
             else:
                 yield Piece("", source, ends_document=False, after=line + "\n")
             inside = False
         if len(rest) > PIECE_CHARS and rest.strip(BLANK):
-            yield Piece(rest, source, ends_document=False)
-            rest, inside = "", True
+            text = rest.removesuffix("\r")  # which may begin a line end
+            yield Piece(text, source, ends_document=False)
+            rest, inside = rest[len(text) :], True
     if inside or rest.strip(BLANK):
-        yield Piece(rest, source, ends_document=True)
+        text = rest.removesuffix("\r")
+        yield Piece(text, source, ends_document=True, after=rest[len(text) :])
     elif rest:
         yield Piece("", source, ends_document=False, after=rest)
 
