@@ -1,6 +1,9 @@
 """Files are whole or absent."""
 
+import os
+
 import pytest
+from safetensors import SafetensorError
 
 from unrolled.atomic import write_atomically
 
@@ -48,6 +51,32 @@ def test_a_failed_write_changes_nothing(tmp_path, old):
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == (
         {"file": old} if old else {}
     )
+
+
+def test_what_is_no_file_is_left_alone(tmp_path):
+    target = tmp_path / "pipe"
+    os.mkfifo(target)
+    with pytest.raises(OSError, match="it is no regular file"):
+        write_atomically(target, lambda path: path.write_text("new"))
+    assert target.is_fifo()
+
+
+def test_permissions_are_those_of_new_files(tmp_path):
+    before = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "file", lambda path: path.write_text("new"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_failed_write_of_tensors_names_the_file(tmp_path):
+    def write(path):
+        raise SafetensorError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full") as caught:
+        write_atomically(tmp_path / "file", write)
+    assert caught.value.filename == str(tmp_path / "file")
 
 
 def test_an_interrupted_write_changes_nothing(tmp_path):

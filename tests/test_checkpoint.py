@@ -145,12 +145,17 @@ def test_settings_of_another_version(run):
     )
 
 
-def test_a_failed_write_leaves_the_old_config(run):
+def test_a_failed_write_leaves_the_old_config(run, monkeypatch):
     before = (run / CONFIG).read_bytes()
     with pytest.raises(TypeError):
         checkpoint.save_config(run, {"model": object()})
-    with pytest.raises(UnicodeEncodeError):
-        checkpoint.save_config(run, {"model": "half a pair: \ud800"})
+
+    def full(*arguments):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="the disk is full"):
+        checkpoint.save_config(run, {"model": "new"})
     assert (run / CONFIG).read_bytes() == before
     assert {path.name for path in run.iterdir()} == {CONFIG, MODEL, TOKENIZER}
 
@@ -243,3 +248,21 @@ def test_a_trimmed_log_has_what_is_not_done_over_again(tmp_path):
     checkpoint.trim_log(tmp_path, 2)
     checkpoint.append_log(tmp_path, {"kind": "train", "step": 3})
     assert [row["step"] for row in checkpoint.read_log(tmp_path)] == [1, 2, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": "lstm"}, "is not the config.json of a run"),
+        ({"tokenizer": {"kind": "char"}}, "is not the config.json of a run"),
+        ({"model": asdict(LSTM) | {"hidden_size": "4"}}, "has settings of no model"),
+    ],
+)
+def test_settings_of_other_types_are_named(run, changes, said):
+    describe(run, LSTM, **changes)
+    assert message(checkpoint.load, run).startswith(f"{run / CONFIG} {said}")
+
+
+def test_names_of_files_need_not_be_utf_8(run):
+    describe(run, LSTM, texts=["a\udcff.txt", "我"])
+    assert checkpoint.load_config(run)["texts"] == ["a\udcff.txt", "我"]

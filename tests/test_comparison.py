@@ -1,15 +1,19 @@
 """`compare` from text to report, with real trainings in processes of their own."""
 
 import json
+import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from unrolled import checkpoint
-from unrolled.comparison import CompareRequest, compare
+from unrolled.comparison import CompareRequest, _trainings, compare
 from unrolled.config import Budget, DataConfig
-from unrolled.errors import CheckpointError, ConfigError, WorkerError
+from unrolled.errors import CheckpointError, ConfigError, TextError, WorkerError
+from unrolled.fit import Interrupted
+from unrolled.prepared import PreparedText
 from unrolled.training import TrainRequest
 from unrolled.worker import run_worker
 
@@ -91,6 +95,55 @@ def test_what_a_worker_says_is_wrong_is_raised_here(tmp_path):
     with pytest.raises(WorkerError) as caught:
         run_worker(tmp_path / "run", request().train, tmp_path / "none", time.monotonic(), print)
     assert str(caught.value).startswith(f"{tmp_path / 'none' / 'tokens' / 'tokenizer.json'} ")
+
+
+def test_a_run_that_is_trained_but_not_measured_is_measured_on_resume(compared, tmp_path):
+    out, result, _ = compared
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy, symlinks=True)
+    PreparedText.prepare(request().train.data, copy)
+    config = checkpoint.load_config(copy / "gru")
+    del config["measured"]
+    checkpoint.save_config(copy / "gru", config)
+    again = compare(copy, request(kinds=("gru", "ngram")), print, resume=True)
+    for found, before in zip(again["models"], result["models"], strict=True):
+        assert found["bits_per_byte"] == before["bits_per_byte"]
+        assert found["generate_tokens_per_second"] > 0
+
+
+def test_a_comparison_that_failed_at_its_text_leaves_nothing(tmp_path):
+    wrong = request()
+    train = replace(wrong.train, data=DataConfig(texts=(str(tmp_path / "nosuch"),)))
+    with pytest.raises(TextError, match="does not exist"):
+        compare(tmp_path / "out", replace(wrong, train=train), print)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_comparison_killed_at_its_text_goes_on_from_the_beginning(tmp_path):
+    out = tmp_path / "out"
+    (out / "tokens" / ".text").mkdir(parents=True)
+    result = compare(out, request(kinds=("ngram",)), print, resume=True)
+    assert [model["name"] for model in result["models"]] == ["ngram"]
+
+
+def test_ctrl_c_between_two_trainings_ends_the_comparison(tmp_path):
+    out, asked = tmp_path / "out", iter([False, True])
+    with pytest.raises(Interrupted):
+        compare(out, request(kinds=("ngram", "gru")), print, stop=lambda: next(asked))
+    assert (out / "ngram" / "config.json").exists() and not (out / "gru").exists()
+
+
+def test_networks_that_come_later_have_the_time_of_the_first(compared):
+    out, _, _ = compared
+    first = checkpoint.load_config(out / "gru")["train"]["budget"]
+    longer = request("1h", kinds=("gru", "rnn"))
+    runs = dict(_trainings(out, longer, time.monotonic()))
+    assert runs[out / "rnn"].budget == Budget(**first)
+
+
+def test_a_model_named_twice_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="models must be different ones, got ngram twice"):
+        compare(tmp_path / "out", request(kinds=("ngram", "ngram")), print)
 
 
 def test_seeds_give_a_spread(tmp_path):

@@ -28,6 +28,7 @@ from .models.base import LanguageModel
 from .models.build import load_model
 from .models.ngram import NgramModel
 from .prepared import load_baselines
+from .text.files import is_text
 from .text.tokenizers import Tokenizer, load_tokenizer
 
 CONFIG, TOKENIZER, MODEL = "config.json", "tokenizer.json", "model.safetensors"
@@ -72,8 +73,12 @@ def load(path: str | Path) -> Run:
         raise CheckpointError(
             run, "has a tokenizer.json that it was not trained with", "Restore it, or retrain."
         )
-    model_config = model_config_from_dict(config["model"])
-    model = load_model(run / MODEL, model_config, tokenizer.vocab_size)
+    try:
+        model_config = model_config_from_dict(config["model"])
+        model = load_model(run / MODEL, model_config, tokenizer.vocab_size)
+    except (TypeError, ValueError) as error:
+        problem = f"has settings of no model ({error})"
+        raise CheckpointError(run / CONFIG, problem, "Restore it, or retrain.") from None
     if model.vocab_size != tokenizer.vocab_size:
         problem = f"holds a model of {model.vocab_size} symbols, not {tokenizer.vocab_size}"
         raise CheckpointError(run / MODEL, problem, "Restore it, or retrain.")
@@ -91,8 +96,11 @@ def load_config(run: Path) -> dict[str, Any]:
         config = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise CheckpointError(path, f"is not JSON ({error})", "Restore it, or retrain.") from None
-    needed = {"model", "tokenizer", "vocab_size", "text"}
-    if not isinstance(config, dict) or not needed <= config.keys():
+    needed = {"model": dict, "tokenizer": dict, "vocab_size": int, "text": str}
+    complete = isinstance(config, dict) and all(
+        isinstance(config.get(name), kind) for name, kind in needed.items()
+    )
+    if not complete or "fingerprint" not in config["tokenizer"]:
         raise CheckpointError(path, "is not the config.json of a run", "Restore it, or retrain.")
     return config
 
@@ -100,6 +108,8 @@ def load_config(run: Path) -> dict[str, Any]:
 def save_config(run: Path, config: dict[str, Any]) -> None:
     """Writes config.json whole or not at all."""
     text = json.dumps(config, indent=2, ensure_ascii=False)
+    if not is_text(text):  # a file's name need not be UTF-8
+        text = json.dumps(config, indent=2)
     write_atomically(run / CONFIG, lambda path: path.write_text(text + "\n", "utf-8"))
 
 

@@ -14,12 +14,12 @@ from . import checkpoint, report
 from .atomic import write_atomically
 from .config import Budget
 from .errors import CheckpointError, ConfigError
-from .fit import Listener
+from .fit import Interrupted, Listener
 from .prepared import PreparedText
 from .presets import COMPARED, KINDS, Kind
 from .recommendation import recommend
 from .report.comparison import ComparedModel, Comparison, CurvePoint
-from .training import TrainRequest
+from .training import Stop, TrainRequest
 from .worker import run_worker
 
 REPORT, BEST = "report.html", "best"
@@ -44,6 +44,7 @@ def compare(
     listener: Listener,
     resume: bool = False,
     began: float | None = None,
+    stop: Stop = lambda: False,
 ) -> Comparison:
     """Trains every kind of model in its own process and writes report.html.
 
@@ -55,6 +56,7 @@ def compare(
         listener: Hears the records of all trainings; "run" names the one that speaks.
         resume: Keep the runs that are finished and go on with the one that is not.
         began: `time.monotonic()` when the budget began to run; default now.
+        stop: Asked between trainings, which hear of Ctrl-C themselves.
 
     Raises:
         UnrolledError: the request cannot be carried out.
@@ -63,8 +65,13 @@ def compare(
     began = time.monotonic() if began is None else began
     if not request.kinds or request.num_seeds < 1:
         raise ConfigError("models and seeds", "at least one", 0, "Compare at least one model.")
+    for kind in request.kinds:
+        if request.kinds.count(kind) > 1:
+            raise ConfigError("models", "different ones", f"{kind} twice", "Name each once.")
     text = _text(out, request, resume)
     for run, one in _trainings(out, request, began):
+        if stop():
+            raise Interrupted
         if not _is_finished(run):
             named = partial(_hear, listener, run.name)
             run_worker(run, one, text.folder, time.monotonic(), named)
@@ -89,10 +96,20 @@ def _hear(listener: Listener, run: str, record: dict[str, Any]) -> None:
 
 def _text(out: Path, request: CompareRequest, resume: bool) -> PreparedText:
     if resume:
-        return PreparedText.open(out)
-    if out.exists() and any(out.iterdir()):
+        try:
+            return PreparedText.open(out)
+        except CheckpointError:  # killed while it was prepared?
+            if _begun(out):
+                raise
+    elif out.exists() and any(out.iterdir()):
         raise CheckpointError(out, "is not empty", "Choose another --out, or add --resume.")
     return PreparedText.prepare(request.train.data, out)
+
+
+def _begun(out: Path) -> list[dict[str, Any]]:
+    """What is known of the runs that have begun."""
+    paths = sorted(out.glob(f"*/{checkpoint.CONFIG}"))
+    return [checkpoint.load_config(path.parent) for path in paths]
 
 
 def _trainings(
@@ -103,7 +120,9 @@ def _trainings(
     if "ngram" in kinds:
         yield out / "ngram", replace(request.train, kind="ngram")
     networks = [kind for kind in kinds if kind != "ngram"]
-    budget = _share(request.train.budget, len(networks) * request.num_seeds, began)
+    shares = [Budget(**run["train"]["budget"]) for run in _begun(out) if "train" in run]
+    num_runs = len(networks) * request.num_seeds
+    budget = shares[0] if shares else _share(request.train.budget, num_runs, began)
     for number in range(request.num_seeds):
         for kind in networks:
             run = out / (kind if number == 0 else f"{kind}-seed{number}")

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,10 +43,17 @@ class PreparedText:
         Raises:
             UnrolledError: a text cannot be read, or is too short for its splits.
         """
-        tokenizer, store = prepare(data, folder / TOKENS, tokenizer)
-        for name, order in BASELINE_ORDERS.items():
-            model, _ = count_model(store, order, BASELINE_TOKENS)
-            model.save(_path(folder, name))
+        try:
+            tokenizer, store = prepare(data, folder / TOKENS, tokenizer)
+            for name, order in BASELINE_ORDERS.items():
+                model, _ = count_model(store, order, BASELINE_TOKENS)
+                model.save(_path(folder, name))
+        except BaseException:  # nothing of it stays, so that the corrected command begins anew
+            shutil.rmtree(folder / TOKENS, ignore_errors=True)
+            shutil.rmtree(folder / BASELINES, ignore_errors=True)
+            with suppress(OSError):  # there are other things in it
+                folder.rmdir()
+            raise
         return cls(folder, tokenizer, store)
 
     @classmethod

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .allocation import keep_freed_memory
-from .checkpoint import CONFIG
+from .checkpoint import CONFIG, load_config
 from .config import Budget, data_config_from_dict
 from .errors import UnrolledError, WorkerError
 from .fit import Interrupted, Listener
@@ -57,10 +57,10 @@ def run_worker(
 def work(job: dict[str, Any], listener: Listener, stop: Stop) -> None:
     """Does one job in this process."""
     run, text = Path(job["run"]), PreparedText.open(Path(job["text"]))
-    if (run / CONFIG).exists():
-        resume(run, listener, stop)
-    else:
+    if not (run / CONFIG).exists():
         train(run, _request(job["request"]), listener, stop, job["began"], text)
+    elif "results" not in load_config(run):  # else only measuring it was cut short
+        resume(run, listener, stop)
     measure(run, text)
 
 
@@ -90,6 +90,8 @@ def main() -> None:
             _send({"kind": "interrupted"})
         except UnrolledError as error:
             _send({"kind": "error", "text": str(error)})
+        except BrokenPipeError:  # the parent is gone
+            os._exit(1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command line: parse flags, call one function, print."""
 
+import io
 import sys
 from importlib import import_module
 
@@ -37,6 +38,9 @@ for _command in (
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; 0 done, 1 a sentence on stderr says what is wrong, 2 a wrong flag."""
     keep_freed_memory()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal need not know every character
+            stream.reconfigure(errors="backslashreplace")
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         result = app(arguments, exit_on_error=False, print_error=False, error_console=errors)
@@ -50,10 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
-        print(
-            f"error: {error.filename or 'a file'} cannot be used ({error.strerror}).",
-            file=sys.stderr,
-        )
+        name, reason = error.filename or "a file", error.strerror or error
+        print(f"error: {name} cannot be used ({reason}).", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

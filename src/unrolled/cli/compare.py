@@ -61,8 +61,8 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     request = comparison.CompareRequest(train, models, seeds)
     try:
         # The trainings have processes of their own, which Ctrl-C reaches too: they save.
-        with Progress() as progress, stop_on_interrupt():
-            result = comparison.compare(out, request, progress, resume, began)
+        with Progress() as progress, stop_on_interrupt() as interrupted:
+            result = comparison.compare(out, request, progress, resume, began, interrupted)
     except Interrupted:
         print("Stopped and saved. Go on with the same command and --resume.", file=sys.stderr)
         return 130

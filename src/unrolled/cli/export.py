@@ -24,7 +24,7 @@ def export(run: Path, file: Path, /) -> int:
     if not isinstance(opened.model, NgramModel):
         kind = opened.config["model"]["kind"]
         raise ConfigError("run", "that of an n-gram", kind, "Train one with: --model ngram")
-    names = [opened.tokenizer.token_text(token) for token in range(opened.model.vocab_size)]
+    names = [opened.tokenizer.symbol(token) for token in range(opened.model.vocab_size)]
     write_arpa(opened.model.kneser_ney, file, names)
     print(f"Wrote {file}, {file.stat().st_size:,} bytes.")
     return 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -31,6 +32,7 @@ def print_losses(
     name: str, loss: dict[str, Any], baselines: list[dict[str, Any]], split: str
 ) -> None:
     """Prints one model's cost of a text between the baselines, best first."""
+    split = escape(split)  # a file's name, perhaps with brackets
     table = Table(title=f"{split}: {loss['num_tokens']:,} tokens, {loss['num_bytes']:,} bytes")
     table.add_column("model")
     for heading in ("bits/byte", "bits/char", "perplexity/token", "perplexity/word"):

@@ -12,6 +12,8 @@ Language: TypeAlias = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 GATED = ("gru", "lstm", "mingru")
+LONGEST_ORDER = 8
+"""Of an n-gram."""
 NUM_WINNERS = 3
 """Remedies that are named as next steps."""
 
@@ -111,7 +113,8 @@ def _advice(kind: str, model: str, settings: Mapping[str, Any]) -> list[tuple[st
     if kind == "vanishing":
         if model in GATED:
             chrono = ("step: chrono", "--gate-init chrono --max-timescale 200")
-            return [("step: forget bias", "--forget-bias 2"), chrono, attention]
+            bias = 1 + (settings.get("forget_bias") or 1)
+            return [("step: forget bias", f"--forget-bias {bias:g}"), chrono, attention]
         return [gated, attention]
     if kind == "exploding":
         calm = [
@@ -124,8 +127,10 @@ def _advice(kind: str, model: str, settings: Mapping[str, Any]) -> list[tuple[st
     if kind == "healthy":
         pieces = f"--sequence-length {2 * settings['sequence_length']}"
         return [("step: capacity", "--size large"), ("step: pieces", pieces)]
-    context = {"ngram": ("step: order", "--order 6"), "transformer": ("step: context", "")}
-    return [context[model]] if model in context else []
+    order = settings.get("order", 5)
+    if model == "ngram" and order < LONGEST_ORDER:
+        return [("step: order", f"--order {order + 1}")]
+    return [("step: context", "")] if model == "transformer" else []
 
 
 def remedy_name(name: str, language: Language) -> str:

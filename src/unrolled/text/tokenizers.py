@@ -79,11 +79,16 @@ class Tokenizer(ABC):
         """Returns the text of ids; bytes that are no character become U+FFFD."""
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
-    def token_text(self, token: int) -> str:
-        """Returns one symbol printably: line ends and bytes that are no character are escaped."""
+    def symbol(self, token: int) -> str:
+        """Returns one symbol as it is; bytes that are no character become U+DC80 to U+DCFF."""
         if token == BOUNDARY_ID:
             return BOUNDARY
-        text = self.decode_bytes([token]).decode("utf-8", "backslashreplace")
+        return self.decode_bytes([token]).decode("utf-8", "surrogateescape")
+
+    def token_text(self, token: int) -> str:
+        """Returns one symbol printably: line ends and bytes that are no character are escaped."""
+        data = self.symbol(token).encode("utf-8", "surrogateescape")
+        text = data.decode("utf-8", "backslashreplace")
         return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
     def unknowns(self, text: str) -> tuple[int, float]:
@@ -224,8 +229,8 @@ class CharTokenizer(Tokenizer):
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         return b"".join(self._symbols[token] for token in ids)
 
-    def token_text(self, token: int) -> str:
-        return UNKNOWN if token == UNKNOWN_ID else super().token_text(token)
+    def symbol(self, token: int) -> str:
+        return UNKNOWN if token == UNKNOWN_ID else super().symbol(token)
 
     def unknowns(self, text: str) -> tuple[int, float]:
         codes = _codes(text)
@@ -272,8 +277,8 @@ class WordTokenizer(Tokenizer):
     def decode(self, ids: Iterable[int]) -> str:
         return without_end_spaces(super().decode(ids))
 
-    def token_text(self, token: int) -> str:
-        return super().token_text(token).rstrip(" ")
+    def symbol(self, token: int) -> str:
+        return super().symbol(token).rstrip(" ")
 
     def unknowns(self, text: str) -> tuple[int, float]:
         words = Counter(word for word in self._pattern.findall(text) if word not in self._ids)
