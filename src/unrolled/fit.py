@@ -181,7 +181,8 @@ class Training:
             gap = min(max(gap, 25 * seconds / budget.amount), 1 / FEWEST_EVALUATIONS)
             rate = num_validation_tokens(self.store) / seconds
             # Two candidates are validated at the end, then the splits are scored in float32.
-            progress.closing_seconds = 2 * seconds + 1.5 * self.closing_tokens / rate + 0.5
+            closing = 1.5 * self.closing_tokens / rate + 0.5 if self.closing_tokens else 0.0
+            progress.closing_seconds = 2 * seconds + closing
         progress.next_evaluation = self.fraction + gap
 
     def finish(self) -> float:
