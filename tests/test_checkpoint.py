@@ -150,7 +150,8 @@ def test_a_failed_write_leaves_the_old_config(run, monkeypatch):
     with pytest.raises(TypeError):
         checkpoint.save_config(run, {"model": object()})
 
-    def full(*arguments):
+    def full(path, *arguments):
+        path.write_bytes(b"{")
         raise OSError("the disk is full")
 
     monkeypatch.setattr(Path, "write_text", full)

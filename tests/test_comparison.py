@@ -119,11 +119,22 @@ def test_a_comparison_that_failed_at_its_text_leaves_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_stood_in_the_folder_stays_when_a_text_fails(tmp_path):
+    mine = tmp_path / "out" / "tokens" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(TextError, match="does not exist"):
+        PreparedText.prepare(DataConfig(texts=(str(tmp_path / "nosuch"),)), tmp_path / "out")
+    assert mine.read_text() == "mine"
+
+
 def test_a_comparison_killed_at_its_text_goes_on_from_the_beginning(tmp_path):
     out = tmp_path / "out"
-    (out / "tokens" / ".text").mkdir(parents=True)
+    PreparedText.prepare(request().train.data, out)
+    (out / "baselines" / "5-gram.safetensors").unlink()
     result = compare(out, request(kinds=("ngram",)), print, resume=True)
     assert [model["name"] for model in result["models"]] == ["ngram"]
+    assert (out / "baselines" / "5-gram.safetensors").exists()
 
 
 def test_ctrl_c_between_two_trainings_ends_the_comparison(tmp_path):

@@ -16,8 +16,9 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
         OSError: it cannot be written, or something else than a file is there: a pipe, a device.
     """
     target = Path(path)
-    if target.exists() and not target.is_file():
+    if target.absolute().is_relative_to("/dev") or (target.exists() and not target.is_file()):
         raise OSError(errno.EINVAL, "it is no regular file", str(target))
+    target = target.resolve()  # what a link names is replaced, not the link
     target.parent.mkdir(parents=True, exist_ok=True)
     # A folder, because safetensors writes through a temporary file of its own beside the given one.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .config import DataConfig
+from .errors import CheckpointError
 from .models.ngram import NgramModel
 from .ngram.counts import count_ngrams
 from .ngram.kneser_ney import estimate
@@ -43,16 +43,15 @@ class PreparedText:
         Raises:
             UnrolledError: a text cannot be read, or is too short for its splits.
         """
+        new = [path for path in (folder / TOKENS, folder / BASELINES, folder) if not path.exists()]
         try:
             tokenizer, store = prepare(data, folder / TOKENS, tokenizer)
             for name, order in BASELINE_ORDERS.items():
                 model, _ = count_model(store, order, BASELINE_TOKENS)
                 model.save(_path(folder, name))
         except BaseException:  # nothing of it stays, so that the corrected command begins anew
-            shutil.rmtree(folder / TOKENS, ignore_errors=True)
-            shutil.rmtree(folder / BASELINES, ignore_errors=True)
-            with suppress(OSError):  # there are other things in it
-                folder.rmdir()
+            for path in new:
+                shutil.rmtree(path, ignore_errors=True)
             raise
         return cls(folder, tokenizer, store)
 
@@ -64,6 +63,9 @@ class PreparedText:
             CheckpointError: it is missing, damaged or incomplete.
         """
         tokenizer = load_tokenizer(folder / TOKENS / TOKENIZER)
+        for name in BASELINE_ORDERS:
+            if not _path(folder, name).is_file():
+                raise CheckpointError(folder, f"has no {name} baseline", "Begin it anew.")
         return cls(folder, tokenizer, TokenStore.open(folder / TOKENS, tokenizer))
 
     def unigram(self) -> Tensor:

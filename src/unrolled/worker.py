@@ -81,17 +81,18 @@ def main() -> None:
     with stop_on_interrupt() as interrupted:
         try:
             # Without its parent nobody listens any more.
-            work(
-                json.loads(sys.stdin.readline()),
-                _send,
-                lambda: interrupted() or os.getppid() != parent,
-            )
-        except Interrupted:
-            _send({"kind": "interrupted"})
-        except UnrolledError as error:
-            _send({"kind": "error", "text": str(error)})
-        except BrokenPipeError:  # the parent is gone
+            _answer(lambda: interrupted() or os.getppid() != parent)
+        except BrokenPipeError:
             os._exit(1)
+
+
+def _answer(stop: Stop) -> None:
+    try:
+        work(json.loads(sys.stdin.readline()), _send, stop)
+    except Interrupted:
+        _send({"kind": "interrupted"})
+    except UnrolledError as error:
+        _send({"kind": "error", "text": str(error)})
 
 
 if __name__ == "__main__":

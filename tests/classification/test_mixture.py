@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from unrolled.classification.metrics import log_loss
-from unrolled.classification.mixture import LEAST, fit_weights, mix
+from unrolled.classification.mixture import LEAST, fit_weights, mix, savings
 
 
 def make(seed: int, sharpness: float, number: int = 4000):
@@ -69,6 +69,21 @@ def test_a_model_has_to_save_more_than_chance_would(number, kept):
     first = first + rng.normal(size=first.shape)
     members = [part - np.logaddexp.reduce(part, axis=1, keepdims=True) for part in (first, second)]
     assert np.count_nonzero(fit_weights(members, labels)) == kept
+
+
+def test_what_a_model_saves_is_what_the_others_lose_without_it():
+    first, labels = make(10, 1.0)
+    rng = np.random.default_rng(11)
+    noisy = [first + rng.normal(size=first.shape) * scale for scale in (1.0, 2.0)]
+    members = [part - np.logaddexp.reduce(part, axis=1, keepdims=True) for part in noisy]
+    useless = np.full_like(first, -np.log(3))
+    members.append(useless)
+    weights = fit_weights(members, labels)
+    found = savings(members, labels, weights)
+    whole = log_loss(mix(members, weights), labels)
+    alone = [log_loss(mix([part], fit_weights([part], labels)), labels) for part in members]
+    np.testing.assert_allclose(found, [alone[1] - whole, alone[0] - whole, 0], rtol=1e-3)
+    assert savings([first], labels, np.array([1.0])).tolist() == [0]
 
 
 def test_models_that_are_always_right_stay_finite():

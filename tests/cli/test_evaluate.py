@@ -120,3 +120,9 @@ def test_text_is_read_as_in_training(tmp_path, capsys):
         found = json.loads(capsys.readouterr().out)
         assert found["loss_nats"] == pytest.approx(expected["loss_nats"])
         assert found["num_tokens"] == expected["num_tokens"]
+    (tmp_path / "b.txt").write_text("\n".join(lines))
+    figures = []
+    for name in ("a.txt", "b.txt"):
+        assert main(["evaluate", str(tmp_path / "run"), str(tmp_path / name), "--json"]) == 0
+        figures.append(json.loads(capsys.readouterr().out))
+    assert figures[0] == figures[1]  # whatever ends the lines

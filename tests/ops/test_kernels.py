@@ -294,6 +294,9 @@ def test_sequences_of_unequal_length_are_exported():
     inputs = torch.tensor([2, 2, 1]), x.flatten(0, 1)[:5], *others
     exported = torch.export.export(Ragged(), inputs)
     torch.testing.assert_close(exported.module()(*inputs), Ragged()(*inputs))
+    for wrong in ([2, 2, 2], [1, 2, 2], [2, 3, 0]):
+        with pytest.raises(ShapeError, match=r"batch_sizes must have shape \(T,\), falling"):
+            exported.module()(torch.tensor(wrong), *inputs[1:])
 
 
 def test_python_threads_do_not_disturb_each_other():
@@ -415,6 +418,8 @@ def test_shapes_that_do_not_fit_are_refused():
         lstm(x[:, :1], h, c, weight_ih, weight_hh, bias)
     with pytest.raises(ShapeError, match="batch_sizes must have"):
         lstm(x[0], h, c, weight_ih, weight_hh, bias, torch.tensor([1, 1]))
+    with pytest.raises(ShapeError, match="batch_sizes must have"):  # a parameter is a tensor too
+        lstm(torch.nn.Parameter(x[0]), h, c, weight_ih, weight_hh, bias, torch.tensor([2, 2]))
     with pytest.raises(ShapeError, match=r"h must have shape \(2, 4\), as a has, got \(2, 5\)"):
         scan(x, x, h)
     with pytest.raises(ShapeError, match=r"sums must have shape \(T, 2, 10\) with T, B and H"):

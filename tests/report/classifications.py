@@ -46,8 +46,8 @@ def fake_classification(
         "num_valid": 2_500,
         "num_texts": 1000 * len(classes),
         "models": [
-            _model("linear", 0.8813, 16_400, 3_145_728, 12.4, 0.36, False),
-            _model("lstm", 0.9025, 2_310, 4_321_000, 1741.0, 0.64, False),
+            _model("linear", 0.8813, 16_400, 3_145_728, 12.4, 0.036, False),
+            _model("lstm", 0.9025, 2_310, 4_321_000, 1741.0, 0.064, False),
             _model("mixture", 0.9187, 2_050, 7_466_728, 1753.4, None, True),
         ],
         "reason": "The mixture was best on the held-out texts.",
@@ -108,7 +108,7 @@ def _model(
     speed: float,
     num_parameters: int,
     seconds: float,
-    share: float | None,
+    saved: float | None,
     chosen: bool,
 ) -> dict[str, Any]:
     return {
@@ -122,7 +122,7 @@ def _model(
         "train_seconds": seconds,
         "texts_per_second": speed,
         "num_parameters": num_parameters,
-        "share_of_mixture": share,
+        "saved": saved,
         "chosen": chosen,
     }
 

@@ -114,7 +114,7 @@ def test_every_figure_of_the_models_has_its_place():
         "macro-F1",
         "loss, nats",
         "calibration error",
-        "share of the mixture",
+        "saves, nats",
         "parameters",
         "training",
         "texts/s",
@@ -125,12 +125,12 @@ def test_every_figure_of_the_models_has_its_place():
         "88.0 %",
         "0.219",
         "2.1 %",
-        "36.0 %",
+        "0.036",
         "3.15 M",
         "12 s",
         "16.4 k",
     ]
-    assert (lstm[0], lstm[5], lstm[7]) == ("lstm", "64.0 %", "29.0 min")
+    assert (lstm[0], lstm[5], lstm[7]) == ("lstm", "0.064", "29.0 min")
     assert (mixture[0], mixture[1], mixture[5]) == ("mixture chosen", "91.9 % 90.6 to 93.0", "–")
 
 
@@ -143,14 +143,14 @@ def test_the_best_of_a_column_is_bold():
 def test_missing_figures_are_dashes_and_empty_columns_vanish():
     result = fake_classification()
     for model in result["models"]:
-        model |= {"num_parameters": None, "share_of_mixture": None}
+        model |= {"num_parameters": None, "saved": None}
     result["models"][1] |= {
         "accuracy": float("nan"),
         "accuracy_low": None,
         "texts_per_second": None,
     }
     head, _, lstm, _ = tables(page_of(result))[0]
-    assert "parameters" not in head and "share of the mixture" not in head
+    assert "parameters" not in head and "saves, nats" not in head
     assert [lstm[1], lstm[-1]] == ["–", "–"]
     assert re.search(r"\b(None|nan|NaN|inf)\b", page_of(result).text) is None
 

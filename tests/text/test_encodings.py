@@ -45,6 +45,10 @@ def test_chinese_in_any_encoding(tmp_path: Path, encoding: str) -> None:
         ("café\n", "latin-1"),
         ("Příliš žluťoučký kůň úpěl ďábelské ódy. Všichni lidé jsou svobodní\n", "cp1250"),
         ("Все люди рождаются свободными и равными\n", "koi8-r"),
+        ("Все люди рождаются свободными и равными в своем достоинстве\n", "iso8859-5"),
+        ("Все люди рождаются свободными и равными в своем достоинстве\n", "cp866"),
+        ("모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다\n", "cp949"),
+        ("人人生而自由，在尊嚴和權利上一律平等。他們賦有理性和良心\n", "big5"),
         ("すべての人間は、生まれながらにして自由であり、かつ平等である。\n", "euc-jp"),
         ("Привет, как дела сегодня утром\n" * 5, "cp1251"),
         ("今日はとても良い天気ですから散歩に行きましょう\n" * 5, "shift_jis"),
@@ -59,6 +63,11 @@ def test_other_encodings(tmp_path: Path, text: str, encoding: str) -> None:
 def test_the_first_foreign_byte_may_come_late(tmp_path: Path) -> None:
     text = "only ascii here\n" * 40_000 + CHINESE
     assert read(tmp_path / "a.txt", text.encode("gb18030")) == text
+
+
+def test_the_foreign_byte_may_stand_in_a_very_long_line(tmp_path: Path) -> None:
+    text = "x " * 12_000 + "café" + " y" * 100 + "\n" + "plain line\n" * 2000
+    assert read(tmp_path / "a.txt", text.encode("latin-1")) == text
 
 
 def test_characters_survive_every_cut_between_chunks(

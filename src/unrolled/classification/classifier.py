@@ -72,16 +72,6 @@ class Classifier:
     """How it was made: figures on held-out texts, settings, conditions."""
 
     @property
-    def shares(self) -> dict[str, float]:
-        """What each member has to say, calibrated: together 1.
-
-        Weights do not tell: they also make up for models that are too sure or not sure enough.
-        """
-        parts = {name: weight / self.alone[name] for name, weight in self.weights.items()}
-        total = sum(parts.values())
-        return {name: part / total for name, part in parts.items()}
-
-    @property
     def linear(self) -> LinearModel:
         """The linear model, which every classifier has."""
         found = self.members["linear"]

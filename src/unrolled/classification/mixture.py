@@ -15,9 +15,9 @@ from scipy.optimize import minimize
 
 from .metrics import Labels, LogProbs, log_loss
 
-CHANCE = 1.92
+CHANCE = 1.35
 """Nats, over all held-out texts, that a model has to save the mixture: noise saves as much in one
-of twenty cases. Source: Wilks 1938 (likelihood ratio of one parameter, 5 % level)."""
+of twenty cases. Source: Self & Liang 1987 (likelihood ratio of a weight that is 0 or more)."""
 LEAST, MOST = 1e-3, 20.0
 """Of a weight that is not 0. One model has to answer, even if it knows nothing of the held-out
 texts; and without an upper bound, models that are all right would get weights without end."""
@@ -46,6 +46,21 @@ def fit_weights(members: Sequence[LogProbs], labels: Labels) -> NDArray[np.float
     weights = np.zeros(len(members))
     weights[kept] = fitted
     return weights
+
+
+def savings(
+    members: Sequence[LogProbs], labels: Labels, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Nats per text, `(M,)`, that the mixture of the other models would lose without each.
+
+    Weights do not tell what a model is worth: they also make up for models that are too sure of
+    themselves, or not sure enough.
+    """
+    used = np.flatnonzero(weights).tolist()
+    loss, saved = log_loss(mix(members, weights), labels), np.zeros(len(members))
+    for index in used if len(used) > 1 else ():
+        saved[index] = _fit([members[i] for i in used if i != index], labels)[1] - loss
+    return saved
 
 
 def _fit(members: Sequence[LogProbs], labels: Labels) -> tuple[NDArray[np.float64], float]:

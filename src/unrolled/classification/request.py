@@ -56,6 +56,18 @@ class ClassifyRequest:
 
 def check_request(request: ClassifyRequest) -> None:
     """Raises ConfigError where two things that were asked for do not go together."""
+    if request.kind == "linear":
+        if request.language_model or request.backward_language_model or request.unlabelled:
+            remedy = "Write --kind lstm."
+            raise ConfigError("kind", "recurrent for a language model", "linear", remedy)
+        given = {name: getattr(request, name) for name in ("budget", "tokenizer", "vocab_size")}
+        given |= request.model_settings | request.train_settings
+        given["post_padding_unmasked"] = request.post_padding_unmasked or None
+        for name, value in given.items():
+            if value is not None:
+                flag = f"no-{name}" if value is False else name
+                remedy = f"Leave --{flag.replace('_', '-')} out."
+                raise ConfigError(name, "left out with --kind linear", value, remedy)
     if (
         request.post_padding_unmasked
         and request.preset is None
@@ -79,15 +91,6 @@ def check_request(request: ClassifyRequest) -> None:
         if request.unlabelled and (value := request.model_settings.get(name)) is not None:
             remedy = f"Leave --{name.replace('_', '-')} out."
             raise ConfigError(name, "that of the language model", value, remedy)
-    if request.kind == "linear":
-        if request.language_model or request.unlabelled:
-            remedy = "Write --kind lstm."
-            raise ConfigError("kind", "recurrent for a language model", "linear", remedy)
-        given = {"budget": request.budget, **request.model_settings, **request.train_settings}
-        for name, value in given.items():
-            if value is not None:
-                remedy = f"Leave --{name.replace('_', '-')} out."
-                raise ConfigError(name, "left out with --kind linear", value, remedy)
     Budget.parse(request.budget or "5epochs")
     Budget.parse(request.pretrain_budget)
 

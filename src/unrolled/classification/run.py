@@ -274,7 +274,7 @@ def _results(
         "split": split,
         "num_texts_of": {name: len(part) for name, part in parts.items()},
         "weights": classifier.weights,
-        "shares": classifier.shares,
+        "saved": trained.saved,
         "num_parameters": classifier.num_parameters(),
         "seconds": trained.seconds,
         "curves": trained.curves,
@@ -311,12 +311,10 @@ def reason(classifier: Classifier) -> str:
     """Which model won, in words."""
     if len(classifier.members) == 1:
         return "Only the linear model was trained."
-    used = {name: share for name, share in classifier.shares.items() if share}
+    used = [name for name, weight in classifier.weights.items() if weight]
     if len(used) == 1:
-        (name,) = used
-        return f"The {name} model alone: beside it no other helps on held-out texts."
-    shares = [f"{share:.0%} {name}" for name, share in used.items()]
+        return f"The {used[0]} model alone: beside it no other helps on held-out texts."
     return (
-        f"The mixture, {', '.join(shares[:-1])} and {shares[-1]}: together they are better on "
-        "held-out texts than each by itself."
+        f"The mixture of {', '.join(used[:-1])} and {used[-1]}: each of them makes it better on "
+        "held-out texts."
     )

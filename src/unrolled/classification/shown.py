@@ -28,14 +28,10 @@ def shown(results: dict[str, Any]) -> Classification:
 
 
 def _chosen(results: dict[str, Any]) -> str:
-    """The mixture, unless one model is all of it."""
+    """The mixture, unless one model has all of the weight."""
     names = list(results["models"])
-    used = [name for name in names if _share(results, name)]
+    used = [name for name in names if results["weights"].get(name)]  # the mixture has none
     return used[0] if len(used) == 1 else names[-1]
-
-
-def _share(results: dict[str, Any], name: str) -> float | None:
-    return results["shares"].get(name)  # the mixture has none
 
 
 def _figures(results: dict[str, Any], name: str, chosen: bool) -> ClassifierFigures:
@@ -45,6 +41,6 @@ def _figures(results: dict[str, Any], name: str, chosen: bool) -> ClassifierFigu
         "train_seconds": results["seconds"].get(name),
         "texts_per_second": results.get("texts_per_second", {}).get(name),
         "num_parameters": results.get("num_parameters", {}).get(name),
-        "share_of_mixture": _share(results, name) if len(results["models"]) > 1 else None,
+        "saved": results["saved"].get(name) if len(results["models"]) > 1 else None,
         "chosen": chosen,
     }

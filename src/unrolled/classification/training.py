@@ -23,7 +23,7 @@ from .documents import Documents
 from .fitting import Fitting, Listener, decide, read
 from .linear import fit_linear
 from .metrics import Labels, LogProbs
-from .mixture import fit_weights
+from .mixture import fit_weights, savings
 from .pretrained import Pretrained
 
 VOCAB_SIZE = 30_000
@@ -65,6 +65,8 @@ class Trained:
     classifier: Classifier
     valid: dict[str, LogProbs]
     """Of each model, on the held-out texts, by models that have not seen them."""
+    saved: dict[str, float]
+    """Nats per held-out text that the mixture would lose without each model."""
     seconds: dict[str, float]
     curves: dict[str, list[dict[str, float]]]
     """Of the recurrent models, at each look at the held-out texts."""
@@ -116,7 +118,8 @@ def train_classifier(
         dict(zip(members, map(float, weights), strict=True)),
         dict(zip(members, map(float, alone), strict=True)),
     )
-    return Trained(classifier, valid_log_probs, seconds, curves)
+    saved = dict(zip(members, map(float, savings(predicted, valid.labels, weights)), strict=True))
+    return Trained(classifier, valid_log_probs, saved, seconds, curves)
 
 
 def _recurrent_models(

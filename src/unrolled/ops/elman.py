@@ -94,6 +94,7 @@ def _forward(
     train: bool,
 ) -> tuple[Tensor, Tensor]:
     """The kernel; the way back needs nothing but its output."""
+    sequences.check_offsets(offsets, len(x), len(h))
     y, last = _empty(x, h)
     rows, reuse = sequences.even(x, x.dtype), not train and len(offsets) == 2
     packed = (sequences.pack("elman", weight, x.dtype, reuse) for weight in (weight_ih, weight_hh))

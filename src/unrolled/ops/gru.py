@@ -95,6 +95,7 @@ def _forward(
     train: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps what the way back needs: gates `(N, 3H)`, candidates `(N, H)`."""
+    sequences.check_offsets(offsets, len(x), len(h))
     y, last, gates, candidates = _empty(x, h, train)
     rows, reuse = sequences.even(x, x.dtype), not train and len(offsets) == 2
     packed = (sequences.pack("gru", weight, x.dtype, reuse) for weight in (weight_ih, weight_hh))

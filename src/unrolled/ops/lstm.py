@@ -97,6 +97,7 @@ def _forward(
     train: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps what the way back needs: gates `(N, 4H)`, cells `(N, H)`."""
+    sequences.check_offsets(offsets, len(x), len(h))
     y, last_h, last_c, gates, cells = _empty(x, h, c, train)
     rows, reuse = sequences.even(x, x.dtype), not train and len(offsets) == 2
     packed = (sequences.pack("lstm", weight, x.dtype, reuse) for weight in (weight_ih, weight_hh))

@@ -6,6 +6,7 @@ the longest sequence first, and `batch_sizes (T,)`, how many sequences have a st
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -64,30 +65,32 @@ def check_kept(kept: Tensor, y: Tensor) -> None:
 def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Tensor, Tensor]:
     """Rows of all steps, `(N, E)`, and where each step begins, `(T + 1,)` with N at the end.
 
-    While a graph is traced, batch sizes have no values yet and are not checked.
-
     Raises:
-        ShapeError: x is neither `(T, B, E)` nor, with batch sizes, `(N, E)` of as many rows.
+        ShapeError: x is neither `(T, B, E)` nor, with batch sizes, `(N, E)`.
     """
-    traced = torch.compiler.is_compiling() or type(x) is not Tensor
     if batch_sizes is None:
         if x.dim() != 3 or x.shape[1] != batch_size or 0 in x.shape:
             raise ShapeError("x", f"(T, {batch_size}, E) with T >= 1", tuple(x.shape))
         # What is made while a graph is traced is no tensor for later calls.
+        traced = torch.compiler.is_compiling() or type(x) is not Tensor
         make = _equal_offsets if traced else _kept_offsets
         return x.flatten(0, 1), make(x.shape[0], batch_size)
-    if not traced:
-        _check_batch_sizes(x, batch_size, batch_sizes)
+    if x.dim() != 2:
+        raise ShapeError("x", "(N, E) with batch sizes", tuple(x.shape))
     return x, F.pad(batch_sizes.cumsum(0), (1, 0))
 
 
-def _check_batch_sizes(x: Tensor, batch_size: int, batch_sizes: Tensor) -> None:
-    if x.dim() != 2 or len(x) != batch_sizes.sum():
-        raise ShapeError("x", f"(N, E) with N = {int(batch_sizes.sum())}", tuple(x.shape))
-    falling = bool((batch_sizes[1:] <= batch_sizes[:-1]).all()) and bool((batch_sizes > 0).all())
-    if not falling or batch_sizes[0] != batch_size:
-        rule = f"(T,), falling from B = {batch_size} to no less than 1"
-        raise ShapeError("batch_sizes", rule, tuple(batch_sizes.tolist()))
+def check_offsets(offsets: Tensor, num_rows: int, batch_size: int) -> None:
+    """Raises ShapeError where the steps are not those of all rows: a kernel reads memory as told.
+
+    Called by the operators, which have values where a graph has none.
+    """
+    found = offsets.tolist()
+    sizes = [end - begin for begin, end in pairwise(found)]
+    falling = all(size >= following for size, following in pairwise([*sizes, 1]))
+    if not sizes or not falling or sizes[0] != batch_size or (found[0], found[-1]) != (0, num_rows):
+        rule = f"(T,), falling from B = {batch_size} to no less than 1, {num_rows} in all"
+        raise ShapeError("batch_sizes", rule, tuple(sizes))
 
 
 def _equal_offsets(num_steps: int, batch_size: int) -> Tensor:

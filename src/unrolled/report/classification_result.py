@@ -19,7 +19,8 @@ class ClassifierFigures(TypedDict):
     train_seconds: float | None
     texts_per_second: float | None
     num_parameters: int | None
-    share_of_mixture: float | None
+    saved: float | None
+    """Nats per held-out text that the mixture would lose without it."""
     chosen: bool
     """True for one model of a page."""
 

@@ -8,15 +8,16 @@ from .parts import bar, columns, duration, marked, number, percent, scaled, sect
 
 MODELS = """Accuracy is the part of the texts that are put in their right class, and on other texts
 of the same sort it would lie in its 95 % interval; macro-F1 counts rare classes as much as frequent
-ones, the loss in nats punishes wrong probabilities, and the calibration error says how far promised
-and kept probabilities lie apart."""
+ones, the loss in nats punishes wrong probabilities, the calibration error says how far promised and
+kept probabilities lie apart, and what a model saves is the loss of held-out texts that the mixture
+would have more without it."""
 
 Figure: TypeAlias = Literal[
     "accuracy",
     "macro_f1",
     "log_loss",
     "calibration_error",
-    "share_of_mixture",
+    "saved",
     "num_parameters",
     "train_seconds",
     "texts_per_second",
@@ -37,7 +38,7 @@ COLUMNS = (
     Column("macro_f1", "macro-F1", percent, max),
     Column("log_loss", "loss, nats", number, min),
     Column("calibration_error", "calibration error", percent, min),
-    Column("share_of_mixture", "share of the mixture", percent, None),
+    Column("saved", "saves, nats", number, None),
     Column("num_parameters", "parameters", scaled, min),
     Column("train_seconds", "training", duration, min),
     Column("texts_per_second", "texts/s", scaled, max),

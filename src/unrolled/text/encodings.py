@@ -22,19 +22,18 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+MARKED = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7"]
+"""Never guessed: they have a mark or NUL bytes, or are no files'."""
 LATIN = ["cp1252", "cp1250", "cp1254", "cp1257"]
-OTHERS = [
-    *("cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jis_2004", "cp949"),
-    *("cp1253", *LATIN, "cp1255", "cp1256", "cp874", "cp1258"),
-]
-"""What is guessed; of encodings in which a sample reads equally well, the first."""
+USUAL = ["cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jis_2004", "cp949"]
+"""Tried by themselves too; of encodings in which a sample reads equally well, the first."""
 FOREIGN = re.compile(rb"[\x80-\xff]+")
 CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 CONVERT = "Convert it to UTF-8, or mend it there."
 
 
-class BinaryFile(TextError):
-    """A file that is no text in any encoding."""
+class NoText(TextError):
+    """A file that is empty or binary."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,12 @@ def detect_encoding(path: Path, file: BinaryIO, whole: bool = True) -> Encoding:
         whole: False looks at the beginning only.
 
     Raises:
-        TextError: the file is empty, damaged UTF-8, or (BinaryFile) no text.
+        NoText: the file is empty or binary.
+        TextError: it is damaged UTF-8, or in no known encoding.
     """
     head = file.read(SAMPLE)
     if not head:
-        raise TextError(path, "is empty", "Give a file with text.")
+        raise NoText(path, "is empty", "Give a file with text.")
     for mark, name in BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return Encoding(name, len(mark))
@@ -104,7 +104,9 @@ def _first_bad_byte(file: BinaryIO | None, head: bytes) -> tuple[int | None, byt
             at = error.start - pending
             around = before + chunk + following
             start = max(0, len(before) + at - SAMPLE)
-            return position + at, _whole_lines(around[start : start + 2 * SAMPLE], start > 0)
+            sample = around[start : start + 2 * SAMPLE]
+            lines = _whole_lines(sample, start > 0)
+            return position + at, sample if lines.isascii() else lines
         if not following:
             return None, b""
         position += len(chunk)
@@ -127,13 +129,17 @@ def _guess(path: Path, sample: bytes, position: int) -> str:
         raise TextError(path, f"is UTF-8 with a damaged byte at position {position}", CONVERT)
     # Plain ASCII lines say nothing and would outweigh those that do.
     foreign = b"\n".join(line for line in sample.split(b"\n") if not line.isascii())
-    candidates = LATIN if _is_latin(foreign) else OTHERS
-    found = list(from_bytes(foreign, cp_isolation=candidates))
+    candidates = LATIN if _is_latin(foreign) else USUAL
+    found = [
+        *from_bytes(foreign, cp_isolation=candidates),
+        *from_bytes(foreign, cp_exclusion=MARKED),
+    ]
     if not found:
         raise TextError(path, f"is in no known encoding at byte {position}", CONVERT)
-    best = [m for m in found if (m.chaos, m.coherence) == (found[0].chaos, found[0].coherence)]
-    equal = {name for match in best for name in match.could_be_from_charset}
-    return next(name for name in candidates if name in equal)
+    best = min((match.chaos, -match.coherence) for match in found)
+    equal = [match for match in found if (match.chaos, -match.coherence) == best]
+    names = {name for match in equal for name in match.could_be_from_charset}
+    return next((name for name in candidates if name in names), equal[0].encoding)
 
 
 def _is_latin(foreign: bytes) -> bool:
@@ -148,8 +154,8 @@ def _refuse_binary(path: Path, sample: bytes) -> None:
         raise _binary(path)
 
 
-def _binary(path: Path) -> BinaryFile:
-    return BinaryFile(path, "is a binary file, not text", "Save it as plain text in UTF-8.")
+def _binary(path: Path) -> NoText:
+    return NoText(path, "is a binary file, not text", "Save it as plain text in UTF-8.")
 
 
 def read_text(path: Path, file: BinaryIO, encoding: Encoding) -> Iterator[str]:

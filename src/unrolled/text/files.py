@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 from ..config import DocumentKind
 from ..errors import MissingExtra, TextError
-from .encodings import BinaryFile, detect_encoding, read_text
+from .encodings import NoText, detect_encoding, read_text
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -86,7 +86,7 @@ def _is_readable(path: Path) -> bool:
     try:
         with open_bytes(path) as file:
             detect_encoding(path, file, whole=False)
-    except BinaryFile:
+    except NoText:
         return False
     return True
 
@@ -176,25 +176,23 @@ def _read_whole(path: Path) -> Iterator[Piece]:
 
 
 def _read_lines(path: Path) -> Iterator[Piece]:
-    """Each line that is not blank is a document without its line end."""
+    """Each line that is not blank is a document without its line end, which counts as one byte."""
     rest, inside, source = "", False, str(path)
     for chunk in _chunks(path):
         *lines, rest = (rest + chunk).split("\n")
         for line in lines:
+            text = line.removesuffix("\r")
             if inside or line.strip(BLANK):
-                text = line.removesuffix("\r")
-                end = line[len(text) :] + "\n"
-                yield Piece(text, source, ends_document=True, after=end)
+                yield Piece(text, source, ends_document=True, after="\n")
             else:
-                yield Piece("", source, ends_document=False, after=line + "\n")
+                yield Piece("", source, ends_document=False, after=text + "\n")
             inside = False
         if len(rest) > PIECE_CHARS and rest.strip(BLANK):
             text = rest.removesuffix("\r")  # which may begin a line end
             yield Piece(text, source, ends_document=False)
             rest, inside = rest[len(text) :], True
     if inside or rest.strip(BLANK):
-        text = rest.removesuffix("\r")
-        yield Piece(text, source, ends_document=True, after=rest[len(text) :])
+        yield Piece(rest.removesuffix("\r"), source, ends_document=True)
     elif rest:
         yield Piece("", source, ends_document=False, after=rest)
 
@@ -249,7 +247,7 @@ def choose_text(path: Path, names: Sequence[str], column: str | None) -> int:
     if not names:
         raise TextError(path, "has no header line", "Name the columns in the first line.")
     if column is not None:
-        return choose_column(path, names, column)
+        return choose_column(path, names, column, " (--column)")
     if len(names) == 1:
         return 0
     if "text" in names:
@@ -258,13 +256,14 @@ def choose_text(path: Path, names: Sequence[str], column: str | None) -> int:
     raise TextError(path, problem, f"Choose one of: {', '.join(names)}. (--column)")
 
 
-def choose_column(path: Path, names: Sequence[str], column: str) -> int:
+def choose_column(path: Path, names: Sequence[str], column: str, option: str = "") -> int:
     """The column of a name, or of a position from 0."""
     if column in names:
         return names.index(column)
     if column.isdecimal() and int(column) < len(names):
         return int(column)
-    raise TextError(path, f"has no column {column!r}", f"Choose one of: {', '.join(names)}.")
+    remedy = f"Choose one of: {', '.join(names)}.{option}"
+    raise TextError(path, f"has no column {column!r}", remedy)
 
 
 def _lines(path: Path) -> Iterator[str]:
