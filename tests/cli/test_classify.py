@@ -161,7 +161,7 @@ def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
         seen.append(Path(request.data.texts[0]).read_text("utf-8"))
         folder.mkdir()
         (folder / "config.json").write_text(
-            '{"model": 1, "tokenizer": 1, "vocab_size": 1, "text": 1}'
+            '{"model": {}, "tokenizer": {"fingerprint": ""}, "vocab_size": 1, "text": "."}'
         )
         raise Interrupted
 
