@@ -21,8 +21,9 @@ COLUMNS = ["--text", "text", "--label", "label"]
 SPLIT = [*COLUMNS, "--group", "movie"]
 LANGUAGE_MODEL = """
     --column text --tokenizer word --vocab-size 30000 --test-fraction 0 --model lstm
-    --hidden-size 512 --embedding-size 256 --num-layers 1 --candidates 3000 --batch-size 64
-    --sequence-length 64 --input-dropout 0 --output-dropout 0 --weight-dropout 0
+    --hidden-size 1024 --embedding-size 256 --num-layers 1 --candidates 3000 --batch-size 64
+    --sequence-length 64 --learning-rate 3e-3 --input-dropout 0.05 --output-dropout 0.1
+    --weight-dropout 0
 """
 MODELS = {
     "linear": "--kind linear",
@@ -30,7 +31,7 @@ MODELS = {
     "scratch": (
         "--kind gru --budget 3epochs --word-dropout 0.3 --dropout 0.5 --adversarial-norm 5"
     ),
-    "pretrained": "--budget 4epochs",
+    "pretrained": "--budget 5epochs --adversarial-norm 5 --unfreeze-fraction 0.05",
     "both": "--budget 3epochs",
 }
 STARTS = {
@@ -39,8 +40,8 @@ STARTS = {
 }
 """Language models that a classifier begins from."""
 LANGUAGE_MODELS = {
-    "language-model": ("texts", "2epochs"),
-    "backward-language-model": ("mirrored", "2epochs"),
+    "language-model": ("texts", "3epochs"),
+    "backward-language-model": ("mirrored", "3epochs"),
 }
 """What the run in each folder is trained on, and how long."""
 
