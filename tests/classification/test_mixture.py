@@ -71,6 +71,10 @@ def test_a_model_has_to_save_more_than_chance_would(number, kept):
     assert np.count_nonzero(fit_weights(members, labels)) == kept
 
 
+def log_loss_of(log_probs, labels):
+    return log_loss(mix([log_probs], fit_weights([log_probs], labels)), labels)
+
+
 def test_what_a_model_saves_is_what_the_others_lose_without_it():
     first, labels = make(10, 1.0)
     rng = np.random.default_rng(11)
@@ -81,9 +85,12 @@ def test_what_a_model_saves_is_what_the_others_lose_without_it():
     weights = fit_weights(members, labels)
     found = savings(members, labels, weights)
     whole = log_loss(mix(members, weights), labels)
-    alone = [log_loss(mix([part], fit_weights([part], labels)), labels) for part in members]
+    alone = [log_loss_of(part, labels) for part in members]
     np.testing.assert_allclose(found, [alone[1] - whole, alone[0] - whole, 0], rtol=1e-3)
     assert savings([first], labels, np.array([1.0])).tolist() == [0]
+    alone = savings([members[0], useless], labels, fit_weights([members[0], useless], labels))
+    assert alone[0] == pytest.approx(np.log(3) - log_loss_of(members[0], labels), rel=1e-2)
+    assert alone[1] == 0
 
 
 def test_models_that_are_always_right_stay_finite():

@@ -51,15 +51,15 @@ def fit_weights(members: Sequence[LogProbs], labels: Labels) -> NDArray[np.float
 def savings(
     members: Sequence[LogProbs], labels: Labels, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Nats per text, `(M,)`, that the mixture of the other models would lose without each.
+    """Nats per text, `(M,)`, that each saves: what a mixture of the others would have more.
 
     Weights do not tell what a model is worth: they also make up for models that are too sure of
     themselves, or not sure enough.
     """
-    used = np.flatnonzero(weights).tolist()
     loss, saved = log_loss(mix(members, weights), labels), np.zeros(len(members))
-    for index in used if len(used) > 1 else ():
-        saved[index] = _fit([members[i] for i in used if i != index], labels)[1] - loss
+    for index in np.flatnonzero(weights).tolist() if len(members) > 1 else ():
+        others = [*members[:index], *members[index + 1 :]]
+        saved[index] = log_loss(mix(others, fit_weights(others, labels)), labels) - loss
     return saved
 
 
