@@ -1,6 +1,8 @@
 """Files are whole or absent."""
 
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from safetensors import SafetensorError
@@ -59,6 +61,26 @@ def test_what_is_no_file_is_left_alone(tmp_path):
     with pytest.raises(OSError, match="it is no regular file"):
         write_atomically(target, lambda path: path.write_text("new"))
     assert target.is_fifo()
+
+
+@pytest.mark.parametrize("target", ["/dev/stdout", "/dev/null", "/dev/fd/1", "/dev/new"])
+def test_devices_are_left_alone(target, monkeypatch):
+    monkeypatch.setattr("tempfile.TemporaryDirectory", None)  # nothing is begun
+    with pytest.raises(OSError, match="it is no regular file"):
+        write_atomically(target, lambda path: path.write_text("new"))
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this system has no memory for files")
+def test_memory_for_files_is_no_device():
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        write_atomically(Path(folder) / "file", lambda path: path.write_text("new"))
+        assert (Path(folder) / "file").read_text() == "new"
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_atomically(tmp_path / "link", lambda path: path.write_text("new"))
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_text() == "new"
 
 
 def test_permissions_are_those_of_new_files(tmp_path):

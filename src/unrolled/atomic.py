@@ -16,7 +16,9 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
         OSError: it cannot be written, or something else than a file is there: a pipe, a device.
     """
     target = Path(path)
-    if target.absolute().is_relative_to("/dev") or (target.exists() and not target.is_file()):
+    parent = target.absolute().parent.resolve()
+    device = parent == Path("/dev") or parent.is_relative_to("/proc")  # or a link to an open file
+    if device or (target.exists() and not target.is_file()):
         raise OSError(errno.EINVAL, "it is no regular file", str(target))
     target = target.resolve()  # what a link names is replaced, not the link
     target.parent.mkdir(parents=True, exist_ok=True)
