@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .atomic import write_atomically
-from .config import ModelConfig, model_config_from_dict
+from .config import DocumentKind, ModelConfig, model_config_from_dict
 from .errors import CheckpointError
 from .models.base import LanguageModel
 from .models.build import load_model
@@ -53,6 +53,14 @@ class Run:
     def baselines(self) -> dict[str, NgramModel]:
         """Simple models of the same training text, to read this one's figures by."""
         return load_baselines(self.path / self.config["text"])
+
+    def reading(
+        self, column: str | None, documents: DocumentKind | None
+    ) -> tuple[str | None, DocumentKind]:
+        """The column with the text, and what a document is: as asked for, else as in training."""
+        data = self.config.get("data", {})
+        column = data.get("column") if column is None else column
+        return column, documents or data.get("documents", "file")
 
     @property
     def model_config(self) -> ModelConfig:

@@ -88,6 +88,10 @@ class Budget:
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
+MAX_ORDER = 8
+"""Of an n-gram."""
+
+
 @dataclass(frozen=True)
 class NgramConfig:
     """Interpolated modified Kneser-Ney."""

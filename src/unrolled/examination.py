@@ -161,9 +161,7 @@ def _text(
 ) -> tuple[NDArray[np.integer], SplitInfo, PreparedText | None]:
     """Tokens to measure on: of the given texts, or of the run's own validation split."""
     if request.texts:
-        data = run.config["data"]
-        column = data["column"] if request.column is None else request.column
-        documents = request.documents or data["documents"]
+        column, documents = run.reading(request.column, request.documents)
         store = encode_texts(list(request.texts), run.tokenizer, out / GIVEN, column, documents)
         return np.array(store.tokens("text")), store.split("text"), None
     text = _own_text(run, request, out)
@@ -173,6 +171,7 @@ def _text(
 def _own_text(run: checkpoint.Run, request: DiagnoseRequest, out: Path) -> PreparedText:
     """The run's training text once more, or the given one, cut and encoded as it was."""
     data = text_of(run)
+    column, documents = run.reading(request.column, request.documents)
     texts = (*data.texts, *data.valid, *data.test)
     if request.texts:
         data = replace(
@@ -180,8 +179,8 @@ def _own_text(run: checkpoint.Run, request: DiagnoseRequest, out: Path) -> Prepa
             texts=request.texts,
             valid=(),
             test=(),
-            column=data.column if request.column is None else request.column,
-            documents=request.documents or data.documents,
+            column=column,
+            documents=documents,
         )
     elif missing := [name for name in texts if name == "-" or not Path(name).exists()]:
         problem = f"was trained on {missing[0]}, which is not there any more"

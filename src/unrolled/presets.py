@@ -112,5 +112,5 @@ def override(config: Any, **values: Any) -> Any:
 
 def superfluous(name: str, kind: str, value: Any) -> ConfigError:
     """The error for a setting that a kind of model does not have."""
-    flag = name.replace("_", "-")
+    flag = (f"no-{name}" if value is False else name).replace("_", "-")
     return ConfigError(name, f"left out for {kind}", value, f"Leave --{flag} out.")

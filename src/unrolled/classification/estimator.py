@@ -166,7 +166,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Iterable[str]) -> NDArray[Any]:
         """The most likely class of each text, `(N,)`."""
-        probabilities = self.predict_proba(X)
+        probabilities = self.predict_proba(X)  # first: it says so where nothing is fitted
         return self.classes_[probabilities.argmax(1)]
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ..config import Budget, RecurrentKind, TokenizerKind
 from ..errors import ConfigError
+from ..presets import superfluous
 from .pretrained import Pretrained
 from .training import VOCAB_SIZE, ClassifierRequest, recurrent_kind
 
@@ -65,9 +66,7 @@ def check_request(request: ClassifyRequest) -> None:
         given["post_padding_unmasked"] = request.post_padding_unmasked or None
         for name, value in given.items():
             if value is not None:
-                flag = f"no-{name}" if value is False else name
-                remedy = f"Leave --{flag.replace('_', '-')} out."
-                raise ConfigError(name, "left out with --kind linear", value, remedy)
+                raise superfluous(name, "linear", value)
     if (
         request.post_padding_unmasked
         and request.preset is None

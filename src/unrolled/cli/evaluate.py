@@ -39,9 +39,7 @@ def evaluate(
     from .tables import print_losses
 
     opened = load(run)
-    data = opened.config.get("data", {})
-    column = data.get("column") if options.column is None else options.column
-    documents = options.documents or data.get("documents", "file")
+    column, documents = opened.reading(options.column, options.documents)
     with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
         store = encode_texts(named, opened.tokenizer, Path(folder), column, documents)
         loss = library_evaluate(opened.model, store, "text").to_dict()

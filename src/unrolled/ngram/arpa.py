@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import write_atomically
+from ..config import MAX_ORDER
 from ..errors import ConfigError, TextError
-from .counts import MAX_ORDER
 from .kneser_ney import UNSEEN, KneserNey, Level
 
 LOG_10 = math.log(10)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import MAX_ORDER
 from ..errors import CheckpointError, ConfigError
 from .files import join_levels, map_arrays, save_arrays, split_levels
 
 KIND = "n-gram counts"
-MAX_ORDER = 8
 MAX_VOCAB_SIZE = 1 << 22
 BLOCK_BITS = 22
 """Counts at most 2 ** BLOCK_BITS tokens at a time: about 250 MB of scratch space."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from ..config import MAX_ORDER
 from .diagnosis_phrases import CONDITIONS, NAMES, PHRASES, REMEDIES
 from .diagnosis_result import Cure, Diagnosis, Tried, Verdict
 
@@ -12,8 +13,6 @@ Language: TypeAlias = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 GATED = ("gru", "lstm", "mingru")
-LONGEST_ORDER = 8
-"""Of an n-gram."""
 NUM_WINNERS = 3
 """Remedies that are named as next steps."""
 
@@ -128,7 +127,7 @@ def _advice(kind: str, model: str, settings: Mapping[str, Any]) -> list[tuple[st
         pieces = f"--sequence-length {2 * settings['sequence_length']}"
         return [("step: capacity", "--size large"), ("step: pieces", pieces)]
     order = settings.get("order", 5)
-    if model == "ngram" and order < LONGEST_ORDER:
+    if model == "ngram" and order < MAX_ORDER:
         return [("step: order", f"--order {order + 1}")]
     return [("step: context", "")] if model == "transformer" else []
 
