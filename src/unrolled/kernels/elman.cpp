@@ -29,7 +29,7 @@ void forward(
   hidden.clear();
   copy_rows(h, seq.B, H, hidden.data, K);
   auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
-    const int64_t rows = last - first, offset = seq.offsets[t];
+    const int64_t rows = last - first, offset = seq.places[t];
     const Element* before = hidden.data + t % 2 * seq.B * K;
     Element* after = hidden.data + (t + 1) % 2 * seq.B * K;
     Scratch<float> sums(rows * WIDTH);
@@ -57,7 +57,7 @@ void forward(
 }
 
 template <class Element>
-void backward(
+void backward_part(
     Sequences seq, int64_t E, int64_t H, Threads threads, bool relu,
     const Element* x,                                // (N, E)
     const float* weight_ih, const float* weight_hh,  // (H, E), (H, H)
@@ -88,36 +88,38 @@ void backward(
     }
     const int64_t column = (block - state_blocks) * WIDTH;
     product<WIDTH>(last - first, K, left, packed_ih.data + column * K, false, sums);
-    store_columns(sums, last - first, WIDTH, column, grad_x + (seq.offsets[t] + first) * E, E);
+    store_columns(sums, last - first, WIDTH, column, grad_x + (seq.places[t] + first) * E, E);
   };
 
   auto step = [&](int64_t begin, int64_t t, int64_t first, int64_t last, int64_t column,
                   int64_t end) {
     Scratch<float> sums((last - first) * WIDTH);
-    const int64_t going_on = at_most(last, seq.active(t + 1)), origin = seq.offsets[begin];
+    const int64_t going_on = at_most(last, seq.active(t + 1));
+    const int64_t in_piece = seq.offsets[t] - seq.offsets[begin];
     for (int64_t block = column; block < end; block++) {
       if (first < going_on) flow(t + 1, first, going_on, block, sums.data);
       for (int64_t row = first; row < last; row++) {
         for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
           const int n = (int)(H - u);
-          const int64_t at = seq.offsets[t] + row;
+          const int64_t at = seq.places[t] + row;
           const Floats output = load(y + at * H + u, n);
           const Floats dh = load(grad_h + row * H + u, n) + load(grad_y + at * H + u, n);
           const Floats slope =
               relu ? (output > 0.0f ? dh : Floats{}) : dh * (1.0f - output * output);
-          store(piece.data + (at - origin) * H + u, slope, n);
+          store(piece.data + (in_piece + row) * H + u, slope, n);
           store(slopes.data + t % 2 * seq.B * K + row * K + u, slope, n);
         }
       }
     }
   };
+  const RowTable<Element> inputs_of(seq, [&](int64_t t, int64_t row) { return x + (seq.places[t] + row) * E; });
   const Previous<Element> previous(seq, h0, y, H);
   WeightGradient<Element> of_ih(H, E, threads, grad_ih, grad_bias);
   WeightGradient<Element> of_hh(H, H, threads, grad_hh, nullptr);
   auto done = [&](int64_t begin, int64_t end) {
     const int64_t origin = seq.offsets[begin], rows = seq.offsets[end] - origin;
     auto slopes_of = [&](int64_t n) { return piece.data + n * H; };
-    of_ih.add(rows, slopes_of, [&](int64_t n) { return x + (origin + n) * E; });
+    of_ih.add(rows, slopes_of, [&](int64_t n) { return inputs_of(origin + n); });
     of_hh.add(rows, slopes_of, [&](int64_t n) { return previous(origin + n); });
   };
   run_back(seq, threads, blocks, H * (E + H), step, done);
@@ -126,6 +128,20 @@ void backward(
   threads.run(blocks, [&](int64_t block) {
     Scratch<float> sums(seq.B * WIDTH);
     flow(0, 0, seq.B, block, sums.data);
+  });
+}
+
+template <class Element>
+void backward(
+    Sequences seq, int64_t E, int64_t H, Threads threads, bool relu, const Element* x,
+    const float* weight_ih, const float* weight_hh, const float* h0, const Element* y,
+    const Element* grad_y, float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh,
+    float* grad_bias) {
+  const Gradient gradients[] = {{grad_ih, H * E}, {grad_hh, H * H}, {grad_bias, H}};
+  by_parts(seq, threads, gradients, [&](Sequences part, int64_t first, Threads its, float** sums) {
+    backward_part<Element>(
+        part, E, H, its, relu, x, weight_ih, weight_hh, h0 + first * H, y, grad_y,
+        grad_h + first * H, grad_x, sums[0], sums[1], sums[2]);
   });
 }
 
@@ -138,7 +154,7 @@ void backward(
       int64_t E, int64_t H, int64_t relu, const Element* x, const Element* packed_ih,            \
       const Element* packed_hh, const float* bias, float* h, Element* y) {                       \
     forward<Element>(                                                                            \
-        {T, B, offsets}, E, H, {run, num_threads}, relu, x, packed_ih, packed_hh, bias, h, y);   \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, relu, x, packed_ih, packed_hh, bias, h, y);   \
   }                                                                                              \
   KERNEL(void, elman_backward_##precision)(                                                      \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,        \
@@ -146,7 +162,7 @@ void backward(
       const float* weight_hh, const float* h0, const Element* y, const Element* grad_y,          \
       float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh, float* grad_bias) {        \
     backward<Element>(                                                                           \
-        {T, B, offsets}, E, H, {run, num_threads}, relu, x, weight_ih, weight_hh, h0, y, grad_y, \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, relu, x, weight_ih, weight_hh, h0, y, grad_y, \
         grad_h, grad_x, grad_ih, grad_hh, grad_bias);                                            \
   }
 

@@ -51,31 +51,46 @@ void turn(Row row, int64_t K, int64_t count, int64_t stride, Bfloat16* turned) {
 }
 #endif
 
-// The state before each of the N rows: (row n) -> H elements.
+// Where each of the N rows of a tensor lies.
 template <class Element>
-struct Previous {
-  Scratch<Element> first;
+struct RowTable {
   Scratch<const Element*> rows;
 
-  Previous(const Sequences& seq, const float* h0, const Element* y, int64_t H)
-      : first(seq.B * H), rows(seq.rows()) {
-    copy_rows(h0, seq.B, H, first.data, H);
+  // `place(t, row)` gives a pointer.
+  template <class Place>
+  RowTable(const Sequences& seq, const Place& place) : rows(seq.rows()) {
+    const Element** next = rows.data;
     for (int64_t t = 0; t < seq.T; t++) {
-      const Element* before = t ? y + seq.offsets[t - 1] * H : first.data;
-      for (int64_t row = 0; row < seq.active(t); row++) {
-        rows.data[seq.offsets[t] + row] = before + row * H;
-      }
+      for (int64_t row = 0; row < seq.active(t); row++) *next++ = place(t, row);
     }
   }
   const Element* operator()(int64_t n) const { return rows.data[n]; }
+};
+
+// The state before each of the N rows: (row n) -> H elements.
+template <class Element>
+class Previous {
+  Scratch<Element> first;
+  RowTable<Element> rows;
+
+ public:
+  Previous(const Sequences& seq, const float* h0, const Element* y, int64_t H)
+      : first(seq.B * H), rows(seq, [&](int64_t t, int64_t row) {
+          return t ? y + (seq.places[t - 1] + row) * H : first.data + row * H;
+        }) {
+    copy_rows(h0, seq.B, H, first.data, H);
+  }
+  const Element* operator()(int64_t n) const { return rows(n); }
 };
 
 // The sum over rows of slopes (R) times inputs (C): a gradient (R, C), and that of the bias (R), or
 // null. Each thread takes its own rows of the gradient.
 template <class Element>
 class WeightGradient {
-  // So many rows of the sequence, and of the gradient, that both factors stay in the cache.
-  static constexpr int64_t CHUNK = 128, BLOCK = 192;
+  // So many rows of the sequence, and of the gradient, that both factors stay in the cache. Where
+  // elements are small, longer sums: the gradient is read and written once for each.
+  static constexpr int64_t CHUNK = sizeof(Element) == 2 ? 512 : 128;
+  static constexpr int64_t BLOCK = sizeof(Element) == 2 ? 48 : 192;
   static constexpr int64_t WIDTH = 64;
   int64_t R, C, panels, parts;
   Threads threads;

@@ -32,7 +32,7 @@ void forward(
   hidden.clear();
   copy_rows(h, seq.B, H, hidden.data, K);
   auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
-    const int64_t rows = last - first, offset = seq.offsets[t];
+    const int64_t rows = last - first, offset = seq.places[t];
     const Element* before = hidden.data + t % 2 * seq.B * K;
     Element* after = hidden.data + (t + 1) % 2 * seq.B * K;
     Scratch<float> sums_x(rows * WIDTH), sums_h(rows * WIDTH);
@@ -76,7 +76,7 @@ void forward(
 }
 
 template <class Element>
-void backward(
+void backward_part(
     Sequences seq, int64_t E, int64_t H, Threads threads,
     const Element* x,                                // (N, E)
     const float* weight_ih, const float* weight_hh,  // (3H, E), (3H, H)
@@ -100,6 +100,7 @@ void backward(
   slopes_h.clear();
   const int64_t state_blocks = states.back_blocks();
   const int64_t blocks = state_blocks + (grad_x ? inputs.back_blocks() : 0);
+  const RowTable<Element> inputs_of(seq, [&](int64_t t, int64_t row) { return x + (seq.places[t] + row) * E; });
   const Previous<Element> previous(seq, h0, y, H);
 
   // What flows out of the slopes of step t: to the state before, and into the inputs.
@@ -121,29 +122,29 @@ void backward(
     const int64_t column = (block - state_blocks) * WIDTH;
     product<WIDTH>(
         rows, K, Rows<Element>{slopes_x.data + begin, K}, packed_ih.data + column * K, false, sums);
-    store_columns(sums, rows, WIDTH, column, grad_x + (seq.offsets[t] + first) * E, E);
+    store_columns(sums, rows, WIDTH, column, grad_x + (seq.places[t] + first) * E, E);
   };
 
   auto step = [&](int64_t begin, int64_t t, int64_t first, int64_t last, int64_t column,
                   int64_t end) {
     Scratch<float> sums((last - first) * WIDTH);
     const int64_t going_on = at_most(last, seq.active(t + 1)), half = t % 2 * seq.B * K;
-    const int64_t origin = seq.offsets[begin];
+    const int64_t in_piece = seq.offsets[t] - seq.offsets[begin];
     for (int64_t block = column; block < end; block++) {
       if (first < going_on) flow(t + 1, first, going_on, block, sums.data);
       for (int64_t row = first; row < last; row++) {
         for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
           const int lanes = (int)(H - u);
-          const int64_t at = seq.offsets[t] + row;
+          const int64_t at = seq.places[t] + row;
           const Element* gate = gates + at * 3 * H + u;
           const Floats r = load(gate, lanes), z = load(gate + H, lanes);
           const Floats n = load(gate + 2 * H, lanes), hn = load(candidates + at * H + u, lanes);
           const Floats dh = load(grad_h + row * H + u, lanes) + load(grad_y + at * H + u, lanes);
           const Floats dn = dh * (1.0f - z) * (1.0f - n * n);
-          const Floats dz = dh * (load(previous(at) + u, lanes) - n) * z * (1.0f - z);
+          const Floats dz = dh * (load(previous(seq.offsets[t] + row) + u, lanes) - n) * z * (1.0f - z);
           const Floats dr = dn * hn * r * (1.0f - r);
           store(grad_h + row * H + u, dh * z, lanes);
-          Element* kept = piece.data + (at - origin) * 4 * H + u;
+          Element* kept = piece.data + (in_piece + row) * 4 * H + u;
           store(kept, dr, lanes);
           store(kept + H, dz, lanes);
           store(kept + 2 * H, dn, lanes);
@@ -170,7 +171,7 @@ void backward(
     auto slopes_of = [&](int64_t n) { return piece.data + n * 4 * H; };
     auto behind_gate = [&](int64_t n) { return piece.data + n * 4 * H + 3 * H; };
     auto before = [&](int64_t n) { return previous(origin + n); };
-    of_ih.add(rows, slopes_of, [&](int64_t n) { return x + (origin + n) * E; });
+    of_ih.add(rows, slopes_of, [&](int64_t n) { return inputs_of(origin + n); });
     of_gates.add(rows, slopes_of, before);
     of_candidate.add(rows, behind_gate, before);
   };
@@ -184,6 +185,22 @@ void backward(
   });
 }
 
+template <class Element>
+void backward(
+    Sequences seq, int64_t E, int64_t H, Threads threads, const Element* x,
+    const float* weight_ih, const float* weight_hh, const float* h0, const Element* gates,
+    const Element* candidates, const Element* y, const Element* grad_y, float* grad_h,
+    Element* grad_x, float* grad_ih, float* grad_hh, float* grad_bias_ih, float* grad_bias_hh) {
+  const Gradient gradients[] = {
+      {grad_ih, 3 * H * E}, {grad_hh, 3 * H * H}, {grad_bias_ih, 3 * H}, {grad_bias_hh, 3 * H}};
+  by_parts(seq, threads, gradients, [&](Sequences part, int64_t first, Threads its, float** sums) {
+    const int64_t skip = first * H;
+    backward_part<Element>(
+        part, E, H, its, x, weight_ih, weight_hh, h0 + skip, gates, candidates, y, grad_y,
+        grad_h + skip, grad_x, sums[0], sums[1], sums[2], sums[3]);
+  });
+}
+
 }  // namespace
 
 #define GRU_KERNELS(Element, precision)                                                           \
@@ -194,7 +211,7 @@ void backward(
       const float* bias_ih, const float* bias_hh, float* h, Element* gates, Element* candidates,  \
       Element* y) {                                                                               \
     forward<Element>(                                                                             \
-        {T, B, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias_ih, bias_hh, h,  \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias_ih, bias_hh, h,  \
         gates, candidates, y);                                                                    \
   }                                                                                               \
   KERNEL(void, gru_backward_##precision)(                                                         \
@@ -204,7 +221,7 @@ void backward(
       const Element* grad_y, float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh,      \
       float* grad_bias_ih, float* grad_bias_hh) {                                                 \
     backward<Element>(                                                                            \
-        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, gates,            \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, gates,            \
         candidates, y, grad_y, grad_h, grad_x, grad_ih, grad_hh, grad_bias_ih, grad_bias_hh);     \
   }
 

@@ -28,6 +28,37 @@ inline float log_sum_exp(Floats peak, Floats sum) {
   return highest + logf(total);
 }
 
+// Adds the logits of a panel's `count` tokens, sums + bias, to a row's running log-sum-exp: lane by
+// lane the largest logit so far, and the sum of exp(logit - largest). WHOLE: count is WIDTH.
+template <bool WHOLE, class Element>
+inline void add_panel(
+    const float* sums, const float* bias, int64_t count, Element* kept, float* peaks,
+    float* totals) {
+  constexpr int COUNT = WIDTH / LANES;
+  const Floats before = load(peaks);
+  Floats logits[COUNT], peak = before;
+#pragma GCC unroll 16
+  for (int i = 0; i < COUNT; i++) {
+    const int v = i * LANES, n = WHOLE ? LANES : (int)count - v;
+    logits[i] = all(-INFINITY);
+    if (!WHOLE && n <= 0) continue;
+    logits[i] = load(sums + v) + load(bias + v, n);
+    if (kept) {  // what the way back will see
+      store(kept + v, logits[i], n);
+      logits[i] = rounded<Element>(logits[i]);
+    }
+    for (int lane = n; !WHOLE && lane < LANES; lane++) logits[i][lane] = -INFINITY;
+    peak = larger(logits[i], peak);
+  }
+  // A lane without a token yet: -inf less -inf would be no number.
+  const Floats base = peak > -INFINITY ? peak : Floats{};
+  Floats total = load(totals) * exp(before - base);
+#pragma GCC unroll 16
+  for (int i = 0; i < COUNT; i++) total += exp(logits[i] - base);
+  store(peaks, peak);
+  store(totals, total);
+}
+
 template <class Element>
 void forward(
     int64_t N, int64_t E, int64_t V, Threads threads,
@@ -48,26 +79,19 @@ void forward(
           packed + begin * tokens.K(), false, sums.data);
       for (int64_t row = 0; row < rows; row++) {
         const int64_t at = first + row;
-        float* sum = sums.data + row * WIDTH;
-        Floats peak = load(peaks.data + row * LANES), before = peak;
-        for (int64_t v = begin; v < end; v += LANES) {
-          const int n = (int)(end - v);
-          Floats logit = load(sum + v - begin) + load(bias + v, n);
-          if (logits) {  // what the way back will see
-            store(logits + at * V + v, logit, n);
-            logit = load(logits + at * V + v, n);
-          }
-          for (int i = n; i < LANES; i++) logit[i] = -INFINITY;
-          store(sum + v - begin, logit);
-          peak = larger(logit, peak);
+        const float* sum = sums.data + row * WIDTH;
+        float* peak = peaks.data + row * LANES;
+        float* total = totals.data + row * LANES;
+        Element* kept = logits ? logits + at * V + begin : nullptr;
+        if (end - begin == WIDTH) {
+          add_panel<true>(sum, bias + begin, WIDTH, kept, peak, total);
+        } else {
+          add_panel<false>(sum, bias + begin, end - begin, kept, peak, total);
         }
-        // A lane without a token yet: -inf less -inf would be no number.
-        const Floats base = peak > -INFINITY ? peak : Floats{};
-        Floats total = load(totals.data + row * LANES) * exp(before - base);
-        for (int64_t v = begin; v < end; v += LANES) total += exp(load(sum + v - begin) - base);
-        store(peaks.data + row * LANES, peak);
-        store(totals.data + row * LANES, total);
-        if (targets[at] >= begin && targets[at] < end) scores[at] = sum[targets[at] - begin];
+        if (targets[at] >= begin && targets[at] < end) {
+          const int64_t v = targets[at] - begin;
+          scores[at] = logits ? load(kept + v, 1)[0] : sum[v] + bias[begin + v];
+        }
       }
     }
     for (int64_t row = 0; row < rows; row++) {

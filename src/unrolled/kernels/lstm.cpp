@@ -30,7 +30,7 @@ void forward(
   hidden.clear();
   copy_rows(h, seq.B, H, hidden.data, K);
   auto step = [&](int64_t t, int64_t first, int64_t last, int64_t column, int64_t end) {
-    const int64_t rows = last - first, offset = seq.offsets[t];
+    const int64_t rows = last - first, offset = seq.places[t];
     const Element* before = hidden.data + t % 2 * seq.B * K;
     Element* after = hidden.data + (t + 1) % 2 * seq.B * K;
     Scratch<float> sums(rows * WIDTH);
@@ -74,7 +74,7 @@ void forward(
 }
 
 template <class Element>
-void backward(
+void backward_part(
     Sequences seq, int64_t E, int64_t H, Threads threads,
     const Element* x,                                 // (N, E)
     const float* weight_ih, const float* weight_hh,   // (4H, E), (4H, H)
@@ -107,22 +107,22 @@ void backward(
     }
     const int64_t column = (block - state_blocks) * WIDTH;
     product<WIDTH>(last - first, K, left, packed_ih.data + column * K, false, sums);
-    store_columns(sums, last - first, WIDTH, column, grad_x + (seq.offsets[t] + first) * E, E);
+    store_columns(sums, last - first, WIDTH, column, grad_x + (seq.places[t] + first) * E, E);
   };
 
   auto step = [&](int64_t begin, int64_t t, int64_t first, int64_t last, int64_t column,
                   int64_t end) {
     Scratch<float> sums((last - first) * WIDTH);
-    const int64_t going_on = at_most(last, seq.active(t + 1)), offset = seq.offsets[t];
-    const int64_t origin = seq.offsets[begin];
-    const float* c_before = t ? cells + seq.offsets[t - 1] * H : c0;
+    const int64_t going_on = at_most(last, seq.active(t + 1));
+    const int64_t place = seq.places[t], in_piece = seq.offsets[t] - seq.offsets[begin];
+    const float* c_before = t ? cells + seq.places[t - 1] * H : c0;
     Element* after = slopes.data + t % 2 * seq.B * K;
     for (int64_t block = column; block < end; block++) {
       if (first < going_on) flow(t + 1, first, going_on, block, sums.data);
       for (int64_t row = first; row < last; row++) {
         for (int64_t u = block * WIDTH; u < at_most(H, (block + 1) * WIDTH); u += LANES) {
           const int n = (int)(H - u);
-          const int64_t at = offset + row;
+          const int64_t at = place + row;
           const Element* gate = gates + at * 4 * H + u;
           const Floats dh = load(grad_h + row * H + u, n) + load(grad_y + at * H + u, n);
           const Floats i = load(gate, n), f = load(gate + H, n);
@@ -134,7 +134,7 @@ void backward(
           const Floats dg = dc * i * (1.0f - g * g);
           const Floats d_o = dh * squashed * o * (1.0f - o);
           store(grad_c + row * H + u, dc * f, n);
-          Element* kept = piece.data + (at - origin) * 4 * H + u;
+          Element* kept = piece.data + (in_piece + row) * 4 * H + u;
           store(kept, di, n);
           store(kept + H, df, n);
           store(kept + 2 * H, dg, n);
@@ -148,13 +148,14 @@ void backward(
       }
     }
   };
+  const RowTable<Element> inputs_of(seq, [&](int64_t t, int64_t row) { return x + (seq.places[t] + row) * E; });
   const Previous<Element> previous(seq, h0, y, H);
   WeightGradient<Element> of_ih(4 * H, E, threads, grad_ih, grad_bias);
   WeightGradient<Element> of_hh(4 * H, H, threads, grad_hh, nullptr);
   auto done = [&](int64_t begin, int64_t end) {
     const int64_t origin = seq.offsets[begin], rows = seq.offsets[end] - origin;
     auto slopes_of = [&](int64_t n) { return piece.data + n * 4 * H; };
-    of_ih.add(rows, slopes_of, [&](int64_t n) { return x + (origin + n) * E; });
+    of_ih.add(rows, slopes_of, [&](int64_t n) { return inputs_of(origin + n); });
     of_hh.add(rows, slopes_of, [&](int64_t n) { return previous(origin + n); });
   };
   run_back(seq, threads, blocks, 4 * H * (E + H), step, done);
@@ -163,6 +164,23 @@ void backward(
   threads.run(blocks, [&](int64_t block) {
     Scratch<float> sums(seq.B * WIDTH);
     flow(0, 0, seq.B, block, sums.data);
+  });
+}
+
+template <class Element>
+void backward(
+    Sequences seq, int64_t E, int64_t H, Threads threads, const Element* x,
+    const float* weight_ih, const float* weight_hh, const float* h0, const float* c0,
+    const Element* gates, const float* cells, const Element* y, const Element* grad_y,
+    float* grad_h, float* grad_c, Element* grad_x, float* grad_ih, float* grad_hh,
+    float* grad_bias) {
+  const Gradient gradients[] = {
+      {grad_ih, 4 * H * E}, {grad_hh, 4 * H * H}, {grad_bias, 4 * H}};
+  by_parts(seq, threads, gradients, [&](Sequences part, int64_t first, Threads its, float** sums) {
+    const int64_t skip = first * H;
+    backward_part<Element>(
+        part, E, H, its, x, weight_ih, weight_hh, h0 + skip, c0 + skip, gates, cells, y, grad_y,
+        grad_h + skip, grad_c + skip, grad_x, sums[0], sums[1], sums[2]);
   });
 }
 
@@ -175,7 +193,7 @@ void backward(
       int64_t E, int64_t H, const Element* x, const Element* packed_ih, const Element* packed_hh, \
       const float* bias, float* h, float* c, Element* gates, float* cells, Element* y) {          \
     forward<Element>(                                                                             \
-        {T, B, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias, h, c, gates,    \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias, h, c, gates,    \
         cells, y);                                                                                \
   }                                                                                               \
   KERNEL(void, lstm_backward_##precision)(                                                        \
@@ -185,7 +203,7 @@ void backward(
       const Element* y, const Element* grad_y, float* grad_h, float* grad_c, Element* grad_x,     \
       float* grad_ih, float* grad_hh, float* grad_bias) {                                         \
     backward<Element>(                                                                            \
-        {T, B, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, c0, gates, cells, \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, c0, gates, cells, \
         y, grad_y, grad_h, grad_c, grad_x, grad_ih, grad_hh, grad_bias);                          \
   }
 

@@ -50,6 +50,23 @@ class TinyIsZero {
 #endif
 };
 
+// Memory for one call, aligned to cache lines.
+template <class T>
+struct Scratch {
+  int64_t bytes;
+  T* data;
+
+  explicit Scratch(int64_t count)
+      : bytes(round_up((count + 1) * (int64_t)sizeof(T), 64)),
+        data(static_cast<T*>(aligned_alloc(64, bytes))) {
+    if (!data) abort();
+  }
+  Scratch(const Scratch&) = delete;
+  ~Scratch() { free(data); }
+
+  void clear() { memset(data, 0, bytes); }
+};
+
 // What a thread is set to while it works.
 struct Working {
   const TinyIsZero tiny_is_zero;
@@ -80,10 +97,11 @@ struct Threads {
 };
 
 // T steps of at most B rows. The rows of step t are offsets[t] to offsets[t + 1] of all N; a longer
-// sequence never lies below a shorter one, so a sequence keeps its place until it ends.
+// sequence never lies below a shorter one, so a sequence keeps its place until it ends. In tensors
+// they lie from row places[t] on.
 struct Sequences {
   int64_t T, B;
-  const int64_t* offsets;
+  const int64_t *offsets, *places;
 
   int64_t rows() const { return offsets[T]; }
   int64_t active(int64_t t) const { return t < T ? offsets[t + 1] - offsets[t] : 0; }
@@ -154,21 +172,49 @@ void run_back(
   }
 }
 
-// Memory for one call, aligned to cache lines.
-template <class T>
-struct Scratch {
-  int64_t bytes;
-  T* data;
-
-  explicit Scratch(int64_t count)
-      : bytes(round_up((count + 1) * (int64_t)sizeof(T), 64)),
-        data(static_cast<T*>(aligned_alloc(64, bytes))) {
-    if (!data) abort();
-  }
-  Scratch(const Scratch&) = delete;
-  ~Scratch() { free(data); }
-
-  void clear() { memset(data, 0, bytes); }
+// A gradient that is a sum over all rows.
+struct Gradient {
+  float* sum;
+  int64_t size;
 };
+
+// Calls backward(sequences, their first row of the batch, threads, sums) once for the whole batch or,
+// where the weights are few, once for each thread's part of it, with sums of its own that are added in
+// the end: so no thread waits for another, and what it reads and writes stays in its own cache.
+template <int COUNT, class Backward>
+void by_parts(
+    const Sequences& seq, const Threads& threads, const Gradient (&gradients)[COUNT],
+    const Backward& backward) {
+  float* sums[COUNT];
+  int64_t size = 0;
+  for (int i = 0; i < COUNT; i++) {
+    sums[i] = gradients[i].sum;
+    size += gradients[i].size;
+  }
+  const int64_t parts = size > CACHED_WEIGHTS ? 1 : at_most(threads.number, seq.B / FEW_ROWS);
+  if (parts <= 1) return backward(seq, 0, threads, sums);
+
+  Scratch<float> others((parts - 1) * size);
+  others.clear();
+  threads.run(parts, [&](int64_t part) {
+    const int64_t first = seq.part(part, parts), last = seq.part(part + 1, parts);
+    Scratch<int64_t> offsets(seq.T + 1), places(seq.T);
+    Sequences own{0, last - first, offsets.data, places.data};
+    offsets.data[0] = 0;
+    for (; at_most(last, seq.active(own.T)) > first; own.T++) {
+      offsets.data[own.T + 1] = offsets.data[own.T] + at_most(last, seq.active(own.T)) - first;
+      places.data[own.T] = seq.places[own.T] + first;
+    }
+    float *own_sums[COUNT], *sum = others.data + (part - 1) * size;
+    for (int i = 0; i < COUNT; sum += gradients[i++].size) own_sums[i] = part ? sum : sums[i];
+    if (own.T) backward(own, first, Threads{nullptr, 1}, own_sums);
+  });
+  for (int64_t part = 1; part < parts; part++) {
+    const float* other = others.data + (part - 1) * size;
+    for (const Gradient& gradient : gradients) {
+      for (int64_t i = 0; i < gradient.size; i++) gradient.sum[i] += *other++;
+    }
+  }
+}
 
 }  // namespace

@@ -103,6 +103,14 @@ inline void store(Bfloat16* p, Floats x, int n = LANES) {
   }
 }
 
+// What is left of x when it is stored as an element.
+template <class Element>
+inline Floats rounded(Floats x) {
+  return sizeof(Element) == sizeof(float)
+             ? x
+             : bits_as<Floats>(__builtin_convertvector(to_bfloat16(x), Ints) << 16);
+}
+
 inline Floats clamp(Floats x, float limit) {
   x = x < -limit ? all(-limit) : x;  // false for NaN, which goes through
   return x > limit ? all(limit) : x;
