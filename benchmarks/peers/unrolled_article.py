@@ -1,10 +1,13 @@
 """The article's program with `unrolled.nn.lstm.LSTM`; `protocol.py` says how it is driven."""
 
 import protocol
+import torch
 from torch import Tensor, nn
 from torch_article import serve
 
 from unrolled.nn.lstm import LSTM
+from unrolled.ops.embedding import embedding
+from unrolled.ops.sequences import product_type
 
 
 class Article(nn.Module):
@@ -13,14 +16,14 @@ class Article(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         first, second = protocol.HIDDEN_SIZES
-        self.embedding = nn.Embedding(protocol.VOCAB_SIZE, protocol.EMBEDDING_SIZE)
+        self.words = nn.Parameter(torch.randn(protocol.VOCAB_SIZE, protocol.EMBEDDING_SIZE))
         self.first = LSTM(protocol.EMBEDDING_SIZE, first)
         self.second = LSTM(first, second)
         self.dense = nn.Linear(second, 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits `(B, 1)` of `tokens (B, T)`."""
-        y = self.embedding(tokens.T)  # (T, B, E)
+        y = embedding(tokens.T, self.words, dtype=product_type(self.words))  # (T, B, E)
         for layer in (self.first, self.second):
             zeros = y.new_zeros(len(tokens), layer.weight_hh.shape[1], dtype=layer.bias.dtype)
             y, h, _ = layer(y, zeros, zeros)

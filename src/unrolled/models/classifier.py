@@ -14,6 +14,8 @@ from ..nn.lstm import LSTM
 from ..nn.min_gru import MinGRU
 from ..nn.pooling import PARTS, Pool
 from ..nn.stack import Layer
+from ..ops.embedding import embedding
+from ..ops.sequences import product_type
 
 PIECE = 1024
 """Time steps computed at a time; between pieces the state is carried, but no gradient."""
@@ -78,15 +80,14 @@ class WordDropEmbedding(nn.Module):
         self.word_dropout, self.scale = config.word_dropout, config.embedding_scale
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Embeds `tokens (...)` as `(..., E)`."""
-        x = self.embed(tokens)
-        if not self.training or not self.word_dropout:
-            return x
-        return x * torch.empty(*tokens.shape, 1).bernoulli_(1 - self.word_dropout)
+        """Embeds `tokens (...)` as `(..., E)`, in the type that the recurrence reads."""
+        kept = 1 - self.word_dropout if self.training else 1.0
+        factors = self.weight.new_empty(tokens.shape).bernoulli_(kept) * self.scale
+        return embedding(tokens, self.weight, factors, product_type(self.weight))
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """The same with no word left out."""
-        return F.embedding(tokens, self.weight) * self.scale
+        """The same with no word left out, in full precision."""
+        return embedding(tokens, self.weight, self.weight.new_full(tokens.shape, self.scale))
 
 
 class RecurrentClassifier(nn.Module):

@@ -19,22 +19,21 @@ def locked_dropout(x: Tensor, p: float, training: bool) -> Tensor:
     return x * F.dropout(x.new_ones(1, *x.shape[1:]), p)
 
 
-def embedding_dropout(
-    embedded: Tensor, tokens: Tensor, vocab_size: int, p: float, training: bool
-) -> Tensor:
+def embedding_dropout(tokens: Tensor, vocab_size: int, p: float, training: bool) -> Tensor | None:
     """Drops whole word types: every occurrence of a dropped type is embedded as zero.
 
     Source: Gal & Ghahramani 2016.
 
     Args:
-        embedded: Embedded tokens, `(B, T, E)`.
-        tokens: `(B, T)`.
+        tokens: `(...)`.
         p: Probability of a type to be dropped.
+
+    Returns:
+        What each token's vector is multiplied by, `(...)`; None where nothing is dropped.
     """
     if not training or p == 0:
-        return embedded
-    mask = F.dropout(embedded.new_ones(vocab_size, 1), p)
-    return embedded * F.embedding(tokens, mask)
+        return None
+    return F.dropout(torch.ones(vocab_size), p)[tokens]
 
 
 def weight_dropout(weight: Tensor, p: float, training: bool) -> Tensor:

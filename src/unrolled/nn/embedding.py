@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from ..config import SMALL_VOCABULARY
 from ..errors import ShapeError
+from ..ops.embedding import embedding
 from ..ops.linear_log_probs import linear_log_probs
 from ..ops.sampled_log_probs import Candidates, sampled_log_probs
 
@@ -29,9 +30,16 @@ class TiedEmbedding(nn.Module):
         nn.init.normal_(self.weight, 0, embedding_size**-0.5 if few else LARGE_VOCABULARY_STD)
         self.bias = nn.Parameter(torch.zeros(vocab_size))
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Embeds `tokens (B, T)` as `(B, T, E)`."""
-        return F.embedding(tokens, self.weight) * self.scale
+    def forward(
+        self,
+        tokens: Tensor,
+        factors: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Embeds `tokens (...)` as `(..., E)`, each times its own of `factors (...)`."""
+        if factors is None:
+            factors = self.weight.new_ones(tokens.shape)
+        return embedding(tokens, self.weight, self.scale * factors, dtype)
 
     def log_probs(self, hidden: Tensor) -> Tensor:
         """Log-probability of every next token, `(B, T, V)` float32, from `hidden (B, T, E)`."""

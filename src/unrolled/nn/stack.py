@@ -81,7 +81,7 @@ class RecurrentStack(nn.Module):
             y = locked_dropout(below, dropout, self.training)
             y, *column = run(layer, y, *(part[:, index] for part in parts))
             if self.connections == "residual" and y.shape == below.shape:
-                y = y + below
+                y = y + below.float()
             columns.append(column)
             outputs.append(y)
         if self.connections == "sum":

@@ -64,9 +64,7 @@ def _forward(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, train: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps the logits `(N, V)` for the way back, and the normalizers."""
-    vocab_size = len(weight)
-    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < vocab_size:
-        raise IndexError(f"targets must be from 0 to {vocab_size - 1}; a token is out of range")
+    sequences.check_tokens(targets, len(weight), "targets")
     scores, normalizers, logits = _empty(hidden, weight, bias, targets, train)
     packed = kernels.pack("linear_log_probs", weight, hidden.dtype)
     sizes = len(hidden), hidden.shape[1], len(weight)

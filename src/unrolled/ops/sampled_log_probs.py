@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .embedding import embedding
 from .linear_log_probs import linear_log_probs
 
 NEGLIGIBLE = -40.0
@@ -81,10 +82,11 @@ def sampled_log_probs(
     places = torch.searchsorted(ids, targets).clamp(max=len(ids) - 1)
     drawn, log_inclusion = ids[places] == targets, candidates.log_inclusion[places]
     # One more candidate of known logit, for rows whose target was not drawn: it tells their sum.
-    columns = F.pad(F.embedding(ids, weight), (0, 0, 0, 1))
+    rows = embedding(torch.cat((ids, targets)), weight)
+    columns = F.pad(rows[: len(ids)], (0, 0, 0, 1))
     offsets = F.pad(bias[ids] - candidates.log_inclusion, (0, 1), value=NEGLIGIBLE)
     found = linear_log_probs(hidden, columns, offsets, torch.where(drawn, places, len(ids)))
     # A target that was drawn stands for itself once, not 1 / pi times.
     of_drawn = found + log_inclusion - torch.log1p(found.exp() * log_inclusion.expm1())
-    own = (hidden * F.embedding(targets, weight)).sum(1) + bias[targets]
+    own = (hidden * rows[len(ids) :]).sum(1) + bias[targets]
     return torch.where(drawn, of_drawn, own - torch.logaddexp(NEGLIGIBLE - found, own))

@@ -33,6 +33,11 @@ def precision(x: Tensor, *parameters: Tensor) -> torch.dtype | None:
     return torch.float32
 
 
+def product_type(weight: Tensor) -> torch.dtype:
+    """The type that a recurrence with such weights reads its inputs in."""
+    return precision(weight, weight) or weight.dtype
+
+
 def check(gates: int, x: Tensor, states: tuple[Tensor, ...], *parameters: Tensor) -> None:
     """Raises ShapeError where a tensor does not fit the others: a kernel reads memory as told.
 
@@ -60,6 +65,12 @@ def check_kept(kept: Tensor, y: Tensor) -> None:
     if len(kept) != len(y):
         rule = f"({len(y)}, ...), kept by a call with gradients"
         raise ShapeError("gates", rule, tuple(kept.shape))
+
+
+def check_tokens(tokens: Tensor, vocab_size: int, name: str) -> None:
+    """Raises IndexError where a token is none of the vocabulary: a kernel reads memory as told."""
+    if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocab_size:
+        raise IndexError(f"{name} must be from 0 to {vocab_size - 1}; a token is out of range")
 
 
 def flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Tensor, Tensor]:

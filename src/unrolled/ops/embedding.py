@@ -1,0 +1,103 @@
+"""Rows of an embedding, each with a factor of its own, in the type that the next layer reads.
+
+One pass takes the place of several: looking up, scaling, leaving out words, rounding; and on the
+way back the gradients of the tokens are added where they belong without being copied first.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .. import kernels
+from . import sequences
+
+
+def embedding_reference(tokens: Tensor, weight: Tensor, factors: Tensor | None = None) -> Tensor:
+    """Row `weight[token]` times its factor for each token, from torch's own functions.
+
+    Args:
+        tokens: Token ids, `(...)`.
+        weight: `(V, E)`.
+        factors: `(...)` as tokens, or None for 1; no gradient flows into them.
+
+    Returns:
+        `(..., E)`.
+    """
+    rows = F.embedding(tokens, weight)
+    return rows if factors is None else rows * factors[..., None]
+
+
+def embedding(
+    tokens: Tensor,
+    weight: Tensor,
+    factors: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """The same, fast; see `embedding_reference`.
+
+    Args:
+        dtype: Of the result: float32 or bfloat16. Gradients are summed in float32.
+
+    Raises:
+        IndexError: a token is not from 0 to V - 1.
+    """
+    if weight.dtype != torch.float32 or not kernels.supports(weight.device, torch.float32):
+        rows = embedding_reference(tokens, weight, factors)
+        return rows if weight.dtype == torch.float64 else rows.to(dtype)
+    ids = tokens.flatten().long()
+    flat = None if factors is None else factors.flatten().float()
+    run = sequences.operator(torch.ops.unrolled.embedding, _forward)
+    return run(ids, weight, flat, dtype).unflatten(0, tokens.shape)
+
+
+def _forward(tokens: Tensor, weight: Tensor, factors: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """The kernel, for `tokens (N,)`."""
+    sequences.check_tokens(tokens, len(weight), "tokens")
+    y = _empty(tokens, weight, factors, dtype)
+    sizes, given = (len(tokens), weight.shape[1]), _contiguous(tokens, factors)
+    kernels.call("embedding_forward", dtype, *sizes, *given, weight.contiguous(), y)
+    return y
+
+
+def _empty(tokens: Tensor, weight: Tensor, factors: Tensor | None, dtype: torch.dtype) -> Tensor:
+    return weight.new_empty(tokens.shape[0], weight.shape[1], dtype=dtype)
+
+
+def _contiguous(tokens: Tensor, factors: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    return tokens.contiguous(), None if factors is None else factors.contiguous()
+
+
+_embedding = torch.library.custom_op("unrolled::embedding", _forward, mutates_args=())
+_embedding.register_fake(_empty)
+
+
+@torch.library.custom_op("unrolled::embedding_backward", mutates_args=())
+def _backward(tokens: Tensor, factors: Tensor | None, gradient: Tensor, vocab_size: int) -> Tensor:
+    """The gradient of the weights `(V, E)`."""
+    grad_weight = gradient.new_empty(vocab_size, gradient.shape[1], dtype=torch.float32)
+    sizes = *gradient.shape, vocab_size
+    given = *_contiguous(tokens, factors), gradient.contiguous()
+    kernels.call("embedding_backward", gradient.dtype, *sizes, *given, grad_weight)
+    return grad_weight
+
+
+@_backward.register_fake
+def _(tokens, factors, gradient, vocab_size):
+    return gradient.new_empty(vocab_size, gradient.shape[1], dtype=torch.float32)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    tokens, weight, factors, _ = inputs
+    ctx.save_for_backward(tokens, factors)
+    ctx.vocab_size = len(weight)
+
+
+def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    tokens, factors = ctx.saved_tensors
+    backward = torch.ops.unrolled.embedding_backward
+    return None, backward(tokens, factors, gradient, ctx.vocab_size), None, None
+
+
+_embedding.register_autograd(_gradients, setup_context=_save)
