@@ -19,6 +19,15 @@ inline void put(Element* p, float x) {
   }
 }
 
+// Puts a vector of a row into a panel; of bfloat16, a vector of two rows, or null for the second.
+inline void put_pair(float* p, const float* one, const float*, int n) { store(p, load(one, n)); }
+
+inline void put_pair(Bfloat16* p, const float* one, const float* two, int n) {
+  Ints pairs = __builtin_convertvector(to_bfloat16(load(one, n)), Ints);
+  if (two) pairs |= __builtin_convertvector(to_bfloat16(load(two, n)), Ints) << 16;
+  memcpy(p, &pairs, sizeof pairs);
+}
+
 // Where row k of a column lies in a panel of K rows.
 template <int WIDTH, class Element>
 inline int64_t place(int64_t k, int64_t column, int64_t K) {
@@ -52,10 +61,13 @@ struct Panels {
       const int64_t count = at_most(UNITS, H - block * UNITS);
       for (int gate = 0; gate < GATES; gate++) {
         const float* first = weights + (gate * H + block * UNITS) * inputs;
-        for (int64_t begin = 0; begin < inputs; begin += 16) {  // whole cache lines of each row
+        for (int64_t begin = 0; begin < inputs; begin += LANES) {  // lines of the cache, row by row
+          const int n = (int)at_most(LANES, inputs - begin);
           for (int64_t u = 0; u < count; u++) {
-            for (int64_t k = begin; k < at_most(inputs, begin + 16); k++) {
-              put(panel + place<WIDTH, Element>(k, gate * UNITS + u, K()), first[u * inputs + k]);
+            Element line[LANES];
+            store(line, load(first + u * inputs + begin, n));
+            for (int k = 0; k < n; k += PAIR<Element>) {
+              memcpy(panel + place<WIDTH, Element>(begin + k, gate * UNITS + u, K()), line + k, 4);
             }
           }
         }
@@ -68,14 +80,15 @@ struct Panels {
       Element* panel = panels + block * back_K() * BACK;
       memset(panel, 0, back_K() * BACK * sizeof(Element));
       const int64_t first = block * BACK, count = at_most(BACK, inputs - first);
-      for (int64_t unit = 0; unit < H; unit++) {
-        for (int gate = 0; gate < GATES; gate++) {
+      for (int gate = 0; gate < GATES; gate++) {
+        for (int64_t unit = 0; unit < H; unit += PAIR<Element>) {
           const float* row = weights + (gate * H + unit) * inputs + first;
-          for (int64_t u = 0; u < count; u += STRIP<BACK>) {
-            Element* to = panel + place<BACK, Element>(slope(unit) + gate * UNITS, u, back_K());
-            for (int64_t i = 0; i < at_most(STRIP<BACK>, count - u); i++) {
-              put(to + i * PAIR<Element>, row[u + i]);
-            }
+          const float* next = unit + 1 < H ? row + inputs : nullptr;
+          for (int64_t u = 0; u < count; u += LANES) {
+            const int64_t k = slope(unit) + gate * UNITS;
+            put_pair(
+                panel + place<BACK, Element>(k, u, back_K()), row + u, next ? next + u : nullptr,
+                (int)(count - u));
           }
         }
       }
