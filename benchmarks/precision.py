@@ -4,8 +4,7 @@
 
 Random inputs and weights, batch 4, 256 inputs and units, T up to 2,000. "outputs" are those of all
 steps; "gradients" the worst of those at inputs, first states, weights and biases, of a random
-mixture of all outputs. minGRU stands for its recurrence alone, from the products of all steps; the
-scan is always computed in float32.
+mixture of all outputs. The scan is always computed in float32.
 """
 
 import torch
@@ -21,12 +20,12 @@ from unrolled.ops.scan import scan, scan_reference
 
 BATCH_SIZE, WIDTH = 4, 256
 LENGTHS = (70, 500, 2_000)
-LAYERS = {  # gates, states, biases
-    "elman": (elman, elman_reference, 1, 1, 1),
-    "gru": (gru, gru_reference, 3, 1, 2),
-    "lstm": (lstm, lstm_reference, 4, 2, 1),
+LAYERS = {  # gates, states, weight matrices, biases
+    "elman": (elman, elman_reference, 1, 1, 2, 1),
+    "gru": (gru, gru_reference, 3, 1, 2, 2),
+    "lstm": (lstm, lstm_reference, 4, 2, 2, 1),
+    "minGRU": (min_gru, min_gru_reference, 2, 1, 1, 1),
 }
-SCANS = {"minGRU": (min_gru, min_gru_reference), "scan": (scan, scan_reference)}
 
 
 def main() -> None:
@@ -34,7 +33,7 @@ def main() -> None:
     print(f"{machine()}; {kernels.status()}; torch {versions()['torch']}\n")
     print("| layer | T | precision | outputs | gradients |")
     print("|---|---|---|---|---|")
-    for name in (*LAYERS, *SCANS):
+    for name in (*LAYERS, "scan"):
         for num_steps in LENGTHS:
             for precision in ("float32", "bfloat16") if name != "scan" else ("float32",):
                 outputs, gradients = errors(name, num_steps, precision)
@@ -43,13 +42,11 @@ def main() -> None:
 
 def errors(name: str, num_steps: int, precision: str) -> tuple[float, float]:
     """Relative error of the outputs, and the largest of the gradients."""
-    fast, reference, *_ = LAYERS.get(name) or SCANS[name]
+    fast, reference, *_ = LAYERS.get(name, (scan, scan_reference))
     torch.manual_seed(0)
-    inputs = scan_inputs(name, num_steps) if name in SCANS else layer_inputs(name, num_steps)
+    inputs = layer_inputs(name, num_steps) if name in LAYERS else scan_inputs(num_steps)
     mixture = torch.randn(num_steps, BATCH_SIZE, WIDTH)
     exact = results(reference, [tensor.double() for tensor in inputs], mixture)
-    if name == "minGRU" and precision == "bfloat16":  # autocast has made its sums so
-        fast = lambda sums, h: min_gru(sums.bfloat16(), h)  # noqa: E731
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         found = results(fast, inputs, mixture)
     relative = [
@@ -61,21 +58,18 @@ def errors(name: str, num_steps: int, precision: str) -> tuple[float, float]:
 
 def layer_inputs(name: str, num_steps: int) -> list[Tensor]:
     """x, first states, weights and biases of a layer."""
-    _, _, num_gates, num_states, num_biases = LAYERS[name]
+    _, _, num_gates, num_states, num_matrices, num_biases = LAYERS[name]
     sizes = [(num_steps, BATCH_SIZE, WIDTH)] + [(BATCH_SIZE, WIDTH)] * num_states
     inputs = [torch.randn(size) for size in sizes]
     # Weights as those of trained layers are: a spectral radius of about one.
-    inputs += [torch.randn(num_gates * WIDTH, WIDTH) / WIDTH**0.5 for _ in range(2)]
+    inputs += [torch.randn(num_gates * WIDTH, WIDTH) / WIDTH**0.5 for _ in range(num_matrices)]
     return inputs + [torch.randn(num_gates * WIDTH) for _ in range(num_biases)]
 
 
-def scan_inputs(name: str, num_steps: int) -> list[Tensor]:
+def scan_inputs(num_steps: int) -> list[Tensor]:
     """What a scan reads at all steps, and its first state."""
-    h = torch.randn(BATCH_SIZE, WIDTH)
-    if name == "minGRU":
-        return [torch.randn(num_steps, BATCH_SIZE, 2 * WIDTH), h]
-    a = torch.rand(num_steps, BATCH_SIZE, WIDTH)
-    return [a, torch.randn(num_steps, BATCH_SIZE, WIDTH), h]
+    size = num_steps, BATCH_SIZE, WIDTH
+    return [torch.rand(size), torch.randn(size), torch.randn(BATCH_SIZE, WIDTH)]
 
 
 def results(op, inputs: list[Tensor], mixture: Tensor) -> list[Tensor]:

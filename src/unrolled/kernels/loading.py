@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
-GATES = {"elman": 1, "gru": 3, "lstm": 4, "linear_log_probs": 1}
+GATES = {"elman": 1, "gru": 3, "lstm": 4, "min_gru": 2, "linear_log_probs": 1}
 TILE_PRODUCT = "_ZN2at6native7cpublas6brgemmEllllllbPKN3c108BFloat16ES5_Pfb"
 TILE_RELEASE = "_ZN2at6native7cpublas14brgemm_releaseEb"
 """Torch's products of tiles, see tiles.h: no public interface, so perhaps not there."""

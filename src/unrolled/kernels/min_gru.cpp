@@ -1,43 +1,72 @@
-// The minGRU over whole sequences, forward and backward, from the products of all steps at once.
+// The minGRU over whole sequences, forward and backward.
 //
 //     z = sigmoid(s_z),  h' = h + z (s_n - h)  with  s = W x + b
 //
-// T steps of B rows, H hidden units; a row of the sums has s_z for all units, then s_n.
+// T steps of B rows; E inputs, H hidden units; s has s_z for all units, then s_n. No unit looks at
+// another: a thread takes its own through the whole sequence.
 
-#include "schedule.h"
+#include "gradient.h"
+#include "panels.h"
 
 namespace {
 
-// Calls f(first row, last row, first unit, last unit) for what each thread takes: rows of its own,
-// or, with too few rows, units. Both go through time alone; there is nothing to wait for.
+constexpr int UNITS = 32;
+constexpr int64_t MANY_SUMS = 128;  // rows that are multiplied before their gates are computed
+
+template <class Element>
+using MinGRUPanels = Panels<Element, 2, UNITS>;
+
+// The way back reads the weights as they are: all rows of W_z, then those of W_n.
+template <class Element>
+using SumPanels = Panels<Element, 1, 64>;
+
+// Calls f(first unit, end) for each thread's units, whole blocks of a panel.
 template <class F>
-void over_units(int64_t B, int64_t H, const Threads& threads, F&& f) {
-  const int64_t vectors = (H + LANES - 1) / LANES, by_rows = at_most(threads.number, B);
-  const int64_t by_units = at_most(threads.number / by_rows, vectors);
-  threads.run(by_rows * by_units, [&](int64_t part) {
-    const int64_t row = part / by_units, unit = part % by_units;
-    f(B * row / by_rows, B * (row + 1) / by_rows, vectors * unit / by_units * LANES,
-      at_most(H, vectors * (unit + 1) / by_units * LANES));
+void over_units(int64_t H, const Threads& threads, F&& f) {
+  const int64_t blocks = (H + UNITS - 1) / UNITS, parts = at_most(threads.number, blocks);
+  threads.run(parts, [&](int64_t part) {
+    f(blocks * part / parts * UNITS, at_most(H, blocks * (part + 1) / parts * UNITS));
   });
 }
 
 template <class Element>
 void forward(
-    int64_t T, int64_t B, int64_t H, Threads threads,
-    const Element* sums,  // (T, B, 2H)
-    float* h,             // (B, H) before the first step; becomes that after the last
-    Element* y) {         // (T, B, H)
-  over_units(B, H, threads, [&](int64_t first, int64_t last, int64_t begin, int64_t end) {
-    for (int64_t t = 0; t < T; t++) {
-      for (int64_t row = first; row < last; row++) {
-        const int64_t at = t * B + row;
-        for (int64_t u = begin; u < end; u += LANES) {
-          const int lanes = (int)(end - u);
-          const Element* sum = sums + at * 2 * H + u;
-          const Floats z = sigmoid(load(sum, lanes)), before = load(h + row * H + u, lanes);
-          const Floats after = before + z * (load(sum + H, lanes) - before);
-          store(h + row * H + u, after, lanes);
-          store(y + at * H + u, after, lanes);
+    int64_t T, int64_t B, int64_t E, int64_t H, Threads threads,
+    const Element* x,                          // (T, B, E)
+    const Element* packed, const float* bias,  // by `pack`, (2H)
+    float* h,                                  // (B, H) before the first step; becomes that after the last
+    Element* sums,                             // (T, B, 2H), or null
+    Element* y) {                              // (T, B, H)
+  const MinGRUPanels<Element> panels{H, E};
+  constexpr int64_t WIDTH = MinGRUPanels<Element>::WIDTH;
+  const int64_t many = MANY_SUMS > B ? MANY_SUMS / B : 1, K = panels.K();  // steps at a time
+  over_units(H, threads, [&](int64_t begin, int64_t end) {
+    Scratch<float> products(many * B * WIDTH);
+    for (int64_t start = 0; start < T; start += many) {
+      const int64_t steps = at_most(many, T - start), rows = steps * B;
+      for (int64_t block = begin / UNITS; block * UNITS < end; block++) {
+        product<WIDTH>(
+            rows, K, Rows<Element>{x + start * B * E, E}, packed + block * K * WIDTH, false,
+            products.data);
+        for (int64_t u = block * UNITS; u < at_most(H, (block + 1) * UNITS); u += LANES) {
+          const int n = (int)(H - u);
+          const Floats bias_z = load(bias + u, n), bias_n = load(bias + H + u, n);
+          const float* product = products.data + u % UNITS;
+          for (int64_t t = start; t < start + steps; t++) {
+            for (int64_t row = 0; row < B; row++, product += WIDTH) {
+              const int64_t at = t * B + row;
+              float* state = h + row * H + u;
+              const Floats sum_z = load(product) + bias_z, sum_n = load(product + UNITS) + bias_n;
+              const Floats before = load(state, n);
+              const Floats after = before + sigmoid(sum_z) * (sum_n - before);
+              store(state, after, n);
+              store(y + at * H + u, after, n);
+              if (sums) {
+                store(sums + at * 2 * H + u, sum_z, n);
+                store(sums + at * 2 * H + H + u, sum_n, n);
+              }
+            }
+          }
         }
       }
     }
@@ -46,48 +75,84 @@ void forward(
 
 template <class Element>
 void backward(
-    int64_t T, int64_t B, int64_t H, Threads threads,
-    const Element* sums,    // (T, B, 2H)
-    const float* h0,        // (B, H)
-    const Element* y,       // (T, B, H)
-    const Element* grad_y,  // (T, B, H)
-    float* grad_h,          // (B, H) of the last state; becomes that of the first
-    Element* grad_sums) {   // (T, B, 2H)
-  over_units(B, H, threads, [&](int64_t first, int64_t last, int64_t begin, int64_t end) {
-    for (int64_t t = T - 1; t >= 0; t--) {
-      for (int64_t row = first; row < last; row++) {
-        const int64_t at = t * B + row;
-        for (int64_t u = begin; u < end; u += LANES) {
-          const int lanes = (int)(end - u);
-          const Element* sum = sums + at * 2 * H + u;
-          const Floats z = sigmoid(load(sum, lanes));
-          const Floats before =
-              t ? load(y + (at - B) * H + u, lanes) : load(h0 + row * H + u, lanes);
-          const Floats dh = load(grad_h + row * H + u, lanes) + load(grad_y + at * H + u, lanes);
-          const Floats kept = dh * (1.0f - z);
-          const Floats slope = kept * z * (load(sum + H, lanes) - before);
-          store(grad_sums + at * 2 * H + u, slope, lanes);
-          store(grad_sums + at * 2 * H + H + u, dh * z, lanes);
-          store(grad_h + row * H + u, kept, lanes);
+    int64_t T, int64_t B, int64_t E, int64_t H, Threads threads,
+    const Element* x,                        // (T, B, E)
+    const float* weights, const float* h0,   // (2H, E), (B, H)
+    const Element* sums,                     // (T, B, 2H)
+    const Element* y, const Element* grad_y,  // (T, B, H)
+    float* grad_h,    // (B, H) of the last state; becomes that of the first
+    Element* grad_x,  // (T, B, E), or null
+    float* grad_weights, float* grad_bias) {
+  const SumPanels<Element> panels{2 * H, E};
+  constexpr int64_t WIDTH = SumPanels<Element>::BACK;
+  const int64_t K = panels.back_K(), many = MANY_ROWS > B ? MANY_ROWS / B : 1;
+  Scratch<Element> packed(grad_x ? panels.back_size() : 0), slopes(many * B * K);
+  if (grad_x) panels.pack_back(weights, packed.data, threads);
+  slopes.clear();
+  WeightGradient<Element> of_weights(2 * H, E, threads, grad_weights, grad_bias);
+  for (int64_t end = T, start; end > 0; end = start) {
+    start = end > many ? end - many : 0;
+    const int64_t first = start * B, rows = (end - start) * B;
+    over_units(H, threads, [&](int64_t begin, int64_t stop) {
+      for (int64_t t = end - 1; t >= start; t--) {
+        for (int64_t row = 0; row < B; row++) {
+          for (int64_t u = begin; u < stop; u += LANES) {
+            const int n = (int)(stop - u);
+            const int64_t at = t * B + row;
+            const Element* sum = sums + at * 2 * H + u;
+            float* grad = grad_h + row * H + u;
+            const Floats z = sigmoid(load(sum, n));
+            const Floats before =
+                t ? load(y + (at - B) * H + u, n) : load(h0 + row * H + u, n);
+            const Floats dh = load(grad, n) + load(grad_y + at * H + u, n);
+            const Floats kept = dh * (1.0f - z);
+            Element* slope = slopes.data + (at - first) * K + u;
+            store(slope, kept * z * (load(sum + H, n) - before), n);
+            store(slope + H, dh * z, n);
+            store(grad, kept, n);
+          }
         }
       }
+    });
+    if (grad_x) {
+      const int64_t parts = at_most(threads.number, rows);
+      threads.run(parts, [&](int64_t part) {
+        const int64_t row = rows * part / parts, count = rows * (part + 1) / parts - row;
+        Scratch<float> products(count * WIDTH);
+        for (int64_t block = 0; block < panels.back_blocks(); block++) {
+          product<WIDTH>(
+              count, K, Rows<Element>{slopes.data + row * K, K}, packed.data + block * K * WIDTH,
+              false, products.data);
+          store_columns(
+              products.data, count, WIDTH, block * WIDTH, grad_x + (first + row) * E, E);
+        }
+      });
     }
-  });
+    of_weights.add(
+        rows, [&](int64_t n) { return slopes.data + n * K; },
+        [&](int64_t n) { return x + (first + n) * E; });
+  }
+  of_weights.finish();
 }
 
 }  // namespace
 
-#define MIN_GRU_KERNELS(Element, precision)                                                      \
-  KERNEL(void, min_gru_forward_##precision)(                                                     \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t H,                     \
-      const Element* sums, float* h, Element* y) {                                               \
-    forward<Element>(T, B, H, {run, num_threads}, sums, h, y);                                   \
-  }                                                                                              \
-  KERNEL(void, min_gru_backward_##precision)(                                                    \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t H,                     \
-      const Element* sums, const float* h0, const Element* y, const Element* grad_y,             \
-      float* grad_h, Element* grad_sums) {                                                       \
-    backward<Element>(T, B, H, {run, num_threads}, sums, h0, y, grad_y, grad_h, grad_sums);      \
+#define MIN_GRU_KERNELS(Element, precision)                                                       \
+  PACK_KERNELS(min_gru, MinGRUPanels, Element, precision)                                         \
+  KERNEL(void, min_gru_forward_##precision)(                                                      \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t E, int64_t H,           \
+      const Element* x, const Element* packed, const float* bias, float* h, Element* sums,        \
+      Element* y) {                                                                               \
+    forward<Element>(T, B, E, H, {run, num_threads}, x, packed, bias, h, sums, y);                \
+  }                                                                                               \
+  KERNEL(void, min_gru_backward_##precision)(                                                     \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t E, int64_t H,           \
+      const Element* x, const float* weights, const float* h0, const Element* sums,               \
+      const Element* y, const Element* grad_y, float* grad_h, Element* grad_x,                    \
+      float* grad_weights, float* grad_bias) {                                                    \
+    backward<Element>(                                                                            \
+        T, B, E, H, {run, num_threads}, x, weights, h0, sums, y, grad_y, grad_h, grad_x,          \
+        grad_weights, grad_bias);                                                                 \
   }
 
 MIN_GRU_KERNELS(float, float32)

@@ -30,7 +30,7 @@ class MinGRU(nn.Module):
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Reads `x (T, B, E)` from state `h (B, H)`; returns `y (T, B, H)` and the next state."""
-        return min_gru(F.linear(x, self.weight, self.bias), h)
+        return min_gru(x, h, self.weight, self.bias)
 
     def gates(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
         """Activations `(T, B, H)` of the gate for inputs `x (T, B, E)`; it does not look at h."""
