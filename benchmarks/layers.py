@@ -11,11 +11,12 @@ with its spread, GFLOP/s, and how many times as long the other takes (median of 
 which is as much work as the layer both ways, and how many times as long our layer takes.
 `min_gru` stands beside three plain formulations of its scan, and beside our GRU. `memory` gives the
 peak of three training steps of an LSTM layer above what the process held before, each in a process
-of its own. `step` reads one token with two LSTM layers of 512 units.
+of its own, without what the C library would hold back of freed memory. `step` reads one token with two LSTM layers of 512 units.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -258,9 +259,11 @@ def memory(rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
 
 
 def peak_elsewhere(who: str, arguments: str) -> int:
-    """`peak` in a fresh process."""
+    """`peak` in a fresh process, where the C library gives back at once what is freed."""
     command = [sys.executable, __file__, "--peak", who, arguments]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    given_back = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(1 << 18)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=given_back)
+    return int(done.stdout)
 
 
 def peak(who: str, arguments: str) -> int:

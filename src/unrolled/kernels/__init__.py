@@ -131,7 +131,7 @@ class _Sample:
         x = self.x.to(dtype)
         states, bias = torch.zeros(2, 64, self.sizes[-1]), torch.zeros(len(self.weights[0]))
         gates = torch.empty(*x.shape[:2], 4 * self.sizes[-1], dtype=dtype)
-        cells, y = torch.empty(x.shape), torch.empty_like(x)
+        cells, y = torch.empty_like(x), torch.empty_like(x)
 
         def run() -> Tensor:
             call_on(

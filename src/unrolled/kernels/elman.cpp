@@ -112,7 +112,7 @@ void backward_part(
       }
     }
   };
-  const RowTable<Element> inputs_of(seq, [&](int64_t t, int64_t row) { return x + (seq.places[t] + row) * E; });
+  const RowTable<Element> inputs_of = rows_of(seq, x, E);
   const Previous<Element> previous(seq, h0, y, H);
   WeightGradient<Element> of_ih(H, E, threads, grad_ih, grad_bias);
   WeightGradient<Element> of_hh(H, H, threads, grad_hh, nullptr);
@@ -147,23 +147,24 @@ void backward(
 
 }  // namespace
 
-#define ELMAN_KERNELS(Element, precision)                                                        \
-  PACK_KERNELS(elman, ElmanPanels, Element, precision)                                           \
-  KERNEL(void, elman_forward_##precision)(                                                       \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,        \
-      int64_t E, int64_t H, int64_t relu, const Element* x, const Element* packed_ih,            \
-      const Element* packed_hh, const float* bias, float* h, Element* y) {                       \
-    forward<Element>(                                                                            \
-        {T, B, offsets, offsets}, E, H, {run, num_threads}, relu, x, packed_ih, packed_hh, bias, h, y);   \
-  }                                                                                              \
-  KERNEL(void, elman_backward_##precision)(                                                      \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,        \
-      int64_t E, int64_t H, int64_t relu, const Element* x, const float* weight_ih,              \
-      const float* weight_hh, const float* h0, const Element* y, const Element* grad_y,          \
-      float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh, float* grad_bias) {        \
-    backward<Element>(                                                                           \
-        {T, B, offsets, offsets}, E, H, {run, num_threads}, relu, x, weight_ih, weight_hh, h0, y, grad_y, \
-        grad_h, grad_x, grad_ih, grad_hh, grad_bias);                                            \
+#define ELMAN_KERNELS(Element, precision)                                                         \
+  PACK_KERNELS(elman, ElmanPanels, Element, precision)                                            \
+  KERNEL(void, elman_forward_##precision)(                                                        \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
+      int64_t E, int64_t H, int64_t relu, const Element* x, const Element* packed_ih,             \
+      const Element* packed_hh, const float* bias, float* h, Element* y) {                        \
+    forward<Element>(                                                                             \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, relu, x, packed_ih, packed_hh, bias,  \
+        h, y);                                                                                    \
+  }                                                                                               \
+  KERNEL(void, elman_backward_##precision)(                                                       \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
+      int64_t E, int64_t H, int64_t relu, const Element* x, const float* weight_ih,               \
+      const float* weight_hh, const float* h0, const Element* y, const Element* grad_y,           \
+      float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh, float* grad_bias) {         \
+    backward<Element>(                                                                            \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, relu, x, weight_ih, weight_hh, h0, y, \
+        grad_y, grad_h, grad_x, grad_ih, grad_hh, grad_bias);                                     \
   }
 
 ELMAN_KERNELS(float, float32)

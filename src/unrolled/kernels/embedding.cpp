@@ -58,17 +58,17 @@ void backward(
 
 }  // namespace
 
-#define EMBEDDING_KERNELS(Element, precision)                                                  \
-  KERNEL(void, embedding_forward_##precision)(                                                 \
-      ParallelFor run, int64_t num_threads, int64_t N, int64_t E, const int64_t* tokens,       \
-      const float* factors, const float* weights, Element* y) {                                \
-    forward<Element>(N, E, {run, num_threads}, tokens, factors, weights, y);                   \
-  }                                                                                            \
-  KERNEL(void, embedding_backward_##precision)(                                                \
-      ParallelFor run, int64_t num_threads, int64_t N, int64_t E, int64_t V,                   \
-      const int64_t* tokens, const float* factors, const Element* grad_y,                      \
-      float* grad_weights) {                                                                   \
-    backward<Element>(N, E, V, {run, num_threads}, tokens, factors, grad_y, grad_weights);     \
+#define EMBEDDING_KERNELS(Element, precision)                                              \
+  KERNEL(void, embedding_forward_##precision)(                                             \
+      ParallelFor run, int64_t num_threads, int64_t N, int64_t E, const int64_t* tokens,   \
+      const float* factors, const float* weights, Element* y) {                            \
+    forward<Element>(N, E, {run, num_threads}, tokens, factors, weights, y);               \
+  }                                                                                        \
+  KERNEL(void, embedding_backward_##precision)(                                            \
+      ParallelFor run, int64_t num_threads, int64_t N, int64_t E, int64_t V,               \
+      const int64_t* tokens, const float* factors, const Element* grad_y,                  \
+      float* grad_weights) {                                                               \
+    backward<Element>(N, E, V, {run, num_threads}, tokens, factors, grad_y, grad_weights); \
   }
 
 EMBEDDING_KERNELS(float, float32)

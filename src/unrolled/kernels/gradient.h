@@ -30,8 +30,8 @@ void interleave(Row row, int64_t first, int64_t K, int64_t count, int64_t width,
 }
 
 #if defined(UNROLLED_TILES)
-// Lays `count` columns of rows 0 to K out as rows, `stride` apart; what is missing of a last pair is
-// zero.
+// Lays `count` columns of rows 0 to K out as rows, `stride` apart; what is missing of a last pair
+// is zero.
 template <class Row>
 void turn(Row row, int64_t K, int64_t count, int64_t stride, Bfloat16* turned) {
   const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -66,6 +66,11 @@ struct RowTable {
   }
   const Element* operator()(int64_t n) const { return rows.data[n]; }
 };
+
+template <class Element>
+RowTable<Element> rows_of(const Sequences& seq, const Element* tensor, int64_t width) {
+  return {seq, [&](int64_t t, int64_t row) { return tensor + (seq.places[t] + row) * width; }};
+}
 
 // The state before each of the N rows: (row n) -> H elements.
 template <class Element>

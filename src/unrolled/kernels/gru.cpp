@@ -100,7 +100,7 @@ void backward_part(
   slopes_h.clear();
   const int64_t state_blocks = states.back_blocks();
   const int64_t blocks = state_blocks + (grad_x ? inputs.back_blocks() : 0);
-  const RowTable<Element> inputs_of(seq, [&](int64_t t, int64_t row) { return x + (seq.places[t] + row) * E; });
+  const RowTable<Element> inputs_of = rows_of(seq, x, E);
   const Previous<Element> previous(seq, h0, y, H);
 
   // What flows out of the slopes of step t: to the state before, and into the inputs.
@@ -141,7 +141,8 @@ void backward_part(
           const Floats n = load(gate + 2 * H, lanes), hn = load(candidates + at * H + u, lanes);
           const Floats dh = load(grad_h + row * H + u, lanes) + load(grad_y + at * H + u, lanes);
           const Floats dn = dh * (1.0f - z) * (1.0f - n * n);
-          const Floats dz = dh * (load(previous(seq.offsets[t] + row) + u, lanes) - n) * z * (1.0f - z);
+          const Floats before = load(previous(seq.offsets[t] + row) + u, lanes);
+          const Floats dz = dh * (before - n) * z * (1.0f - z);
           const Floats dr = dn * hn * r * (1.0f - r);
           store(grad_h + row * H + u, dh * z, lanes);
           Element* kept = piece.data + (in_piece + row) * 4 * H + u;
@@ -211,8 +212,8 @@ void backward(
       const float* bias_ih, const float* bias_hh, float* h, Element* gates, Element* candidates,  \
       Element* y) {                                                                               \
     forward<Element>(                                                                             \
-        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias_ih, bias_hh, h,  \
-        gates, candidates, y);                                                                    \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias_ih,     \
+        bias_hh, h, gates, candidates, y);                                                        \
   }                                                                                               \
   KERNEL(void, gru_backward_##precision)(                                                         \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
@@ -221,7 +222,7 @@ void backward(
       const Element* grad_y, float* grad_h, Element* grad_x, float* grad_ih, float* grad_hh,      \
       float* grad_bias_ih, float* grad_bias_hh) {                                                 \
     backward<Element>(                                                                            \
-        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, gates,            \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, gates,   \
         candidates, y, grad_y, grad_h, grad_x, grad_ih, grad_hh, grad_bias_ih, grad_bias_hh);     \
   }
 

@@ -21,7 +21,7 @@ void forward(
     const Element* packed_ih, const Element* packed_hh,  // by `pack`
     const float* bias,                                   // (4H)
     float* h, float* c,           // (B, H) before the first step; become those after the last
-    Element* gates, float* cells,  // (N, 4H) activations and (N, H), or null
+    Element* gates, Element* cells,  // (N, 4H) activations and (N, H), or null
     Element* y) {                  // (N, H)
   const LSTMPanels<Element> inputs{H, E}, states{H, H};
   constexpr int64_t WIDTH = LSTMPanels<Element>::WIDTH;
@@ -80,7 +80,7 @@ void backward_part(
     const float* weight_ih, const float* weight_hh,   // (4H, E), (4H, H)
     const float* h0, const float* c0,                 // (B, H)
     const Element* gates,                             // (N, 4H) activations
-    const float* cells, const Element* y,             // (N, H)
+    const Element* cells, const Element* y,           // (N, H)
     const Element* grad_y,                            // (N, H)
     float* grad_h, float* grad_c,  // (B, H) of the last states; become those of the first
     Element* grad_x,               // (N, E), or null
@@ -115,7 +115,7 @@ void backward_part(
     Scratch<float> sums((last - first) * WIDTH);
     const int64_t going_on = at_most(last, seq.active(t + 1));
     const int64_t place = seq.places[t], in_piece = seq.offsets[t] - seq.offsets[begin];
-    const float* c_before = t ? cells + seq.places[t - 1] * H : c0;
+    const Element* cells_before = t ? cells + seq.places[t - 1] * H : nullptr;
     Element* after = slopes.data + t % 2 * seq.B * K;
     for (int64_t block = column; block < end; block++) {
       if (first < going_on) flow(t + 1, first, going_on, block, sums.data);
@@ -130,7 +130,9 @@ void backward_part(
           const Floats squashed = tanh(load(cells + at * H + u, n));
           const Floats dc = load(grad_c + row * H + u, n) + dh * o * (1.0f - squashed * squashed);
           const Floats di = dc * g * i * (1.0f - i);
-          const Floats df = dc * load(c_before + row * H + u, n) * f * (1.0f - f);
+          const Floats c_before =
+              t ? load(cells_before + row * H + u, n) : load(c0 + row * H + u, n);
+          const Floats df = dc * c_before * f * (1.0f - f);
           const Floats dg = dc * i * (1.0f - g * g);
           const Floats d_o = dh * squashed * o * (1.0f - o);
           store(grad_c + row * H + u, dc * f, n);
@@ -148,7 +150,7 @@ void backward_part(
       }
     }
   };
-  const RowTable<Element> inputs_of(seq, [&](int64_t t, int64_t row) { return x + (seq.places[t] + row) * E; });
+  const RowTable<Element> inputs_of = rows_of(seq, x, E);
   const Previous<Element> previous(seq, h0, y, H);
   WeightGradient<Element> of_ih(4 * H, E, threads, grad_ih, grad_bias);
   WeightGradient<Element> of_hh(4 * H, H, threads, grad_hh, nullptr);
@@ -171,7 +173,7 @@ template <class Element>
 void backward(
     Sequences seq, int64_t E, int64_t H, Threads threads, const Element* x,
     const float* weight_ih, const float* weight_hh, const float* h0, const float* c0,
-    const Element* gates, const float* cells, const Element* y, const Element* grad_y,
+    const Element* gates, const Element* cells, const Element* y, const Element* grad_y,
     float* grad_h, float* grad_c, Element* grad_x, float* grad_ih, float* grad_hh,
     float* grad_bias) {
   const Gradient gradients[] = {
@@ -191,20 +193,20 @@ void backward(
   KERNEL(void, lstm_forward_##precision)(                                                         \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
       int64_t E, int64_t H, const Element* x, const Element* packed_ih, const Element* packed_hh, \
-      const float* bias, float* h, float* c, Element* gates, float* cells, Element* y) {          \
+      const float* bias, float* h, float* c, Element* gates, Element* cells, Element* y) {        \
     forward<Element>(                                                                             \
-        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias, h, c, gates,    \
-        cells, y);                                                                                \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, packed_ih, packed_hh, bias, h, c,  \
+        gates, cells, y);                                                                         \
   }                                                                                               \
   KERNEL(void, lstm_backward_##precision)(                                                        \
       ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t* offsets,         \
       int64_t E, int64_t H, const Element* x, const float* weight_ih, const float* weight_hh,     \
-      const float* h0, const float* c0, const Element* gates, const float* cells,                 \
+      const float* h0, const float* c0, const Element* gates, const Element* cells,               \
       const Element* y, const Element* grad_y, float* grad_h, float* grad_c, Element* grad_x,     \
       float* grad_ih, float* grad_hh, float* grad_bias) {                                         \
     backward<Element>(                                                                            \
-        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, c0, gates, cells, \
-        y, grad_y, grad_h, grad_c, grad_x, grad_ih, grad_hh, grad_bias);                          \
+        {T, B, offsets, offsets}, E, H, {run, num_threads}, x, weight_ih, weight_hh, h0, c0,      \
+        gates, cells, y, grad_y, grad_h, grad_c, grad_x, grad_ih, grad_hh, grad_bias);            \
   }
 
 LSTM_KERNELS(float, float32)

@@ -34,9 +34,9 @@ void forward(
     int64_t T, int64_t B, int64_t E, int64_t H, Threads threads,
     const Element* x,                          // (T, B, E)
     const Element* packed, const float* bias,  // by `pack`, (2H)
-    float* h,                                  // (B, H) before the first step; becomes that after the last
-    Element* sums,                             // (T, B, 2H), or null
-    Element* y) {                              // (T, B, H)
+    float* h,        // (B, H) before the first step; becomes that after the last
+    Element* sums,   // (T, B, 2H), or null
+    Element* y) {    // (T, B, H)
   const MinGRUPanels<Element> panels{H, E};
   constexpr int64_t WIDTH = MinGRUPanels<Element>::WIDTH;
   const int64_t many = MANY_SUMS > B ? MANY_SUMS / B : 1, K = panels.K();  // steps at a time
@@ -137,22 +137,22 @@ void backward(
 
 }  // namespace
 
-#define MIN_GRU_KERNELS(Element, precision)                                                       \
-  PACK_KERNELS(min_gru, MinGRUPanels, Element, precision)                                         \
-  KERNEL(void, min_gru_forward_##precision)(                                                      \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t E, int64_t H,           \
-      const Element* x, const Element* packed, const float* bias, float* h, Element* sums,        \
-      Element* y) {                                                                               \
-    forward<Element>(T, B, E, H, {run, num_threads}, x, packed, bias, h, sums, y);                \
-  }                                                                                               \
-  KERNEL(void, min_gru_backward_##precision)(                                                     \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t E, int64_t H,           \
-      const Element* x, const float* weights, const float* h0, const Element* sums,               \
-      const Element* y, const Element* grad_y, float* grad_h, Element* grad_x,                    \
-      float* grad_weights, float* grad_bias) {                                                    \
-    backward<Element>(                                                                            \
-        T, B, E, H, {run, num_threads}, x, weights, h0, sums, y, grad_y, grad_h, grad_x,          \
-        grad_weights, grad_bias);                                                                 \
+#define MIN_GRU_KERNELS(Element, precision)                                                \
+  PACK_KERNELS(min_gru, MinGRUPanels, Element, precision)                                  \
+  KERNEL(void, min_gru_forward_##precision)(                                               \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t E, int64_t H,    \
+      const Element* x, const Element* packed, const float* bias, float* h, Element* sums, \
+      Element* y) {                                                                        \
+    forward<Element>(T, B, E, H, {run, num_threads}, x, packed, bias, h, sums, y);         \
+  }                                                                                        \
+  KERNEL(void, min_gru_backward_##precision)(                                              \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t E, int64_t H,    \
+      const Element* x, const float* weights, const float* h0, const Element* sums,        \
+      const Element* y, const Element* grad_y, float* grad_h, Element* grad_x,             \
+      float* grad_weights, float* grad_bias) {                                             \
+    backward<Element>(                                                                     \
+        T, B, E, H, {run, num_threads}, x, weights, h0, sums, y, grad_y, grad_h, grad_x,   \
+        grad_weights, grad_bias);                                                          \
   }
 
 MIN_GRU_KERNELS(float, float32)

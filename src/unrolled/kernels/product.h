@@ -76,8 +76,8 @@ inline void multiply_add(Floats& sum, const Bfloat16* a, const Bfloat16* column)
 }
 #endif
 
-// c (ROWS, COUNT vectors) = or += a (ROWS, K) strip (K, COUNT vectors). With FETCH, a line from `next`
-// on is fetched for each row of the strip.
+// c (ROWS, COUNT vectors) = or += a (ROWS, K) strip (K, COUNT vectors). With FETCH, a line from
+// `next` on is fetched for each row of the strip.
 template <int ROWS, int COUNT, bool FETCH, class Left, class Element>
 void tile(
     Left a, const Element* strip, int64_t K, bool add, float* c, int64_t stride, const char* next) {

@@ -178,9 +178,9 @@ struct Gradient {
   int64_t size;
 };
 
-// Calls backward(sequences, their first row of the batch, threads, sums) once for the whole batch or,
-// where the weights are few, once for each thread's part of it, with sums of its own that are added in
-// the end: so no thread waits for another, and what it reads and writes stays in its own cache.
+// Calls backward(sequences, their first row of the batch, threads, sums) once for the whole batch
+// or, where the weights are few, once for each thread's part of it, with sums of its own that are
+// added in the end: so no thread waits for another, and what it works on stays in its own cache.
 template <int COUNT, class Backward>
 void by_parts(
     const Sequences& seq, const Threads& threads, const Gradient (&gradients)[COUNT],

@@ -114,7 +114,7 @@ def _empty(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     (num_rows, _), hidden_size = x.shape, h.shape[1]
     y, num_kept = x.new_empty(num_rows, hidden_size), num_rows if train else 0
-    gates, cells = x.new_empty(num_kept, 4 * hidden_size), c.new_empty(num_kept, hidden_size)
+    gates, cells = (x.new_empty(num_kept, width) for width in (4 * hidden_size, hidden_size))
     return y, h.new_empty(h.shape), c.new_empty(c.shape), gates, cells
 
 
