@@ -1,7 +1,7 @@
 """Seconds per training step of a common two-layer LSTM classifier, beside other libraries.
 
     scripts/bench-peers
-    python benchmarks/article.py [PEER ...] [--rounds 7] [--venvs .venv-peers]
+    python benchmarks/article.py [PEER ...] [--rounds 7] [--keep-memory] [--venvs .venv-peers]
 
 The program: Embedding(10000, 128), LSTM(64), LSTM(32), Dense(1, sigmoid) on the last output; binary
 cross-entropy, Adam, batch 64, length 500, 2 threads. `scripts/bench-peers` makes the environments
@@ -26,6 +26,8 @@ THREADS = 2
 TURN_SECONDS = 1.0
 IDLE_SECONDS = 1.0
 BASELINE = "fastest Keras float32"
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+"""Tells the GNU C library not to give back what is freed, as `unrolled`'s commands do."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ PEERS = (
 class Runner:
     """A started peer: it trains when asked, and else waits."""
 
-    def __init__(self, peer: Peer, python: str) -> None:
+    def __init__(self, peer: Peer, python: str, keep_memory: bool) -> None:
         self.peer = peer
         self.seconds: list[float] = []
         self.loss = float("nan")
@@ -69,6 +71,7 @@ class Runner:
             "OMP_NUM_THREADS": str(THREADS),
             "CUDA_VISIBLE_DEVICES": "",
             "JAX_PLATFORMS": "cpu",
+            **(KEEP_MEMORY if keep_memory else {}),
             **peer.environment,
         }
         self.process = subprocess.Popen(
@@ -116,12 +119,15 @@ def main() -> None:
     names = list(dict.fromkeys(peer.name for peer in PEERS))
     parser.add_argument("peers", nargs="*", default=names, metavar="PEER", help=", ".join(names))
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--keep-memory", action="store_true", help="for all, as unrolled's commands do"
+    )
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venv-peers")
     arguments = parser.parse_args()
     if unknown := set(arguments.peers) - set(names):
         parser.error(f"no peer {', '.join(unknown)}; there are {', '.join(names)}.")
     bind()
-    runners = start(arguments.peers, arguments.venvs)
+    runners = start(arguments.peers, arguments.venvs, arguments.keep_memory)
     if not runners:
         sys.exit("error: none of these peers is there. Run: scripts/bench-peers")
     idle = idle_share(runners)
@@ -138,7 +144,7 @@ def bind() -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
 
 
-def start(names: list[str], venvs: Path) -> list[Runner]:
+def start(names: list[str], venvs: Path, keep_memory: bool) -> list[Runner]:
     """Starts one peer after the other; says which are absent."""
     runners = []
     for peer in PEERS:
@@ -146,7 +152,7 @@ def start(names: list[str], venvs: Path) -> list[Runner]:
             continue
         python = venvs / peer.venv / "bin" / "python" if peer.venv else Path(sys.executable)
         if python.exists():
-            runners.append(Runner(peer, str(python)))
+            runners.append(Runner(peer, str(python), keep_memory))
         else:
             print(f"{peer.label}: absent, there is no {python}; scripts/bench-peers makes it.")
     return runners

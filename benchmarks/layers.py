@@ -11,7 +11,8 @@ with its spread, GFLOP/s, and how many times as long the other takes (median of 
 which is as much work as the layer both ways, and how many times as long our layer takes.
 `min_gru` stands beside three plain formulations of its scan, and beside our GRU. `memory` gives the
 peak of three training steps of an LSTM layer above what the process held before, each in a process
-of its own, without what the C library would hold back of freed memory. `step` reads one token with two LSTM layers of 512 units.
+of its own, without what the C library would hold back of freed memory. `step` reads one token with
+two LSTM layers of 512 units.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Training steps of a whole word language model: ours beside the same model of torch's functions.
 
     UNROLLED_DATA=FOLDER python benchmarks/training.py [--rounds 7] [--steps 3] [--curve 200]
+                                                       [--keep-memory]
 
 FOLDER holds ptb/ptb.{train,valid}.txt.zst (Mikolov's preprocessed Penn Treebank). Three models
 begin with the same weights, 2 x 512 LSTM with tied embeddings of 512, batch 64 x 70, bfloat16
@@ -28,6 +29,7 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from unrolled import kernels
+from unrolled.allocation import keep_freed_memory
 from unrolled.config import RecurrentConfig
 from unrolled.machine import machine, versions
 from unrolled.models.recurrent import RecurrentModel
@@ -52,8 +54,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=3, help="in a turn")
     parser.add_argument("--curve", type=int, default=200, help="steps before losses are compared")
+    parser.add_argument(
+        "--keep-memory", action="store_true", help="for all, as unrolled's commands do"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(2)
+    if arguments.keep_memory:
+        keep_freed_memory()
     print(f"{machine()}; 2 threads; {kernels.status()}; torch {versions()['torch']}\n")
     ids = vocabulary()
     tokens, held_out = words("train", ids), words("valid", ids)

@@ -7,7 +7,7 @@ from torch_article import serve
 
 from unrolled.nn.lstm import LSTM
 from unrolled.ops.embedding import embedding
-from unrolled.ops.sequences import product_type
+from unrolled.ops.sequences import input_type
 
 
 class Article(nn.Module):
@@ -23,7 +23,7 @@ class Article(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits `(B, 1)` of `tokens (B, T)`."""
-        y = embedding(tokens.T, self.words, dtype=product_type(self.words))  # (T, B, E)
+        y = embedding(tokens.T, self.words, dtype=input_type(self.words))  # (T, B, E)
         for layer in (self.first, self.second):
             zeros = y.new_zeros(len(tokens), layer.weight_hh.shape[1], dtype=layer.bias.dtype)
             y, h, _ = layer(y, zeros, zeros)

@@ -181,6 +181,23 @@ def test_word_dropout_leaves_out_words_while_training_only():
     assert (model.eval().embedding(tokens).abs().sum(2) > 0).all()
 
 
+def test_answers_draw_no_random_numbers():
+    asked, learning = make(word_dropout=0.5).eval(), make(word_dropout=0.0)
+    tokens = torch.ones(4, 30, dtype=torch.long)
+    before = torch.get_rng_state()
+    asked(tokens, torch.full((4,), 30))
+    learning.embedding(tokens)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_is_added_to_words_is_not_rounded_with_them():
+    model = make().eval()
+    tokens, shift = torch.ones(2, 3, dtype=torch.long), torch.full((2, 3, 1), 1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        moved = model.embedding(tokens, shift) - model.embedding(tokens, 0 * shift)
+    torch.testing.assert_close(moved, shift.expand_as(moved), rtol=0.02, atol=1e-7)
+
+
 def test_two_classes_are_one_question():
     model = make(num_classes=2).eval()
     assert model.head.weight.shape[0] == 1

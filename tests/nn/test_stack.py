@@ -59,6 +59,16 @@ def test_connections_are_their_sums(connections):
     assert last.shape == state.shape
 
 
+def test_residual_sums_stay_in_double_precision():
+    layers = [GRU(17, 17).double(), GRU(17, 17).double()]
+    stack = RecurrentStack(layers, connections="residual")
+    x, state = torch.randn(3, 6, 17).double(), torch.randn(3, 2, 17).double()
+    y = x.transpose(0, 1)
+    for number, layer in enumerate(layers):
+        y = layer(y, state[:, number])[0] + y
+    torch.testing.assert_close(stack(x, state)[0], y.transpose(0, 1), rtol=1e-12, atol=1e-12)
+
+
 def test_a_runner_runs_every_layer():
     stack, x = RecurrentStack([GRU(5, 17), GRU(17, 17)], connections="sum"), torch.randn(3, 6, 5)
     seen = []

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from unrolled import kernels
+from unrolled.errors import ShapeError
 from unrolled.ops.embedding import embedding, embedding_reference
 
 torch.set_num_threads(1)
@@ -64,9 +65,30 @@ def test_without_kernels_torch_stands_in(monkeypatch):
     assert embedding(tokens, weight, factors, torch.bfloat16).dtype == torch.bfloat16
 
 
-def test_double_precision_stays():
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_other_precisions_stay(dtype):
     tokens, weight, _ = make((7,), 5, 3)
-    assert torch.equal(embedding(tokens, weight.double()), weight.double()[tokens])
+    found = embedding(tokens, weight.to(dtype))
+    assert found.dtype == dtype
+    assert torch.equal(found, weight.to(dtype)[tokens])
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (100,)])
+def test_without_gradients_it_is_the_same(shape):
+    tokens, weight, factors = make(shape, 5, 3)
+    with torch.no_grad():
+        found = embedding(tokens, weight, factors, torch.bfloat16)
+    expected = embedding(tokens, weight, factors, torch.bfloat16).detach()
+    assert found.shape == (*shape, 3)
+    assert torch.equal(found, expected)
+
+
+def test_what_is_no_token_is_refused():
+    tokens, weight, factors = make((7, 9), 5, 3)
+    with pytest.raises(RuntimeError, match="Expected tensor for argument"):
+        embedding(tokens.float(), weight)
+    with pytest.raises(ShapeError, match=r"factors must have shape \(7, 9\), as tokens, got"):
+        embedding(tokens, weight, factors[0])
 
 
 def test_no_tokens_are_no_rows():

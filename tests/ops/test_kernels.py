@@ -20,6 +20,7 @@ from unrolled.nn.lstm import LSTM
 from unrolled.nn.min_gru import MinGRU
 from unrolled.ops import sequences
 from unrolled.ops.elman import elman, elman_reference
+from unrolled.ops.embedding import embedding
 from unrolled.ops.gru import gru, gru_reference
 from unrolled.ops.linear_log_probs import linear_log_probs
 from unrolled.ops.lstm import lstm, lstm_reference
@@ -240,16 +241,17 @@ def test_operators_keep_torchs_rules():
 
 
 class Reader(torch.nn.Module):
-    """All recurrences, and the softmax of given tokens, one per row."""
+    """An embedding, all recurrences, and the softmax of given tokens, one per row."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lstm, self.gru, self.elman = LSTM(4, 6), GRU(6, 5), Elman(5, 4)
         self.min_gru, self.words = MinGRU(4, 3), torch.nn.Linear(3, 11)
+        self.vectors = torch.nn.Parameter(torch.randn(11, 4))
 
     def forward(self, x: Tensor, targets: Tensor) -> Tensor:
         states = [torch.zeros(x.shape[1], width) for width in (6, 6, 5, 4, 3)]
-        y, *_ = self.lstm(x, *states[:2])
+        y, *_ = self.lstm(x + embedding(targets.view(x.shape[:2]), self.vectors), *states[:2])
         for layer, state in zip((self.gru, self.elman, self.min_gru), states[2:], strict=True):
             y, _ = layer(y, state)
         rows = y.flatten(0, 1)
@@ -257,7 +259,8 @@ class Reader(torch.nn.Module):
 
 
 OPERATORS = {
-    f"unrolled.{name}.default" for name in ("lstm", "gru", "elman", "min_gru", "linear_log_probs")
+    f"unrolled.{name}.default"
+    for name in ("embedding", "lstm", "gru", "elman", "min_gru", "linear_log_probs")
 }
 
 
@@ -284,8 +287,9 @@ def test_modules_are_compiled_whole_with_the_operators():
     torch.testing.assert_close(compiled(*inputs), model(*inputs))
     called = {str(node.target) for node in graphs[0].graph.nodes if node.op == "call_function"}
     assert called >= {name.removesuffix(".default") for name in OPERATORS} or called >= OPERATORS
-    found = torch.autograd.grad(compiled(*inputs).sum(), model.lstm.weight_hh)
-    expected = torch.autograd.grad(model(*inputs).sum(), model.lstm.weight_hh)
+    parameters = list(model.parameters())
+    found = torch.autograd.grad(compiled(*inputs).sum(), parameters)
+    expected = torch.autograd.grad(model(*inputs).sum(), parameters)
     torch.testing.assert_close(found, expected)
 
 
@@ -450,6 +454,9 @@ def test_a_min_gru_by_torchs_products_is_close(monkeypatch):
     inputs = min_gru_inputs((9, 3, 5, 17))
     doubles = [tensor.detach().double().requires_grad_() for tensor in inputs]
     monkeypatch.setattr(kernels, "torch_is_faster", lambda: True)
+    with torch.autocast("cpu", torch.bfloat16):
+        y, h = min_gru(*inputs)
+    assert (y.dtype, h.dtype) == (torch.bfloat16, torch.float32)
     found = outputs_and_gradients(in_bfloat16(min_gru), inputs)
     assert_close(found, outputs_and_gradients(min_gru_reference, doubles), 0.02)
 

@@ -15,9 +15,9 @@ void forward(
     int64_t N, int64_t E, Threads threads, const int64_t* tokens,  // (N)
     const float* factors, const float* weights,                    // (N) or null, (V, E)
     Element* y) {                                                  // (N, E)
-  threads.run(threads.number, [&](int64_t part) {
-    const int64_t end = N * (part + 1) / threads.number;
-    for (int64_t n = N * part / threads.number; n < end; n++) {
+  const int64_t parts = N * E < SMALL_STEP ? 1 : threads.number;
+  threads.run(parts, [&](int64_t part) {
+    for (int64_t n = N * part / parts; n < N * (part + 1) / parts; n++) {
       const float* row = weights + tokens[n] * E;
       const float* later = weights + tokens[at_most(N - 1, n + AHEAD)] * E;
       const Floats factor = all(factors ? factors[n] : 1.0f);

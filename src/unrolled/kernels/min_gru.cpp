@@ -20,12 +20,16 @@ using MinGRUPanels = Panels<Element, 2, UNITS>;
 template <class Element>
 using SumPanels = Panels<Element, 1, 64>;
 
-// Calls f(first unit, end) for each thread's units, whole blocks of a panel.
+// Calls f(first row, last row, first unit, last unit) for what each thread takes: units, in whole
+// blocks of a panel, and rows where there are more threads than blocks.
 template <class F>
-void over_units(int64_t H, const Threads& threads, F&& f) {
-  const int64_t blocks = (H + UNITS - 1) / UNITS, parts = at_most(threads.number, blocks);
-  threads.run(parts, [&](int64_t part) {
-    f(blocks * part / parts * UNITS, at_most(H, blocks * (part + 1) / parts * UNITS));
+void over_units(int64_t B, int64_t H, const Threads& threads, F&& f) {
+  const int64_t blocks = (H + UNITS - 1) / UNITS, by_units = at_most(threads.number, blocks);
+  const int64_t by_rows = at_most(threads.number / by_units, B);
+  threads.run(by_units * by_rows, [&](int64_t part) {
+    const int64_t row = part / by_units, unit = part % by_units;
+    f(B * row / by_rows, B * (row + 1) / by_rows, blocks * unit / by_units * UNITS,
+      at_most(H, blocks * (unit + 1) / by_units * UNITS));
   });
 }
 
@@ -39,21 +43,23 @@ void forward(
     Element* y) {    // (T, B, H)
   const MinGRUPanels<Element> panels{H, E};
   constexpr int64_t WIDTH = MinGRUPanels<Element>::WIDTH;
-  const int64_t many = MANY_SUMS > B ? MANY_SUMS / B : 1, K = panels.K();  // steps at a time
-  over_units(H, threads, [&](int64_t begin, int64_t end) {
-    Scratch<float> products(many * B * WIDTH);
+  const int64_t K = panels.K();
+  over_units(B, H, threads, [&](int64_t first, int64_t last, int64_t begin, int64_t end) {
+    // Several steps at a time, where their rows lie side by side.
+    const int64_t count = last - first, many = count == B && B < MANY_SUMS ? MANY_SUMS / B : 1;
+    Scratch<float> products(many * count * WIDTH);
     for (int64_t start = 0; start < T; start += many) {
-      const int64_t steps = at_most(many, T - start), rows = steps * B;
+      const int64_t steps = at_most(many, T - start);
       for (int64_t block = begin / UNITS; block * UNITS < end; block++) {
         product<WIDTH>(
-            rows, K, Rows<Element>{x + start * B * E, E}, packed + block * K * WIDTH, false,
-            products.data);
+            steps * count, K, Rows<Element>{x + (start * B + first) * E, E},
+            packed + block * K * WIDTH, false, products.data);
         for (int64_t u = block * UNITS; u < at_most(H, (block + 1) * UNITS); u += LANES) {
           const int n = (int)(H - u);
           const Floats bias_z = load(bias + u, n), bias_n = load(bias + H + u, n);
           const float* product = products.data + u % UNITS;
           for (int64_t t = start; t < start + steps; t++) {
-            for (int64_t row = 0; row < B; row++, product += WIDTH) {
+            for (int64_t row = first; row < last; row++, product += WIDTH) {
               const int64_t at = t * B + row;
               float* state = h + row * H + u;
               const Floats sum_z = load(product) + bias_z, sum_n = load(product + UNITS) + bias_n;
@@ -77,7 +83,7 @@ template <class Element>
 void backward(
     int64_t T, int64_t B, int64_t E, int64_t H, Threads threads,
     const Element* x,                        // (T, B, E)
-    const float* weights, const float* h0,   // (2H, E), (B, H)
+    const float* weights, const float* h0,    // (2H, E), (B, H)
     const Element* sums,                     // (T, B, 2H)
     const Element* y, const Element* grad_y,  // (T, B, H)
     float* grad_h,    // (B, H) of the last state; becomes that of the first
@@ -93,9 +99,9 @@ void backward(
   for (int64_t end = T, start; end > 0; end = start) {
     start = end > many ? end - many : 0;
     const int64_t first = start * B, rows = (end - start) * B;
-    over_units(H, threads, [&](int64_t begin, int64_t stop) {
+    over_units(B, H, threads, [&](int64_t low, int64_t high, int64_t begin, int64_t stop) {
       for (int64_t t = end - 1; t >= start; t--) {
-        for (int64_t row = 0; row < B; row++) {
+        for (int64_t row = low; row < high; row++) {
           for (int64_t u = begin; u < stop; u += LANES) {
             const int n = (int)(stop - u);
             const int64_t at = t * B + row;

@@ -191,11 +191,11 @@ void by_parts(
     sums[i] = gradients[i].sum;
     size += gradients[i].size;
   }
-  const int64_t parts = size > CACHED_WEIGHTS ? 1 : at_most(threads.number, seq.B / FEW_ROWS);
-  if (parts <= 1) return backward(seq, 0, threads, sums);
-
+  const int64_t parts = threads.number;
+  if (parts == 1 || size > CACHED_WEIGHTS || seq.B < parts * FEW_ROWS) {
+    return backward(seq, 0, threads, sums);
+  }
   Scratch<float> others((parts - 1) * size);
-  others.clear();
   threads.run(parts, [&](int64_t part) {
     const int64_t first = seq.part(part, parts), last = seq.part(part + 1, parts);
     Scratch<int64_t> offsets(seq.T + 1), places(seq.T);
@@ -205,15 +205,25 @@ void by_parts(
       offsets.data[own.T + 1] = offsets.data[own.T] + at_most(last, seq.active(own.T)) - first;
       places.data[own.T] = seq.places[own.T] + first;
     }
-    float *own_sums[COUNT], *sum = others.data + (part - 1) * size;
-    for (int i = 0; i < COUNT; sum += gradients[i++].size) own_sums[i] = part ? sum : sums[i];
-    if (own.T) backward(own, first, Threads{nullptr, 1}, own_sums);
-  });
-  for (int64_t part = 1; part < parts; part++) {
-    const float* other = others.data + (part - 1) * size;
-    for (const Gradient& gradient : gradients) {
-      for (int64_t i = 0; i < gradient.size; i++) gradient.sum[i] += *other++;
+    if (part) {
+      float* sum = others.data + (part - 1) * size;
+      if (own.T == 0) memset(sum, 0, size * sizeof *sum);
+      float* own_sums[COUNT];
+      for (int i = 0; i < COUNT; sum += gradients[i++].size) own_sums[i] = sum;
+      if (own.T) backward(own, first, Threads{nullptr, 1}, own_sums);
+    } else {
+      backward(own, first, Threads{nullptr, 1}, sums);
     }
+  });
+  const float* other = others.data;
+  for (const Gradient& gradient : gradients) {
+    threads.run(parts, [&](int64_t part) {
+      const int64_t begin = gradient.size * part / parts, end = gradient.size * (part + 1) / parts;
+      for (int64_t i = 0; i < parts - 1; i++) {
+        for (int64_t at = begin; at < end; at++) gradient.sum[at] += other[i * size + at];
+      }
+    });
+    other += gradient.size;
   }
 }
 

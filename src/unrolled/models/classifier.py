@@ -15,7 +15,7 @@ from ..nn.min_gru import MinGRU
 from ..nn.pooling import PARTS, Pool
 from ..nn.stack import Layer
 from ..ops.embedding import embedding
-from ..ops.sequences import product_type
+from ..ops.sequences import input_type
 
 PIECE = 1024
 """Time steps computed at a time; between pieces the state is carried, but no gradient."""
@@ -58,9 +58,8 @@ class Encoder(nn.Module):
             piece = tokens[:, start : start + PIECE]
             far = start + PIECE <= num_steps - remembered
             with torch.no_grad() if far else nullcontext():
-                y = embedding(piece.T)
-                if shift is not None:
-                    y = y + shift[:, start : start + PIECE].transpose(0, 1)
+                moved = None if shift is None else shift[:, start : start + PIECE]
+                y = embedding(piece.T, None if moved is None else moved.transpose(0, 1))
                 for number, layer in enumerate(self.layers):
                     if number:
                         y = locked_dropout(y, self.hidden_dropout, self.training)
@@ -79,11 +78,14 @@ class WordDropEmbedding(nn.Module):
         nn.init.normal_(self.weight, 0, STD)
         self.word_dropout, self.scale = config.word_dropout, config.embedding_scale
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Embeds `tokens (...)` as `(..., E)`, in the type that the recurrence reads."""
-        kept = 1 - self.word_dropout if self.training else 1.0
-        factors = self.weight.new_empty(tokens.shape).bernoulli_(kept) * self.scale
-        return embedding(tokens, self.weight, factors, product_type(self.weight))
+    def forward(self, tokens: Tensor, shift: Tensor | None = None) -> Tensor:
+        """Embeds `tokens (...)` as `(..., E)`, and adds what is to be added, of that shape."""
+        factors = self.weight.new_full(tokens.shape, self.scale)
+        if self.training and self.word_dropout:
+            factors *= torch.empty_like(factors).bernoulli_(1 - self.word_dropout)
+        if shift is not None:  # in full precision: a shift is small
+            return embedding(tokens, self.weight, factors) + shift
+        return embedding(tokens, self.weight, factors, input_type(self.weight))
 
     def embed(self, tokens: Tensor) -> Tensor:
         """The same with no word left out, in full precision."""

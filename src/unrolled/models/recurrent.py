@@ -26,7 +26,7 @@ from ..nn.modified import Modified
 from ..nn.past_attention import PastAttention
 from ..nn.stack import Layer, RecurrentStack, Runner, StackState, run_layer
 from ..ops.sampled_log_probs import Candidates
-from ..ops.sequences import product_type
+from ..ops.sequences import input_type
 from .base import State
 from .neural import NeuralModel
 
@@ -120,10 +120,8 @@ class RecurrentModel(NeuralModel):
         self, tokens: Tensor, state: Any, run: Runner = run_layer
     ) -> tuple[Tensor, RecurrentState]:
         """What the projection reads, `(B, T, H)`."""
-        steps = tokens.T  # time-major, and rounded, as the layers read
-        factors = embedding_dropout(steps, self.vocab_size, self.embedding_dropout, self.training)
-        dtype = product_type(self.embedding.weight)
-        x = self.embedding(steps, factors, dtype).transpose(0, 1)
+        factors = embedding_dropout(tokens, self.vocab_size, self.embedding_dropout, self.training)
+        x = self.embedding(tokens, factors, input_type(self.embedding.weight))
         if self.attention is None:
             return self.stack(x, state, run)
         of_stack, *past = state

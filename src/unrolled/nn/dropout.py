@@ -33,7 +33,7 @@ def embedding_dropout(tokens: Tensor, vocab_size: int, p: float, training: bool)
     """
     if not training or p == 0:
         return None
-    return F.dropout(torch.ones(vocab_size), p)[tokens]
+    return F.dropout(torch.ones(vocab_size, device=tokens.device), p)[tokens]
 
 
 def weight_dropout(weight: Tensor, p: float, training: bool) -> Tensor:

@@ -81,7 +81,7 @@ class RecurrentStack(nn.Module):
             y = locked_dropout(below, dropout, self.training)
             y, *column = run(layer, y, *(part[:, index] for part in parts))
             if self.connections == "residual" and y.shape == below.shape:
-                y = y + below.float()
+                y = y + below.to(parts[0].dtype)  # a sum of many is not rounded at each
             columns.append(column)
             outputs.append(y)
         if self.connections == "sum":

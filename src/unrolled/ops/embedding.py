@@ -11,7 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import kernels
+from ..errors import ShapeError
 from . import sequences
+
+MANY_TOKENS = 64
+"""For fewer, and without gradients, torch is as fast."""
 
 
 def embedding_reference(tokens: Tensor, weight: Tensor, factors: Tensor | None = None) -> Tensor:
@@ -38,23 +42,30 @@ def embedding(
     """The same, fast; see `embedding_reference`.
 
     Args:
-        dtype: Of the result: float32 or bfloat16. Gradients are summed in float32.
+        dtype: Of the result where the weights are float32: that or bfloat16. Gradients are summed
+            in float32.
 
     Raises:
         IndexError: a token is not from 0 to V - 1.
+        ShapeError: factors do not belong to the tokens.
     """
-    if weight.dtype != torch.float32 or not kernels.supports(weight.device, torch.float32):
-        rows = embedding_reference(tokens, weight, factors)
-        return rows if weight.dtype == torch.float64 else rows.to(dtype)
+    if factors is not None and factors.shape != tokens.shape:
+        raise ShapeError("factors", f"{tuple(tokens.shape)}, as tokens", tuple(factors.shape))
+    if weight.dtype != torch.float32:
+        return embedding_reference(tokens, weight, factors)
+    few = not torch.is_grad_enabled() and tokens.numel() < MANY_TOKENS
+    integers = tokens.dtype in (torch.int32, torch.int64)
+    if few or not integers or not kernels.supports(weight.device, torch.float32):
+        return embedding_reference(tokens, weight, factors).to(dtype)
     ids = tokens.flatten().long()
     flat = None if factors is None else factors.flatten().float()
     run = sequences.operator(torch.ops.unrolled.embedding, _forward)
-    return run(ids, weight, flat, dtype).unflatten(0, tokens.shape)
+    return run(ids, weight, flat, dtype).view(*tokens.shape, weight.shape[1])
 
 
 def _forward(tokens: Tensor, weight: Tensor, factors: Tensor | None, dtype: torch.dtype) -> Tensor:
     """The kernel, for `tokens (N,)`."""
-    sequences.check_tokens(tokens, len(weight), "tokens")
+    sequences.check_ids(tokens, len(weight), "tokens")
     y = _empty(tokens, weight, factors, dtype)
     sizes, given = (len(tokens), weight.shape[1]), _contiguous(tokens, factors)
     kernels.call("embedding_forward", dtype, *sizes, *given, weight.contiguous(), y)

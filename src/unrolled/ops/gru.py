@@ -132,7 +132,7 @@ def _gru_backward(
     wants_x: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, h, weights and biases."""
-    sequences.check_kept(gates, y)
+    sequences.check_kept("gates", gates, y)
     rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
     weight_hh, h = weight_hh.contiguous(), h.contiguous()

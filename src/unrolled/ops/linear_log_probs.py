@@ -64,7 +64,7 @@ def _forward(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, train: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps the logits `(N, V)` for the way back, and the normalizers."""
-    sequences.check_tokens(targets, len(weight), "targets")
+    sequences.check_ids(targets, len(weight), "targets")
     scores, normalizers, logits = _empty(hidden, weight, bias, targets, train)
     packed = kernels.pack("linear_log_probs", weight, hidden.dtype)
     sizes = len(hidden), hidden.shape[1], len(weight)

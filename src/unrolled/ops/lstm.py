@@ -139,7 +139,7 @@ def _lstm_backward(
     wants_x: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, h, c, weight_ih, weight_hh and bias."""
-    sequences.check_kept(gates, y)
+    sequences.check_kept("gates", gates, y)
     rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
     sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1]
     weight_hh, h, c = (tensor.contiguous() for tensor in (weight_hh, h, c))

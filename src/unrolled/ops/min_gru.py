@@ -39,8 +39,8 @@ def min_gru_reference(x: Tensor, h: Tensor, weight: Tensor, bias: Tensor) -> tup
 def min_gru(x: Tensor, h: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Runs a minGRU over a whole sequence, fast; arguments and results as `min_gru_reference`.
 
-    Under bfloat16 autocast the products are in bfloat16 where `kernels.bfloat16_works()`; sums,
-    state and weights stay in float32, and y is bfloat16.
+    Under bfloat16 autocast the products are in bfloat16 where `kernels.bfloat16_works()`, and so is
+    y; the state and the weights stay in float32.
 
     Raises:
         ShapeError: the arguments do not belong together.
@@ -100,7 +100,7 @@ def _min_gru_backward(
     wants_x: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, h, weight and bias."""
-    sequences.check_kept(sums, y)
+    sequences.check_kept("sums", sums, y)
     rows, weight = (sequences.even(tensor, x.dtype) for tensor in (x, weight))
     grad_x = rows.new_empty(rows.shape if wants_x else (0, *rows.shape[1:]))
     grad_y, grad_h = grad_y.contiguous(), sequences.copy(grad_h)
@@ -139,6 +139,8 @@ _min_gru.register_autograd(_gradients, setup_context=_save)
 
 def _torch_min_gru(x: Tensor, h: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """By torch's product: for other types and devices, and where it is the faster one."""
-    update, candidate = F.linear(x, weight, bias).to(h.dtype).chunk(2, -1)
+    sums = F.linear(x.to(weight.dtype), weight, bias)
+    update, candidate = sums.to(h.dtype).chunk(2, -1)
     z = torch.sigmoid(update)
-    return scan(1 - z, z * candidate, h)
+    y, h = scan(1 - z, z * candidate, h)
+    return y.to(sums.dtype), h

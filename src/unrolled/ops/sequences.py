@@ -33,7 +33,7 @@ def precision(x: Tensor, *parameters: Tensor) -> torch.dtype | None:
     return torch.float32
 
 
-def product_type(weight: Tensor) -> torch.dtype:
+def input_type(weight: Tensor) -> torch.dtype:
     """The type that a recurrence with such weights reads its inputs in."""
     return precision(weight, weight) or weight.dtype
 
@@ -60,16 +60,16 @@ def check(gates: int, x: Tensor, states: tuple[Tensor, ...], *parameters: Tensor
             raise ShapeError("state", f"(B, {hidden_size})", tuple(state.shape))
 
 
-def check_kept(kept: Tensor, y: Tensor) -> None:
+def check_kept(name: str, kept: Tensor, y: Tensor) -> None:
     """Raises ShapeError where nothing was kept for the way back: the call had no gradients then."""
     if len(kept) != len(y):
         rule = f"({len(y)}, ...), kept by a call with gradients"
-        raise ShapeError("gates", rule, tuple(kept.shape))
+        raise ShapeError(name, rule, tuple(kept.shape))
 
 
-def check_tokens(tokens: Tensor, vocab_size: int, name: str) -> None:
+def check_ids(ids: Tensor, vocab_size: int, name: str) -> None:
     """Raises IndexError where a token is none of the vocabulary: a kernel reads memory as told."""
-    if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocab_size:
+    if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < vocab_size:
         raise IndexError(f"{name} must be from 0 to {vocab_size - 1}; a token is out of range")
 
 
