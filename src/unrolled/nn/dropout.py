@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..ops.dropout import dropout
+
 
 def locked_dropout(x: Tensor, p: float, training: bool) -> Tensor:
     """Drops features of each sequence, the same ones at every time step.
@@ -47,9 +49,7 @@ def weight_dropout(weight: Tensor, p: float, training: bool) -> Tensor:
     """
     if not training or p == 0:
         return weight
-    # Bernoulli bytes cost a third of the floats that F.dropout draws.
-    keep = torch.empty_like(weight, dtype=torch.uint8).bernoulli_(1 - p)
-    return weight * keep / (1 - p)
+    return dropout(weight, p)
 
 
 def zoneout(new: Tensor, old: Tensor, p: float, training: bool) -> Tensor:

@@ -11,7 +11,7 @@ class MinGRU(nn.Module):
     """Parameters of one minGRU layer: `weight (2H, E)`, `bias (2H,)`, gate z above candidate.
 
     z = sigmoid(W_z x + b_z),  h_t = (1 - z) * h_{t-1} + z * (W_h x + b_h).
-    All products are of all steps at once; only a diagonal recurrence runs through time.
+    No product has to wait for a state; only a diagonal recurrence runs through time.
     Source: Feng et al. 2024 (arXiv 2410.01201).
     """
 

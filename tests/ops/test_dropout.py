@@ -1,0 +1,77 @@
+"""Dropout by computed masks: against the reference, and as random as it has to be."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from unrolled import kernels
+from unrolled.ops.dropout import dropout, dropout_reference
+
+torch.set_num_threads(1)
+
+SHAPES = [(1,), (17,), (9, 130), (300, 301)]
+"""Less than a vector, odd, and enough for several threads."""
+
+
+@pytest.mark.parametrize("isa", kernels.available())
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_instruction_set_equals_the_reference(monkeypatch, shape, threads, isa):
+    monkeypatch.setattr(kernels, "instruction_set", lambda: isa)
+    torch.manual_seed(0)
+    x, mixture = torch.randn(shape, requires_grad=True), torch.randn(shape)
+    torch.set_num_threads(threads)
+    for seed in (0, 1 << 40, (1 << 62) - 1):
+        arguments = 3 << 30, torch.tensor(seed)
+        y = torch.ops.unrolled.dropout(x, *arguments)
+        expected = dropout_reference(x, *arguments)
+        gradients = [torch.autograd.grad(each, x, mixture)[0] for each in (y, expected)]
+        assert torch.equal(y, expected)
+        assert torch.equal(*gradients)
+    torch.set_num_threads(1)
+
+
+def kept(p: float) -> Tensor:
+    return dropout(torch.ones(400, 500), p) > 0
+
+
+@pytest.mark.parametrize("p", [0.01, 0.3, 0.9])
+def test_elements_are_dropped_independently(p):
+    torch.manual_seed(0)
+    found = kept(p).double()
+    deviation = (p * (1 - p)) ** 0.5
+    assert found.mean().item() == pytest.approx(1 - p, abs=4 * deviation / 200_000**0.5)
+    for dim, size in ((0, 400), (1, 500)):  # no row and no column is favoured
+        assert found.mean(dim).std().item() == pytest.approx(deviation / size**0.5, rel=0.2)
+    other = kept(p).double()
+    pairs = ((found, other), (found[:, 1:], found[:, :-1]), (found[1:], found[:-1]))
+    for one, two in pairs:  # neither with the next mask nor with its neighbours
+        correlation = ((one - 1 + p) * (two - 1 + p)).mean() / deviation**2
+        assert abs(correlation.item()) < 0.01
+
+
+def test_expectations_stay():
+    torch.manual_seed(0)
+    y = dropout(torch.full((1000, 1000), 2.0), 0.3)
+    assert y.unique().tolist() == pytest.approx([0, 2 / 0.7])
+    assert y.mean().item() == pytest.approx(2, abs=0.01)
+
+
+def test_the_seed_decides():
+    torch.manual_seed(3)
+    first, second = kept(0.5), kept(0.5)
+    torch.manual_seed(3)
+    assert torch.equal(kept(0.5), first)
+    assert not torch.equal(second, first)
+
+
+def test_without_kernels_torch_stands_in(monkeypatch):
+    monkeypatch.setattr(kernels, "instruction_set", lambda: None)
+    torch.manual_seed(0)
+    assert kept(0.3).double().mean().item() == pytest.approx(0.7, abs=0.01)
+    assert dropout(torch.ones(3).double(), 0.3).dtype == torch.float64
+
+
+def test_the_operator_keeps_torchs_rules():
+    x = torch.randn(5, 7, requires_grad=True)
+    torch.library.opcheck(torch.ops.unrolled.dropout.default, (x, 1 << 31, torch.tensor(7)))
