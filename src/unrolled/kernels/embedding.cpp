@@ -36,13 +36,14 @@ void backward(
     int64_t N, int64_t E, int64_t V, Threads threads, const int64_t* tokens,  // (N)
     const float* factors,                                                     // (N) or null
     const Element* grad_y, float* grad_weights) {                             // (N, E), (V, E)
+  threads.run(threads.number, [&](int64_t part) {
+    const int64_t v = V * part / threads.number, end = V * (part + 1) / threads.number;
+    memset(grad_weights + v * E, 0, (end - v) * E * sizeof(float));
+  });
   const int64_t vectors = (E + LANES - 1) / LANES, parts = at_most(threads.number, vectors);
   threads.run(parts, [&](int64_t part) {
     const int64_t first = vectors * part / parts * LANES;
     const int64_t end = at_most(E, vectors * (part + 1) / parts * LANES);
-    for (int64_t v = 0; v < V; v++) {
-      memset(grad_weights + v * E + first, 0, (end - first) * sizeof(float));
-    }
     for (int64_t n = 0; n < N; n++) {
       const float* later = grad_weights + tokens[at_most(N - 1, n + AHEAD)] * E;
       const Floats factor = all(factors ? factors[n] : 1.0f);
