@@ -61,6 +61,16 @@ inline Floats load(const float* p, int n = LANES) {
   return x;
 }
 
+inline Ints load(const int32_t* p, int n = LANES) {
+  Ints x = {};
+  if (n >= LANES) {
+    memcpy(&x, p, sizeof x);
+  } else {
+    memcpy(&x, p, n * sizeof *p);
+  }
+  return x;
+}
+
 inline Ints load_bits(const Bfloat16* p, int n = LANES) {
   Shorts x = {};
   if (n >= LANES) {
@@ -76,6 +86,14 @@ inline Floats load(const Bfloat16* p, int n = LANES) {
 }
 
 inline void store(float* p, Floats x, int n = LANES) {
+  if (n >= LANES) {
+    memcpy(p, &x, sizeof x);
+  } else {
+    memcpy(p, &x, n * sizeof *p);
+  }
+}
+
+inline void store(int32_t* p, Ints x, int n = LANES) {
   if (n >= LANES) {
     memcpy(p, &x, sizeof x);
   } else {
