@@ -2,7 +2,7 @@
 //
 //     y(i) = x(i) / (1 - p) where hash(i, seed) says so, else 0
 //
-// The way back is the same function of the gradient. N elements, of which about `kept` of 2^32 stay.
+// The way back is the same function of the gradient. N elements; about `kept` of 2^32 stay.
 
 #include "schedule.h"
 

@@ -143,8 +143,11 @@ def _layer(config: ClassifierConfig, input_size: int, hidden_size: int) -> Layer
 
 
 def reverse(x: Tensor, lengths: Tensor) -> Tensor:
-    """Each row of `x (B, T, ...)` from its end to its beginning; padding stays where it is."""
+    """Each row of `x (B, T)` or `(B, T, E)` from its end to its beginning; padding stays."""
     steps = torch.arange(x.shape[1])
     last = lengths[:, None] - 1
     places = torch.where(steps <= last, last - steps, steps)
-    return x[torch.arange(len(x))[:, None], places]
+    if x.dim() == 2:
+        return x.gather(1, places)
+    rows = places + torch.arange(len(x))[:, None] * x.shape[1]
+    return embedding(rows, x.flatten(0, 1))  # whose way back is the fast one
