@@ -1,6 +1,7 @@
 """Forward and backward of one recurrent layer beside torch's own, on the same threads and data.
 
-    [UNROLLED_ISA=avx2] python benchmarks/layers.py [elman|gru|lstm|product|min_gru|memory|step ...]
+    [UNROLLED_ISA=avx2] python benchmarks/layers.py
+                            [elman|gru|lstm|product|min_gru|around|memory|step ...]
 
 To hold torch to AVX2 too: ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
 MKL_ENABLE_INSTRUCTIONS=AVX2, and --precision float32, since its LSTM then refuses bfloat16.
@@ -9,7 +10,8 @@ Batch 64, two threads. The two take turns within each round; printed are the med
 with its spread, GFLOP/s, and how many times as long the other takes (median of the rounds' ratios).
 `product` is what the processor can do: torch's product of the sizes of an LSTM layer, three times,
 which is as much work as the layer both ways, and how many times as long our layer takes.
-`min_gru` stands beside three plain formulations of its scan, and beside our GRU. `memory` gives the
+`min_gru` stands beside three plain formulations of its scan, and beside our GRU. `around` is what
+else a training step consists of: embedding, softmax, pooling, weight dropout. `memory` gives the
 peak of three training steps of an LSTM layer above what the process held before, each in a process
 of its own, without what the C library would hold back of freed memory. `step` reads one token with
 two LSTM layers of 512 units.
@@ -36,6 +38,10 @@ from unrolled.nn.elman import Elman
 from unrolled.nn.gru import GRU
 from unrolled.nn.lstm import LSTM
 from unrolled.nn.min_gru import MinGRU
+from unrolled.ops.dropout import dropout
+from unrolled.ops.embedding import embedding
+from unrolled.ops.linear_log_probs import linear_log_probs
+from unrolled.ops.pool import pool
 from unrolled.ops.scan import scan_reference
 
 BATCH_SIZE = 64
@@ -57,7 +63,8 @@ Reader = tuple[nn.Module, Callable[[Tensor], Tensor]]
 def main() -> None:
     """Measures what is asked for and prints tables, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = {"product": product, "min_gru": min_gru, "memory": memory, "step": one_step}
+    parts = {"product": product, "min_gru": min_gru, "around": around}
+    parts |= {"memory": memory, "step": one_step}
     parser.add_argument("names", nargs="*", default=[*LAYERS, *parts])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--precision", choices=PRECISIONS, nargs="*", default=PRECISIONS)
@@ -238,6 +245,72 @@ def doubling_scan(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         a = torch.cat((a[:distance], a[distance:] * a[:-distance]))
         distance *= 2
     return b, b[-1]
+
+
+def around(rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
+    """What stands around a recurrence, forward and backward, beside torch's functions."""
+    print("| function | of | precision | ours | spread | GFLOP/s | torch takes |")
+    print("|---|---|---|---|---|---|---|")
+    num_tokens, vocab_size, width, num_steps = BATCH_SIZE * 500, 10_000, 128, 500
+    tokens, targets = torch.randint(vocab_size, (num_tokens,)), torch.randint(vocab_size, (4480,))
+    vectors, states = torch.randn(vocab_size, width), torch.randn(num_steps, BATCH_SIZE, width)
+    counts = torch.randint(1, num_steps, (BATCH_SIZE,))
+    outside = (torch.arange(num_steps)[:, None] >= counts)[:, :, None]
+    hidden, matrix = torch.randn(4480, 512), torch.randn(vocab_size, 512) / 512**0.5
+    weight, bias = torch.randn(4096, 1024), torch.zeros(vocab_size)
+    rows = []
+    for precision in precisions:
+        dtype = getattr(torch, precision)
+
+        def pooled(y: Tensor) -> list[Tensor]:
+            y = y.float().masked_fill(outside, -torch.inf)
+            kept = y.masked_fill(outside, 0)
+            return [kept[counts - 1, torch.arange(BATCH_SIZE)], y.max(0).values, kept.sum(0)]
+
+        cases: dict[str, tuple[list[Tensor], Callable[..., Any], Callable[..., Any]]] = {
+            "embedding": (
+                [vectors],
+                lambda x, dtype=dtype: embedding(tokens, x, dtype=dtype),
+                lambda x, dtype=dtype: nn.functional.embedding(tokens, x).to(dtype),
+            ),
+            "softmax": (
+                [matrix, hidden],
+                lambda x, hidden: linear_log_probs(hidden, x, bias, targets),
+                lambda x, hidden: nn.functional.cross_entropy(
+                    nn.functional.linear(hidden, x, bias).float(), targets, reduction="none"
+                ),
+            ),
+            "pooling": ([states.to(dtype)], lambda x: pool(x, counts), pooled),
+            "weight dropout": (
+                [weight],
+                lambda x: dropout(x, 0.3),
+                lambda x: nn.functional.dropout(x, 0.3),
+            ),
+        }
+        for name, (inputs, *functions) in cases.items():
+            if name == "weight dropout" and precision != "float32":
+                continue
+            ours, theirs = (both_ways(function, inputs, precision) for function in functions)
+            times, ratios = alternate(ours, [theirs], rounds)
+            flop = 6 * len(hidden) * matrix.numel() if name == "softmax" else 0
+            rows.append(row(name, tuple(inputs[0].shape), precision, times, flop, ratios[0]))
+    return rows
+
+
+def both_ways(function: Callable[..., Any], inputs: list[Tensor], precision: str) -> Step:
+    """A function of tensors, and the gradients of all its results."""
+    inputs = [x.clone().requires_grad_() for x in inputs]
+    mixtures: list[Tensor] = []
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            found = function(*inputs)
+        results = [found] if isinstance(found, Tensor) else list(found)
+        if not mixtures:
+            mixtures.extend(torch.randn(y.shape).to(y.dtype) for y in results)
+        torch.autograd.grad(results, inputs, mixtures)
+
+    return step
 
 
 def memory(rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
