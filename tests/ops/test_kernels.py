@@ -154,7 +154,7 @@ UNEQUAL = [
     ([11, 7, 7, 6, 2, 2, 1, 1, 1], 5, 19),
     ([3, 2], 9, 130),  # too few for all threads: they share units
     ([*range(40, 10, -1)], 3, 7),  # several pieces of the way back
-    ([*range(110, 80, -1)], 3, 7),  # also for each thread's part of the batch
+    ([*range(140, 128, -1)], 3, 7),  # also for each thread's part of the batch
     ([*range(40, 10, -1)], 3, 220),  # and for all threads together
     ([300, *[1] * 12], 3, 7),  # nothing left for a third thread
 ]
