@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -150,6 +151,14 @@ def one_by_one(name: str, lengths: list[int]) -> Op:
     return run
 
 
+@cache
+def alone(name: str, lengths: tuple[int, ...], input_size: int, hidden_size: int) -> list[Tensor]:
+    """Outputs and gradients of each sequence in a batch of its own, in float64."""
+    inputs = inputs_of(name, (lengths[0], len(lengths), input_size, hidden_size))
+    doubles = [tensor.detach().double().requires_grad_() for tensor in inputs]
+    return outputs_and_gradients(one_by_one(name, list(lengths)), doubles)
+
+
 UNEQUAL = [
     ([11, 7, 7, 6, 2, 2, 1, 1, 1], 5, 19),
     ([3, 2], 9, 130),  # too few for all threads: they share units
@@ -167,9 +176,8 @@ def test_unequal_lengths_cost_and_change_nothing(
 ):
     """Each row of a packed batch has the outputs, last states and gradients that it has alone."""
     inputs = inputs_of(name, (lengths[0], len(lengths), input_size, hidden_size))
-    doubles = [tensor.detach().double().requires_grad_() for tensor in inputs]
     found = outputs_and_gradients(in_one_batch(name, lengths), inputs)
-    expected = outputs_and_gradients(one_by_one(name, lengths), doubles)
+    expected = alone(name, tuple(lengths), input_size, hidden_size)
     grad_x = found[1 + CASES[name].num_states]
     assert not grad_x[lengths[-1] :, -1].any()  # no gradient behind the end of a sequence
     assert_close(found, expected, 1e-5)
@@ -179,9 +187,8 @@ def test_unequal_lengths_cost_and_change_nothing(
 @pytest.mark.parametrize("name", ["lstm", "gru", "elman"])
 def test_unequal_lengths_in_bfloat16(name, lengths, input_size, hidden_size, isa, threads):
     inputs = inputs_of(name, (lengths[0], len(lengths), input_size, hidden_size))
-    doubles = [tensor.detach().double().requires_grad_() for tensor in inputs]
     found = outputs_and_gradients(in_bfloat16(in_one_batch(name, lengths)), inputs)
-    assert_close(found, outputs_and_gradients(one_by_one(name, lengths), doubles), 0.02)
+    assert_close(found, alone(name, tuple(lengths), input_size, hidden_size), 0.02)
 
 
 @pytest.mark.parametrize("name", CASES)
