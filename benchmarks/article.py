@@ -27,7 +27,7 @@ TURN_SECONDS = 1.0
 IDLE_SECONDS = 1.0
 BASELINE = "fastest Keras float32"
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
-"""Tells the GNU C library not to give back what is freed, as `unrolled`'s commands do."""
+"""Tells the GNU C library not to give back what is freed, as far as all its versions can."""
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def row(
     spread = f"{min(times) * 1e3:.3g}-{max(times) * 1e3:.3g}"
     print(
         f"| {name} | {', '.join(map(str, shape))} | {precision} | {seconds * 1e3:.3g} ms "
-        f"| {spread} | {speed:.0f} | {ratio:.2f}x |",
+        f"| {spread} | {f'{speed:.0f}' if flop else ''} | {ratio:.2f}x |",
         flush=True,
     )
     values = {"name": name, "shape": shape, "precision": precision, "seconds": seconds}

@@ -28,7 +28,7 @@ void drop(int64_t N, Threads threads, uint64_t seed, uint64_t kept, const float*
   threads.run(parts, [&](int64_t part) {
     const int64_t end = at_most(N, vectors * (part + 1) / parts * LANES);
     for (int64_t i = vectors * part / parts * LANES; i < end; i += LANES) {
-      const int n = (int)(end - i);
+      const int n = (int)at_most(LANES, end - i);
       const Words number = mixed(mixed(lanes + ((uint32_t)i + low)) ^ high);
       const Floats element = load(x + i, n) * scale;
       store(y + i, number <= last ? element : Floats{}, n);

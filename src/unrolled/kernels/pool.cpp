@@ -11,8 +11,9 @@ namespace {
 
 // Calls f(row, its own number of steps) for all rows; each thread takes every so many.
 template <class F>
-void over_rows(int64_t T, int64_t B, const Threads& threads, const int64_t* counts, F&& f) {
-  const int64_t parts = at_most(threads.number, B);
+void over_rows(
+    int64_t T, int64_t B, int64_t H, const Threads& threads, const int64_t* counts, F&& f) {
+  const int64_t parts = T * B * H < SMALL_STEP ? 1 : at_most(threads.number, B);
   threads.run(parts, [&](int64_t part) {
     for (int64_t row = part; row < B; row += parts) {
       f(row, counts[row] > 0 ? at_most(T, counts[row]) : 0);
@@ -26,7 +27,7 @@ void forward(
     const Element* y,                            // (T, B, H)
     float* last, float* greatest, float* total,  // (B, H): 0, -inf and 0 where there is no step
     int32_t* places) {                           // (B, H), the first step of the greatest, or -1
-  over_rows(T, B, threads, counts, [&](int64_t row, int64_t count) {
+  over_rows(T, B, H, threads, counts, [&](int64_t row, int64_t count) {
     const int64_t begin = row * H;
     memset(last + begin, 0, H * sizeof *last);
     memset(total + begin, 0, H * sizeof *total);
@@ -52,7 +53,7 @@ void backward(
     int64_t T, int64_t B, int64_t H, Threads threads, const int64_t* counts, const int32_t* places,
     const float* grad_last, const float* grad_greatest, const float* grad_total,  // (B, H)
     Element* grad_y) {                                                            // (T, B, H)
-  over_rows(T, B, threads, counts, [&](int64_t row, int64_t count) {
+  over_rows(T, B, H, threads, counts, [&](int64_t row, int64_t count) {
     for (int64_t t = 0; t < T; t++) {
       Element* grad = grad_y + (t * B + row) * H;
       if (t >= count) {

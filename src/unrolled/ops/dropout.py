@@ -38,7 +38,7 @@ def dropout(x: Tensor, p: float) -> Tensor:
 
     Draws one of torch's random numbers, whatever the size of x.
     """
-    if x.dtype != torch.float32 or not kernels.supports(x.device, torch.float32):
+    if not 0 <= p < 1 or x.dtype != torch.float32 or not kernels.supports(x.device, torch.float32):
         return F.dropout(x, p)
     kept = max(1, round((1 - p) * WORDS))
     return torch.ops.unrolled.dropout(x, kept, torch.randint(1 << 62, ()))

@@ -15,15 +15,15 @@ def pool_reference(y: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Args:
         y: States, `(T, B, H)`.
-        counts: How many steps of each row count, `(B,)` int64, from the first on; more than T are
-            T, and fewer than 1 none: last and sum are then 0, and the greatest -inf.
+        counts: How many steps of each row count, `(B,)`, from the first on; more than T are T, and
+            fewer than 1 none: last and sum are then 0, and the greatest -inf.
 
     Returns:
         Each `(B, H)`, float32 or wider. The gradient of the greatest goes to the first of equals.
     """
     y = y.float() if y.dtype != torch.float64 else y
-    counts = counts.clamp(0, len(y))
-    outside = (torch.arange(len(y))[:, None] >= counts)[:, :, None]
+    counts = counts.long().clamp(0, len(y))
+    outside = (torch.arange(len(y), device=y.device)[:, None] >= counts)[:, :, None]
     greatest = y.masked_fill(outside, -torch.inf).max(0).values
     kept = y.masked_fill(outside, 0)
     last = kept[(counts - 1).clamp(min=0), torch.arange(y.shape[1])]
@@ -39,10 +39,10 @@ def pool(y: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     if y.dim() != 3 or 0 in y.shape or counts.shape != y.shape[1:2]:
         rule = f"(B,) for states (T, B, H) = {tuple(y.shape)}"
         raise ShapeError("counts", rule, tuple(counts.shape))
-    half = y.dtype in (torch.float32, torch.bfloat16)
-    if not half or not kernels.supports(y.device, torch.float32):
+    known = y.dtype in (torch.float32, torch.bfloat16)
+    if not known or not kernels.supports(y.device, torch.float32):
         return pool_reference(y, counts)
-    return torch.ops.unrolled.pool(y, counts)[:3]
+    return torch.ops.unrolled.pool(y, counts.long())[:3]
 
 
 @torch.library.custom_op("unrolled::pool", mutates_args=())
