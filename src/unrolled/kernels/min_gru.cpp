@@ -3,7 +3,7 @@
 //     z = sigmoid(s_z),  h' = h + z (s_n - h)  with  s = W x + b
 //
 // T steps of B rows; E inputs, H hidden units; s has s_z for all units, then s_n. No unit looks at
-// another: a thread takes its own through the whole sequence.
+// another, so threads may share rows or units, and none waits for another within a pass.
 
 #include "gradient.h"
 #include "panels.h"
@@ -20,13 +20,15 @@ using MinGRUPanels = Panels<Element, 2, UNITS>;
 template <class Element>
 using SumPanels = Panels<Element, 1, 64>;
 
-// Calls f(first row, last row, first unit, last unit) for what each thread takes: units, in whole
-// blocks of a panel, and rows where there are more threads than blocks.
+int64_t blocks_of(int64_t H) { return (H + UNITS - 1) / UNITS; }
+
+// Calls f(first row, last row, first unit, last unit) for each thread's part: so many parts by rows
+// times so many by units, in whole blocks of a panel.
 template <class F>
-void over_units(int64_t B, int64_t H, const Threads& threads, F&& f) {
-  const int64_t blocks = (H + UNITS - 1) / UNITS, by_units = at_most(threads.number, blocks);
-  const int64_t by_rows = at_most(threads.number / by_units, B);
-  threads.run(by_units * by_rows, [&](int64_t part) {
+void over_parts(
+    int64_t B, int64_t H, int64_t by_rows, int64_t by_units, const Threads& threads, F&& f) {
+  const int64_t blocks = blocks_of(H);
+  threads.run(by_rows * by_units, [&](int64_t part) {
     const int64_t row = part / by_units, unit = part % by_units;
     f(B * row / by_rows, B * (row + 1) / by_rows, blocks * unit / by_units * UNITS,
       at_most(H, blocks * (unit + 1) / by_units * UNITS));
@@ -44,7 +46,7 @@ void forward(
   const MinGRUPanels<Element> panels{H, E};
   constexpr int64_t WIDTH = MinGRUPanels<Element>::WIDTH;
   const int64_t K = panels.K();
-  over_units(B, H, threads, [&](int64_t first, int64_t last, int64_t begin, int64_t end) {
+  auto part = [&](int64_t first, int64_t last, int64_t begin, int64_t end) {
     // Several steps at a time, where their rows lie side by side.
     const int64_t count = last - first, many = count == B && B < MANY_SUMS ? MANY_SUMS / B : 1;
     Scratch<float> products(many * count * WIDTH);
@@ -76,7 +78,10 @@ void forward(
         }
       }
     }
-  });
+  };
+  // Units first: so a thread reads its own weights only, and multiplies all rows with them.
+  const int64_t by_units = at_most(threads.number, blocks_of(H));
+  over_parts(B, H, at_most(threads.number / by_units, B), by_units, threads, part);
 }
 
 template <class Element>
@@ -99,7 +104,7 @@ void backward(
   for (int64_t end = T, start; end > 0; end = start) {
     start = end > many ? end - many : 0;
     const int64_t first = start * B, rows = (end - start) * B;
-    over_units(B, H, threads, [&](int64_t low, int64_t high, int64_t begin, int64_t stop) {
+    auto part = [&](int64_t low, int64_t high, int64_t begin, int64_t stop) {
       for (int64_t t = end - 1; t >= start; t--) {
         for (int64_t row = low; row < high; row++) {
           for (int64_t u = begin; u < stop; u += LANES) {
@@ -119,7 +124,10 @@ void backward(
           }
         }
       }
-    });
+    };
+    // Rows first: so what a thread reads lies together.
+    const int64_t by_rows = at_most(threads.number, B);
+    over_parts(B, H, by_rows, at_most(threads.number / by_rows, blocks_of(H)), threads, part);
     if (grad_x) {
       const int64_t parts = at_most(threads.number, rows);
       threads.run(parts, [&](int64_t part) {
