@@ -87,9 +87,9 @@ void forward(
 template <class Element>
 void backward(
     int64_t T, int64_t B, int64_t E, int64_t H, Threads threads,
-    const Element* x,                        // (T, B, E)
+    const Element* x,                         // (T, B, E)
     const float* weights, const float* h0,    // (2H, E), (B, H)
-    const Element* sums,                     // (T, B, 2H)
+    const Element* sums,                      // (T, B, 2H)
     const Element* y, const Element* grad_y,  // (T, B, H)
     float* grad_h,    // (B, H) of the last state; becomes that of the first
     Element* grad_x,  // (T, B, E), or null

@@ -51,8 +51,9 @@ inline To bits_as(From x) {
 }
 
 // The first n <= LANES elements; the rest is zero.
-inline Floats load(const float* p, int n = LANES) {
-  Floats x = {};
+template <class Vector, class Element>
+inline Vector load_as(const Element* p, int n) {
+  Vector x = {};
   if (n >= LANES) {
     memcpy(&x, p, sizeof x);
   } else {
@@ -61,45 +62,28 @@ inline Floats load(const float* p, int n = LANES) {
   return x;
 }
 
-inline Ints load(const int32_t* p, int n = LANES) {
-  Ints x = {};
+template <class Element, class Vector>
+inline void store_as(Element* p, Vector x, int n) {
   if (n >= LANES) {
-    memcpy(&x, p, sizeof x);
+    memcpy(p, &x, sizeof x);
   } else {
-    memcpy(&x, p, n * sizeof *p);
+    memcpy(p, &x, n * sizeof *p);
   }
-  return x;
 }
+
+inline Floats load(const float* p, int n = LANES) { return load_as<Floats>(p, n); }
+inline Ints load(const int32_t* p, int n = LANES) { return load_as<Ints>(p, n); }
 
 inline Ints load_bits(const Bfloat16* p, int n = LANES) {
-  Shorts x = {};
-  if (n >= LANES) {
-    memcpy(&x, p, sizeof x);
-  } else {
-    memcpy(&x, p, n * sizeof *p);
-  }
-  return __builtin_convertvector(x, Ints);
+  return __builtin_convertvector(load_as<Shorts>(p, n), Ints);
 }
 
 inline Floats load(const Bfloat16* p, int n = LANES) {
   return bits_as<Floats>(load_bits(p, n) << 16);
 }
 
-inline void store(float* p, Floats x, int n = LANES) {
-  if (n >= LANES) {
-    memcpy(p, &x, sizeof x);
-  } else {
-    memcpy(p, &x, n * sizeof *p);
-  }
-}
-
-inline void store(int32_t* p, Ints x, int n = LANES) {
-  if (n >= LANES) {
-    memcpy(p, &x, sizeof x);
-  } else {
-    memcpy(p, &x, n * sizeof *p);
-  }
-}
+inline void store(float* p, Floats x, int n = LANES) { store_as(p, x, n); }
+inline void store(int32_t* p, Ints x, int n = LANES) { store_as(p, x, n); }
 
 // Rounds to nearest, ties to even.
 inline Shorts to_bfloat16(Floats x) {
@@ -112,14 +96,7 @@ inline Shorts to_bfloat16(Floats x) {
 #endif
 }
 
-inline void store(Bfloat16* p, Floats x, int n = LANES) {
-  Shorts y = to_bfloat16(x);
-  if (n >= LANES) {
-    memcpy(p, &y, sizeof y);
-  } else {
-    memcpy(p, &y, n * sizeof *p);
-  }
-}
+inline void store(Bfloat16* p, Floats x, int n = LANES) { store_as(p, to_bfloat16(x), n); }
 
 // What is left of x when it is stored as an element.
 template <class Element>

@@ -38,8 +38,10 @@ class TiedEmbedding(nn.Module):
     ) -> Tensor:
         """Embeds `tokens (...)` as `(..., E)`, each times its own of `factors (...)`."""
         if factors is None:
-            factors = self.weight.new_ones(tokens.shape)
-        return embedding(tokens, self.weight, self.scale * factors, dtype)
+            factors = self.weight.new_full(tokens.shape, self.scale)
+        else:
+            factors = self.scale * factors
+        return embedding(tokens, self.weight, factors, dtype)
 
     def log_probs(self, hidden: Tensor) -> Tensor:
         """Log-probability of every next token, `(B, T, V)` float32, from `hidden (B, T, E)`."""
