@@ -11,10 +11,10 @@ with its spread, GFLOP/s, and how many times as long the other takes (median of 
 `product` is what the processor can do: torch's product of the sizes of an LSTM layer, three times,
 which is as much work as the layer both ways, and how many times as long our layer takes.
 `min_gru` stands beside three plain formulations of its scan, and beside our GRU. `around` is what
-else a training step consists of: embedding, softmax, pooling, weight dropout. `memory` gives the
-peak of three training steps of an LSTM layer above what the process held before, each in a process
-of its own, without what the C library would hold back of freed memory. `step` reads one token with
-two LSTM layers of 512 units.
+else a training step consists of: embedding, softmax, pooling, weight dropout, and the attention of
+a Transformer. `memory` gives the peak of three training steps of an LSTM layer above what the
+process held before, each in a process of its own, without what the C library would hold back of
+freed memory. `step` reads one token with two LSTM layers of 512 units.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from unrolled import kernels
 from unrolled.allocation import keep_freed_memory
 from unrolled.machine import machine, versions
+from unrolled.nn.attention import attend, window_mask
 from unrolled.nn.elman import Elman
 from unrolled.nn.gru import GRU
 from unrolled.nn.lstm import LSTM
@@ -258,6 +259,8 @@ def around(rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
     outside = (torch.arange(num_steps)[:, None] >= counts)[:, :, None]
     hidden, matrix = torch.randn(4480, 512), torch.randn(vocab_size, 512) / 512**0.5
     weight, bias = torch.randn(4096, 1024), torch.zeros(vocab_size)
+    query, keys, values = (torch.randn(BATCH_SIZE, n, 4, 64) for n in (64, 192, 192))
+    mask = window_mask(64, 128, 128, torch.full((BATCH_SIZE,), 128))
     rows = []
     for precision in precisions:
         dtype = getattr(torch, precision)
@@ -285,6 +288,13 @@ def around(rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
                 [weight],
                 lambda x: dropout(x, 0.3),
                 lambda x: nn.functional.dropout(x, 0.3),
+            ),
+            "attention": (
+                [x.to(dtype) for x in (query, keys, values)],
+                lambda *x: attend(*x, mask),
+                lambda *x: nn.functional.scaled_dot_product_attention(
+                    *(y.transpose(1, 2) for y in x), attn_mask=mask
+                ),
             ),
         }
         for name, (inputs, *functions) in cases.items():

@@ -167,7 +167,7 @@ class TransformerConfig:
     hidden_size: int = 256
     num_layers: int = 4
     num_heads: int = 4
-    context: int = 256
+    context: int = 128
     """Tokens before the present one that a layer can attend to."""
     dropout: float = 0.0
 

@@ -177,7 +177,10 @@ def test_without_lookahead_there_is_one_loss_and_no_projection_more():
 
 @torch.no_grad()
 def test_attention_looks_back_as_far_as_it_says():
-    """The head adds softmax(q k) v over the present and the 5 outputs before, to the output."""
+    """The head adds softmax(q k) v over the present and the 5 outputs before, to the output.
+
+    q and k are normalized.
+    """
     settings = {"attention": 5, "embedding_size": 12, "hidden_size": 18}
     model = RecurrentModel(RecurrentConfig(kind="gru", **settings), 23).eval()
     head, tokens = model.attention, torch.randint(23, (2, 200))  # longer than one piece
@@ -186,8 +189,11 @@ def test_attention_looks_back_as_far_as_it_says():
     found, (last, keys, _, counts) = model._outputs(tokens, model.initial_state(2))
     assert torch.equal(last, of_stack) and counts.tolist() == [200, 200]
     assert keys.shape == (2, 5, 1, 18)
-    normed = y / (y.square().mean(-1, keepdim=True) + 1e-6).sqrt()
-    query, key, value = (normed @ head.attention.query_key_value.weight.T).chunk(3, -1)
+
+    def norm(x):
+        return x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+
+    query, key, value = (norm(y) @ head.attention.query_key_value.weight.T).chunk(3, -1)
     cos, sin = (a[:, :, 0].float() for a in rotary_angles(torch.arange(200)[None], 18))
 
     def turn(x):
@@ -196,7 +202,7 @@ def test_attention_looks_back_as_far_as_it_says():
 
     for t in (0, 3, 5, 63, 64, 66, 199):
         window = slice(max(0, t - 5), t + 1)
-        weights = (turn(query)[:, t, None] * turn(key)[:, window]).sum(-1) / 18**0.5
+        weights = (turn(norm(query))[:, t, None] * turn(norm(key))[:, window]).sum(-1) / 18**0.5
         mixed = (weights.softmax(-1)[..., None] * value[:, window]).sum(1)
         expected = y[:, t] + mixed @ head.attention.output.weight.T
         torch.testing.assert_close(found[:, t], expected, rtol=1e-4, atol=1e-5)

@@ -42,6 +42,8 @@ def brute_force(model: TransformerModel, tokens: Tensor) -> Tensor:
         }
         mixed = norm(x, get["attention_norm.weight"]) @ get["attention.query_key_value.weight"].T
         query, key, value = mixed.view(-1, 3, 3, 8).unbind(1)  # (T, heads, d)
+        query = norm(query, get["attention.query_norm.weight"])
+        key = norm(key, get["attention.key_norm.weight"])
         outputs = []
         for t in range(len(tokens)):
             seen = range(max(0, t - 5), t + 1)

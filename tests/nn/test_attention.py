@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from unrolled.nn.attention import Attention, SwiGLU, rotary_angles, rotate, window_mask
+from unrolled.nn.attention import Attention, SwiGLU, attend, rotary_angles, rotate, window_mask
 
 torch.set_num_threads(1)
 
@@ -46,19 +46,39 @@ def test_window_mask_by_hand():
 def test_attention_equals_its_formula():
     torch.manual_seed(0)
     layer, x = Attention(12, 3).double(), torch.randn(2, 5, 12, dtype=torch.float64)
+    gains = torch.rand(2, 4, dtype=torch.float64) + 0.5
+    layer.query_norm.weight.data, layer.key_norm.weight.data = gains
     empty = torch.zeros(2, 4, 3, 4, dtype=torch.float64)
     counts = torch.zeros(2, dtype=torch.int64)
     cos, sin = rotary_angles(torch.arange(5).expand(2, 5), 4)
     mask = window_mask(5, 0, 4, counts)
     y, keys, values = layer(x, empty, empty, cos, sin, mask)
     query, key, value = F.linear(x, layer.query_key_value.weight).view(2, 5, 3, 3, 4).unbind(2)
-    query, key = rotate(query, cos, sin), rotate(key, cos, sin)
+    query = rotate(F.rms_norm(query, (4,), gains[0], 1e-6), cos, sin)
+    key = rotate(F.rms_norm(key, (4,), gains[1], 1e-6), cos, sin)
     scores = torch.einsum("bthd,bshd->bhts", query, key) / 2
     weights = scores.masked_fill(~mask, -torch.inf).softmax(-1)
     heads = torch.einsum("bhts,bshd->bthd", weights, value).flatten(2)
     torch.testing.assert_close(y, heads @ layer.output.weight.T)
     torch.testing.assert_close(keys, key[:, 1:])
     torch.testing.assert_close(values, value[:, 1:])
+
+
+def test_bfloat16_attention_equals_the_fused_one_and_has_its_gradients():
+    """T and K are no multiples of anything, rows differ in what they may see."""
+    torch.manual_seed(0)
+    mask = window_mask(7, 12, 9, torch.tensor([12, 5, 0]))
+    inputs = [torch.randn(3, T, 2, 10) for T in (7, 19, 19)]
+    grad = torch.randn(3, 7, 2, 10)
+    results = []
+    for dtype in (torch.float32, torch.bfloat16):
+        given = [x.to(torch.bfloat16).to(dtype).requires_grad_() for x in inputs]
+        y = attend(*given, mask)
+        assert y.dtype == dtype
+        y.backward(grad.to(dtype))
+        results.append([y.float(), *(x.grad.float() for x in given)])
+    for expected, found in zip(*results, strict=True):
+        assert (found - expected).norm() < 0.01 * expected.norm()
 
 
 def test_swiglu_equals_its_formula():

@@ -31,6 +31,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     The product of two turned vectors depends on the difference of their positions alone.
     """
     first, second = x.chunk(2, -1)
+    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     return torch.cat((first * cos - second * sin, first * sin + second * cos), -1)
 
 
@@ -53,14 +54,41 @@ def window_mask(num_new: int, num_kept: int, context: int, counts: Tensor) -> Te
     return window & valid[:, None, None]
 
 
+def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """softmax(q k / sqrt(d)) v.  Source: Vaswani et al. 2017.
+
+    Args:
+        query: `(B, T, heads, d)`.
+        keys, values: `(B, K, heads, d)`.
+        mask: True where attention is allowed, `(B, 1, T, K)`.
+
+    Returns:
+        y: `(B, T, heads, d)`.
+    """
+    if query.dtype != torch.bfloat16:
+        heads_first = (x.transpose(1, 2) for x in (query, keys, values))
+        return F.scaled_dot_product_attention(*heads_first, attn_mask=mask).transpose(1, 2)
+    # In bfloat16 torch's fused attention takes more than twice as long as its products do.
+    scores = torch.einsum("bthd,bkhd->bhtk", query * query.shape[-1] ** -0.5, keys)
+    barrier = scores.new_zeros(mask.shape).masked_fill(~mask, -math.inf)
+    weights = (scores + barrier).softmax(-1, dtype=torch.float32)
+    return torch.einsum("bhtk,bkhd->bthd", weights.to(values.dtype), values)
+
+
 class Attention(nn.Module):
-    """Multi-head attention: `query_key_value (3D, D)`, `output (D, D)`."""
+    """Multi-head attention: `query_key_value (3D, D)`, `output (D, D)`, two norms `(D / heads,)`.
+
+    Queries and keys are normalized, so no score outgrows what the softmax can tell apart: it learns
+    sooner.  Source: Henry et al. 2020; Dehghani et al. 2023 (ViT-22B).
+    """
 
     def __init__(self, hidden_size: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.query_key_value = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
         self.output = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.query_norm = nn.RMSNorm(hidden_size // num_heads, eps=1e-6)
+        self.key_norm = nn.RMSNorm(hidden_size // num_heads, eps=1e-6)
 
     def forward(
         self, x: Tensor, keys: Tensor, values: Tensor, cos: Tensor, sin: Tensor, mask: Tensor
@@ -79,19 +107,30 @@ class Attention(nn.Module):
         """
         new = self.query_key_value(x).unflatten(-1, (3, self.num_heads, -1))
         query, new_keys, new_values = new.unbind(2)  # (B, T, heads, d)
-        all_keys = torch.cat((keys, rotate(new_keys, cos, sin).to(keys.dtype)), 1)
-        all_values = torch.cat((values, new_values.to(values.dtype)), 1)
-        num_seen = mask.shape[-1]
-        y = F.scaled_dot_product_attention(
-            rotate(query, cos, sin).transpose(1, 2),
-            all_keys[:, -num_seen:].transpose(1, 2),
-            all_values[:, -num_seen:].transpose(1, 2),
-            attn_mask=mask,
-        )
-        # Views: what is kept is copied once, when the next read joins it with its own.
-        context = keys.shape[1]
-        y = self.output(y.transpose(1, 2).flatten(2))
-        return y, all_keys[:, -context:], all_values[:, -context:]
+        query = rotate(_normalized(query, self.query_norm), cos, sin)
+        new_keys = rotate(_normalized(new_keys, self.key_norm), cos, sin)
+        num_kept = mask.shape[-1] - x.shape[1]
+        all_keys = _join(keys, num_kept, new_keys)
+        all_values = _join(values, num_kept, new_values)
+        y = attend(query, all_keys, all_values, mask)
+        return self.output(y.flatten(2)), _keep(keys, all_keys), _keep(values, all_values)
+
+
+def _normalized(x: Tensor, norm: nn.RMSNorm) -> Tensor:
+    """Normalizes the features of each head, `(B, T, heads, d)`, in the norm's own precision."""
+    return norm(x.to(norm.weight.dtype)).to(x.dtype)
+
+
+def _join(kept: Tensor, num_kept: int, new: Tensor) -> Tensor:
+    """The last ones of `kept (B, context, heads, d)`, and `new (B, T, heads, d)` behind them."""
+    return torch.cat((kept[:, kept.shape[1] - num_kept :].to(new.dtype), new), 1)
+
+
+def _keep(kept: Tensor, joined: Tensor) -> Tensor:
+    """The last `context` of all, in the shape and precision of `kept`."""
+    last = joined[:, -kept.shape[1] :].to(kept.dtype)
+    num_unused = kept.shape[1] - last.shape[1]
+    return torch.cat((kept[:, :num_unused], last), 1) if num_unused else last
 
 
 class SwiGLU(nn.Module):
