@@ -124,7 +124,17 @@ def test_weights_of_another_shape(run):
     save_file(build(LSTM, 5).state_dict(), run / MODEL)
     found = message(checkpoint.load, run)
     assert found.startswith(f"{run / MODEL} cannot be loaded: ")
+    assert "size mismatch for embedding.weight" in found
     assert found.endswith(" Train the run again.") and "\n" not in found
+
+
+def test_weights_of_an_older_version(run):
+    weights = build(LSTM, CHARS.vocab_size).state_dict()
+    del weights["embedding.bias"]
+    save_file(weights, run / MODEL)
+    found = message(checkpoint.load, run)
+    assert 'Missing key(s) in state_dict: "embedding.bias"' in found
+    assert found.endswith(". Train the run again.") and "\n" not in found
 
 
 def test_ngram_of_another_vocabulary(run):

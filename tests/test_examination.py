@@ -170,7 +170,10 @@ def test_trials_differ_by_their_remedy_alone(rnn):
     mingru = cure._request(run, budget, Remedy("minGRU", "", kind="mingru"))
     assert mingru.model_settings["output_dropout"] == 0.4
     assert not {"num_layers", "weight_dropout"} & mingru.model_settings.keys()
-    for request in (untreated, zoneout, gru, mingru):
+    transformer = cure._request(run, budget, Remedy("Transformer", "", kind="transformer"))
+    assert not {"learning_rate", "batch_size"} & transformer.train_settings.keys()
+    assert transformer.train_settings["clip_norm"] == gru.train_settings["clip_norm"] == 0.7
+    for request in (untreated, zoneout, gru, mingru, transformer):
         preset = model_preset(request.kind, "small", 70)
         override(preset, **request.model_settings)
 

@@ -45,6 +45,17 @@ def test_large_vocabularies_are_sampled():
     assert train_preset("lstm", 5000).candidates == 1000
 
 
+def test_a_step_of_a_transformer_reads_less():
+    steps = {
+        (kind, size): (preset.batch_size, preset.sequence_length)
+        for kind in ("lstm", "transformer")
+        for size in (4999, 5000)
+        for preset in [train_preset(kind, size)]
+    }
+    assert steps["lstm", 4999] == (64, 64) and steps["transformer", 4999] == (16, 64)
+    assert steps["lstm", 5000] == steps["transformer", 5000] == (32, 48)
+
+
 def test_dropout_grows_with_the_epochs_expected():
     plain = RecurrentConfig(kind="gru", hidden_size=7)
     assert regularize(plain, 0.1, 1) == regularize(plain, 2, 1) == plain

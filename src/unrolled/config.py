@@ -161,7 +161,10 @@ UNUSED: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """Decoder with RMSNorm, rotary positions, SwiGLU and a sliding window of keys and values."""
+    """Decoder with RMSNorm, rotary positions, SwiGLU and a sliding window of keys and values.
+
+    Queries and keys are normalized.
+    """
 
     kind: Literal["transformer"] = "transformer"
     hidden_size: int = 256

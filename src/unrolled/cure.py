@@ -140,6 +140,8 @@ def _request(run: Run, each: Budget, remedy: Remedy | None) -> TrainRequest:
         kind = remedy.kind
         settings = _of_another_kind(kind, settings)
         del train_settings["learning_rate"]  # each architecture has its own
+        if kind == "transformer":
+            del train_settings["batch_size"]
     return TrainRequest(kind, text_of(run), "small", each, seed, settings, train_settings)
 
 

@@ -72,7 +72,8 @@ def train_preset(kind: Kind, vocab_size: int) -> TrainConfig:
         config = replace(config, batch_size=config.batch_size // 4)
     if vocab_size < LARGE_VOCABULARY:
         return config
-    # A word says more than a letter, and a text has fewer of them: more updates per token.
+    # A word says more than a letter, and a text has fewer of them: more updates per token. The same
+    # for all kinds.
     return replace(config, candidates=vocab_size // 5, batch_size=32, sequence_length=48)
 
 

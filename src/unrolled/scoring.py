@@ -22,7 +22,7 @@ from .text.words import CJK
 WINDOW = 1024
 """Texts sorted by length at a time, so that those read side by side are about as long."""
 ROWS, TOKENS = 32, 1 << 15
-"""Texts and tokens read side by side at most: a Transformer's state takes megabytes a row."""
+"""Texts and tokens read side by side at most: a Transformer's state takes up to megabytes a row."""
 LEVELS = (1, 2, 4, 6, 8, 12, 16)
 """Bits at which the next colour of the heat map begins."""
 TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})

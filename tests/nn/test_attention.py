@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -64,21 +65,24 @@ def test_attention_equals_its_formula():
     torch.testing.assert_close(values, value[:, 1:])
 
 
-def test_bfloat16_attention_equals_the_fused_one_and_has_its_gradients():
-    """T and K are no multiples of anything, rows differ in what they may see."""
+@pytest.mark.parametrize("width", [10, 64, 200])
+def test_bfloat16_attention_equals_the_fused_one_and_has_its_gradients(width):
+    """Rows differ in what they may see; queries and keys share a direction, so scores are large."""
     torch.manual_seed(0)
     mask = window_mask(7, 12, 9, torch.tensor([12, 5, 0]))
-    inputs = [torch.randn(3, T, 2, 10) for T in (7, 19, 19)]
-    grad = torch.randn(3, 7, 2, 10)
+    query, keys, values = (torch.randn(3, T, 2, width) for T in (7, 19, 19))
+    shared = torch.randn(width)
+    inputs = [x.to(torch.bfloat16) for x in (query + shared, keys + shared, values)]
+    grad = torch.randn(query.shape)
     results = []
     for dtype in (torch.float32, torch.bfloat16):
-        given = [x.to(torch.bfloat16).to(dtype).requires_grad_() for x in inputs]
+        given = [x.to(dtype).requires_grad_() for x in inputs]
         y = attend(*given, mask)
         assert y.dtype == dtype
         y.backward(grad.to(dtype))
         results.append([y.float(), *(x.grad.float() for x in given)])
     for expected, found in zip(*results, strict=True):
-        assert (found - expected).norm() < 0.01 * expected.norm()
+        assert (found - expected).norm() < 0.02 * expected.norm()
 
 
 def test_swiglu_equals_its_formula():

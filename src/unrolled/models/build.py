@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import shorten
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -42,6 +43,6 @@ def load_model(path: Path, config: ModelConfig, vocab_size: int) -> LanguageMode
     try:
         model.load_state_dict(load_file(path))
     except (RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+        reason = shorten(str(error), 200, placeholder=" ...").rstrip(".")
         raise CheckpointError(path, f"cannot be loaded: {reason}", "Train the run again.") from None
     return model.eval().requires_grad_(False)

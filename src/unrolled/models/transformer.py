@@ -18,7 +18,9 @@ Cache: TypeAlias = tuple[Layers, Tensor]
 
 
 class TransformerModel(NeuralModel):
-    """Decoder with pre-norm RMSNorm, rotary positions, SwiGLU and a tied softmax.
+    """Decoder with pre-norm RMSNorm, normalized queries and keys, rotary positions, SwiGLU.
+
+    The softmax is tied.
 
     A `LanguageModel`: start with `initial_state(B)`, then `read` or `score` pieces of any length.
     Each layer sees a token and at most `context` tokens before it. The state keeps their keys and

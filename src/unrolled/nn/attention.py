@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+WIDEST_PLAIN = 128
+"""Features of a head up to which scores may be rounded to bfloat16: they grow with their root."""
+
 
 def rotary_angles(positions: Tensor, width: int) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the angles by which a position turns pairs of features.
@@ -31,7 +34,6 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     The product of two turned vectors depends on the difference of their positions alone.
     """
     first, second = x.chunk(2, -1)
-    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     return torch.cat((first * cos - second * sin, first * sin + second * cos), -1)
 
 
@@ -65,7 +67,7 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
     Returns:
         y: `(B, T, heads, d)`.
     """
-    if query.dtype != torch.bfloat16:
+    if query.dtype != torch.bfloat16 or query.shape[-1] > WIDEST_PLAIN:
         heads_first = (x.transpose(1, 2) for x in (query, keys, values))
         return F.scaled_dot_product_attention(*heads_first, attn_mask=mask).transpose(1, 2)
     # In bfloat16 torch's fused attention takes more than twice as long as its products do.
@@ -78,8 +80,8 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
 class Attention(nn.Module):
     """Multi-head attention: `query_key_value (3D, D)`, `output (D, D)`, two norms `(D / heads,)`.
 
-    Queries and keys are normalized, so no score outgrows what the softmax can tell apart: it learns
-    sooner.  Source: Henry et al. 2020; Dehghani et al. 2023 (ViT-22B).
+    Queries and keys are normalized: scores begin within sqrt(d), and grow with the gains of the
+    norms alone.  Source: Henry et al. 2020; Dehghani et al. 2023 (ViT-22B).
     """
 
     def __init__(self, hidden_size: int, num_heads: int) -> None:
@@ -107,18 +109,14 @@ class Attention(nn.Module):
         """
         new = self.query_key_value(x).unflatten(-1, (3, self.num_heads, -1))
         query, new_keys, new_values = new.unbind(2)  # (B, T, heads, d)
-        query = rotate(_normalized(query, self.query_norm), cos, sin)
-        new_keys = rotate(_normalized(new_keys, self.key_norm), cos, sin)
+        precise = self.query_norm.weight.dtype
+        query = rotate(self.query_norm(query.to(precise)), cos, sin).to(new.dtype)
+        new_keys = rotate(self.key_norm(new_keys.to(precise)), cos, sin).to(new.dtype)
         num_kept = mask.shape[-1] - x.shape[1]
         all_keys = _join(keys, num_kept, new_keys)
         all_values = _join(values, num_kept, new_values)
         y = attend(query, all_keys, all_values, mask)
         return self.output(y.flatten(2)), _keep(keys, all_keys), _keep(values, all_values)
-
-
-def _normalized(x: Tensor, norm: nn.RMSNorm) -> Tensor:
-    """Normalizes the features of each head, `(B, T, heads, d)`, in the norm's own precision."""
-    return norm(x.to(norm.weight.dtype)).to(x.dtype)
 
 
 def _join(kept: Tensor, num_kept: int, new: Tensor) -> Tensor:
@@ -128,7 +126,7 @@ def _join(kept: Tensor, num_kept: int, new: Tensor) -> Tensor:
 
 def _keep(kept: Tensor, joined: Tensor) -> Tensor:
     """The last `context` of all, in the shape and precision of `kept`."""
-    last = joined[:, -kept.shape[1] :].to(kept.dtype)
+    last = joined[:, max(0, joined.shape[1] - kept.shape[1]) :].to(kept.dtype)
     num_unused = kept.shape[1] - last.shape[1]
     return torch.cat((kept[:, :num_unused], last), 1) if num_unused else last
 
