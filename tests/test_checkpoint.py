@@ -133,8 +133,10 @@ def test_weights_of_an_older_version(run):
     del weights["embedding.bias"]
     save_file(weights, run / MODEL)
     found = message(checkpoint.load, run)
-    assert 'Missing key(s) in state_dict: "embedding.bias"' in found
-    assert found.endswith(". Train the run again.") and "\n" not in found
+    assert found.endswith('Missing key(s) in state_dict: "embedding.bias". Train the run again.')
+    save_file({"other": torch.zeros(1)}, run / MODEL)
+    found = message(checkpoint.load, run)
+    assert found.endswith(", and more. Train the run again.") and "\n" not in found
 
 
 def test_ngram_of_another_vocabulary(run):

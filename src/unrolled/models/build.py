@@ -43,6 +43,6 @@ def load_model(path: Path, config: ModelConfig, vocab_size: int) -> LanguageMode
     try:
         model.load_state_dict(load_file(path))
     except (RuntimeError, SafetensorError) as error:
-        reason = shorten(str(error), 200, placeholder=" ...").rstrip(".")
+        reason = shorten(str(error), 200, placeholder=" and more").rstrip(". ")
         raise CheckpointError(path, f"cannot be loaded: {reason}", "Train the run again.") from None
     return model.eval().requires_grad_(False)
