@@ -32,8 +32,6 @@ import torch
 from torch import Tensor, nn
 
 from unrolled import kernels
-from unrolled.allocation import keep_freed_memory
-from unrolled.machine import machine, versions
 from unrolled.nn.attention import attend, window_mask
 from unrolled.nn.elman import Elman
 from unrolled.nn.gru import GRU
@@ -44,6 +42,7 @@ from unrolled.ops.embedding import embedding
 from unrolled.ops.linear_log_probs import linear_log_probs
 from unrolled.ops.pool import pool
 from unrolled.ops.scan import scan_reference
+from unrolled.system.machine import keep_freed_memory, machine, versions
 
 BATCH_SIZE = 64
 SHAPES = [(256, 256, 70), (512, 512, 70), (1024, 1024, 70), (128, 64, 500)]

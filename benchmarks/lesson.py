@@ -24,9 +24,7 @@ import torch
 from torch import Tensor
 
 from figures import begin, save
-from unrolled.checkpoint import load
 from unrolled.classification.request import ARTICLE_MODEL
-from unrolled.config import ClassifierConfig, RecurrentConfig
 from unrolled.diagnosis.decay import half_life, horizon
 from unrolled.diagnosis.dynamics import lyapunov_exponents
 from unrolled.diagnosis.flow import WARM_UP, StepRecorder, gradient_flow, text_windows
@@ -34,7 +32,9 @@ from unrolled.diagnosis.verdict import judge
 from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.models.recurrent import RecurrentModel
-from unrolled.prepared import PreparedText
+from unrolled.runs.folder import load
+from unrolled.runs.prepared import PreparedText
+from unrolled.settings.models import ClassifierConfig, RecurrentConfig
 
 SYMBOLS, ROWS, LAGS = 50, 8, 60
 RADII = (0.5, 0.9, 1.0, 1.2, 1.6, 2.0)

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from figures import begin, save
-from unrolled.checkpoint import load
-from unrolled.config import DataConfig
 from unrolled.diagnosis.memory import measure_memory
 from unrolled.errors import CheckpointError
-from unrolled.prepared import PreparedText
+from unrolled.runs.folder import load
+from unrolled.runs.prepared import PreparedText
+from unrolled.settings.data import DataConfig
 
 SHAKESPEARE, PTB = "shakespeare", "ptb"
 MODELS = {

@@ -20,12 +20,13 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from unrolled.classification import fitting
+from unrolled.classification import trainee
 from unrolled.classification.documents import Documents
 from unrolled.classification.request import ARTICLE_MODEL, ARTICLE_TRAINING
-from unrolled.config import Budget, ClassifierConfig, ClassifierTrainConfig
 from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
+from unrolled.settings.models import ClassifierConfig
+from unrolled.settings.training import Budget, ClassifierTrainConfig
 from unrolled.text.labelled import plain
 from unrolled.text.vocabulary import train_tokenizer
 
@@ -67,7 +68,7 @@ def main() -> None:
     table = pq.read_table(arguments.work / "train.parquet")
     texts = [plain(text) for text in table["text"].to_pylist()]
     labels = np.array(table["label"], np.int64)
-    fitting.LOOKS = arguments.epochs
+    trainee.LOOKS = arguments.epochs
     for name in arguments.variants:
         row = train(VARIANTS[name], texts, labels, arguments)
         print(json.dumps({"variant": name} | row), flush=True)
@@ -97,13 +98,13 @@ def train(
     train_config = ClassifierTrainConfig(threads=arguments.threads, **ARTICLE_TRAINING)
     train_config = replace(train_config, budget=Budget(arguments.epochs, "epochs"))
     before = gradient(model, kind, masked)
-    run = fitting.Fitting(
+    run = trainee.Fitting(
         model,
         train_texts,
         labels[parts[0]],
         valid_texts,
         labels[parts[1]],
-        fitting.decide(train_config),
+        trainee.decide(train_config),
     )
     run.progress.next_look = 1 / arguments.epochs
     run.run(lambda record: None, lambda: False)

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from unrolled import kernels
-from unrolled.machine import machine, versions
 from unrolled.ops.elman import elman, elman_reference
 from unrolled.ops.gru import gru, gru_reference
 from unrolled.ops.lstm import lstm, lstm_reference
 from unrolled.ops.min_gru import min_gru, min_gru_reference
 from unrolled.ops.scan import scan, scan_reference
+from unrolled.system.machine import machine, versions
 
 BATCH_SIZE, WIDTH = 4, 256
 LENGTHS = (70, 500, 2_000)

@@ -14,12 +14,12 @@ from pathlib import Path
 import torch
 
 from unrolled import kernels
-from unrolled.config import Budget
-from unrolled.machine import machine, versions
 from unrolled.probes.request import ProbeRequest
 from unrolled.probes.run import probe
-from unrolled.report.probe_result import Probes, Trial
 from unrolled.report.probes import score
+from unrolled.results.probes import Probes, Trial
+from unrolled.settings.training import Budget
+from unrolled.system.machine import machine, versions
 
 EVERY = ("rnn", "gru", "lstm", "lstm-chrono", "mingru", "transformer")
 PARTS: dict[str, tuple[tuple[str, ...], tuple[int, ...], str]] = {

@@ -29,11 +29,10 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from unrolled import kernels
-from unrolled.allocation import keep_freed_memory
-from unrolled.config import RecurrentConfig
-from unrolled.machine import machine, versions
 from unrolled.models.recurrent import RecurrentModel
 from unrolled.ops.sampled_log_probs import make_sampler
+from unrolled.settings.models import RecurrentConfig
+from unrolled.system.machine import keep_freed_memory, machine, versions
 
 zstd = importlib.import_module(
     "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"

@@ -19,12 +19,14 @@ from statistics import quantiles
 import torch
 
 from unrolled import kernels
-from unrolled.config import Budget, DataConfig, RecurrentConfig, TrainConfig
-from unrolled.fit import Training, Watching, unwatched
-from unrolled.machine import machine, versions
+from unrolled.diagnosis.monitor import Watch
 from unrolled.models.build import build
-from unrolled.prepared import PreparedText
-from unrolled.watching import Watch
+from unrolled.runs.prepared import PreparedText
+from unrolled.settings.data import DataConfig
+from unrolled.settings.models import RecurrentConfig
+from unrolled.settings.training import Budget, TrainConfig
+from unrolled.system.machine import machine, versions
+from unrolled.training.loop import Training, Watching, unwatched
 
 TEXT = Path(__file__).parents[1] / "examples" / "shakespeare.txt.gz"
 WARM_UP = 5

@@ -9,44 +9,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .checkpoint import load as load
     from .classification.estimator import TextClassifier as TextClassifier
-    from .comparison import compare as compare
-    from .config import Budget as Budget
-    from .config import DataConfig as DataConfig
-    from .evaluation import evaluate as evaluate
-    from .examination import DiagnoseRequest as DiagnoseRequest
-    from .examination import diagnose as diagnose
-    from .generation import SamplingConfig as SamplingConfig
-    from .generation import generate as generate
-    from .generation import stream as stream
-    from .prediction import next_tokens as next_tokens
-    from .prediction import next_words as next_words
-    from .scoring import rank as rank
-    from .scoring import score_text as score_text
-    from .scoring import score_texts as score_texts
-    from .training import TrainRequest as TrainRequest
-    from .training import train as train
+    from .comparison.comparison import compare as compare
+    from .diagnosis.examination import DiagnoseRequest as DiagnoseRequest
+    from .diagnosis.examination import diagnose as diagnose
+    from .inference.evaluation import evaluate as evaluate
+    from .inference.generation import SamplingConfig as SamplingConfig
+    from .inference.generation import generate as generate
+    from .inference.generation import stream as stream
+    from .inference.next_words import next_tokens as next_tokens
+    from .inference.next_words import next_words as next_words
+    from .inference.surprisal import rank as rank
+    from .inference.surprisal import score_text as score_text
+    from .inference.surprisal import score_texts as score_texts
+    from .runs.folder import load as load
+    from .settings.data import DataConfig as DataConfig
+    from .settings.training import Budget as Budget
+    from .training.language_model import TrainRequest as TrainRequest
+    from .training.language_model import train as train
 
 _HOME = {
-    "load": "checkpoint",
+    "load": "runs.folder",
     "TextClassifier": "classification.estimator",
-    "compare": "comparison",
-    "Budget": "config",
-    "DataConfig": "config",
-    "diagnose": "examination",
-    "DiagnoseRequest": "examination",
-    "evaluate": "evaluation",
-    "SamplingConfig": "generation",
-    "generate": "generation",
-    "next_tokens": "prediction",
-    "next_words": "prediction",
-    "stream": "generation",
-    "rank": "scoring",
-    "score_text": "scoring",
-    "score_texts": "scoring",
-    "TrainRequest": "training",
-    "train": "training",
+    "compare": "comparison.comparison",
+    "Budget": "settings.training",
+    "DataConfig": "settings.data",
+    "evaluate": "inference.evaluation",
+    "DiagnoseRequest": "diagnosis.examination",
+    "diagnose": "diagnosis.examination",
+    "SamplingConfig": "inference.generation",
+    "generate": "inference.generation",
+    "stream": "inference.generation",
+    "next_tokens": "inference.next_words",
+    "next_words": "inference.next_words",
+    "rank": "inference.surprisal",
+    "score_text": "inference.surprisal",
+    "score_texts": "inference.surprisal",
+    "TrainRequest": "training.language_model",
+    "train": "training.language_model",
 }
 
 __all__ = sorted(_HOME)

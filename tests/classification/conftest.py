@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unrolled.classification.training import ClassifierRequest, Labelled, train_classifier
-from unrolled.config import Budget
+from unrolled.settings.training import Budget
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
 

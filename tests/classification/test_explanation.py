@@ -9,9 +9,10 @@ import torch
 from unrolled.classification import explanation as module
 from unrolled.classification.classifier import Classifier, RecurrentMember
 from unrolled.classification.explanation import explain
-from unrolled.config import ClassifierConfig, ClassifierTrainConfig
 from unrolled.errors import ConfigError
 from unrolled.models.classifier import RecurrentClassifier
+from unrolled.settings.models import ClassifierConfig
+from unrolled.settings.training import ClassifierTrainConfig
 from unrolled.text.tokenizers import ByteTokenizer
 
 

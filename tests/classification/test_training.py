@@ -8,24 +8,26 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled import training as language
-from unrolled.classification import fitting as fitting_module
 from unrolled.classification import pretrained as pretrained_module
+from unrolled.classification import trainee as fitting_module
 from unrolled.classification import training
 from unrolled.classification.documents import Documents
 from unrolled.classification.evaluation import evaluate_classifier
 from unrolled.classification.files import load_classifier, save_classifier
-from unrolled.classification.fitting import Fitting, decide, worst_shift
 from unrolled.classification.metrics import accuracy, log_loss
 from unrolled.classification.pretrained import Pretrained
 from unrolled.classification.run import reason
+from unrolled.classification.trainee import Fitting, decide, worst_shift
 from unrolled.classification.training import ClassifierRequest, Labelled, train_classifier
-from unrolled.config import Budget, ClassifierConfig, ClassifierTrainConfig, DataConfig
 from unrolled.errors import CheckpointError, ConfigError
-from unrolled.fit import Interrupted
 from unrolled.models.classifier import RecurrentClassifier
+from unrolled.settings.data import DataConfig
+from unrolled.settings.models import ClassifierConfig
+from unrolled.settings.training import Budget, ClassifierTrainConfig
 from unrolled.text.labelled import mirrored, plain
 from unrolled.text.tokenizers import ByteTokenizer
+from unrolled.training import language_model as language
+from unrolled.training.loop import Interrupted
 
 
 def test_the_recurrent_model_learns_what_turns_words_around(trained):
@@ -262,7 +264,7 @@ def test_a_language_model_is_taken_over(language_model):
     model = RecurrentClassifier(config).eval()
     pretrained.load_into(model)
     tokens = torch.tensor([[0, 5, 7, 3]])
-    from unrolled.checkpoint import load
+    from unrolled.runs.folder import load
 
     source = load(language_model).model
     expected, _ = source.stack(source.embedding(tokens), source.initial_state(1))

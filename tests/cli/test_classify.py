@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from unrolled import training
 from unrolled.classification.files import load_classifier
 from unrolled.classification.pretrained import Pretrained
 from unrolled.cli import main
-from unrolled.fit import Interrupted
+from unrolled.training import language_model
+from unrolled.training.loop import Interrupted
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
 COLUMNS = ["--text", "review", "--label", "opinion"]
@@ -169,22 +169,22 @@ def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
         resumed.append(folder.name)
         raise Interrupted
 
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(language_model, "train", interrupted)
     arguments = ["classify", "train", str(tmp_path / "train.csv"), *COLUMNS, "--unlabelled"]
     arguments += [str(tmp_path / "more.txt"), "--test", str(tmp_path / "test.csv")]
     arguments += ["--bidirectional", "--out", str(tmp_path / "out")]
     assert main(arguments) == 130
     assert "film7 is cold" in seen[0] and "end" not in seen[0] and "never" not in seen[0]
-    monkeypatch.setattr(training, "resume", going_on)
+    monkeypatch.setattr(language_model, "resume", going_on)
     assert main([*arguments, "--seed", "1"]) == 1 and not resumed
     assert "was begun with other texts or settings. Repeat" in capsys.readouterr().err
     assert main(arguments) == 130 and resumed == ["language-model"]
-    monkeypatch.setattr(training, "resume", lambda *_: None)
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(language_model, "resume", lambda *_: None)
+    monkeypatch.setattr(language_model, "train", interrupted)
     monkeypatch.setattr(Pretrained, "open", lambda path: None)
     assert main(arguments) == 130
     assert ". warm is film7 The" in seen[1] and "end" not in seen[1] and "film7 is" not in seen[1]
-    monkeypatch.setattr(training, "resume", going_on)
+    monkeypatch.setattr(language_model, "resume", going_on)
     assert main(arguments) == 130 and resumed[1:] == ["language-model"]
 
 

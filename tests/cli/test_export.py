@@ -2,9 +2,9 @@
 
 import pytest
 
-from unrolled import checkpoint
 from unrolled.cli import main
 from unrolled.ngram.arpa import read_arpa
+from unrolled.runs.folder import load
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "word", "byte"])
@@ -15,7 +15,7 @@ def test_every_token_comes_back_as_it_is(tokenizer, tmp_path):
     assert main(["train", str(text), *flags, "--out", str(tmp_path / "run")]) == 0
     assert main(["export", str(tmp_path / "run"), str(tmp_path / "a.arpa")]) == 0
     _, names = read_arpa(tmp_path / "a.arpa")
-    known = checkpoint.load(tmp_path / "run").tokenizer
+    known = load(tmp_path / "run").tokenizer
     expected = {known.symbol(token) for token in range(1, known.vocab_size)}
     assert set(names[1:]) | {"<unk>"} == expected | {"<unk>"}
     assert "\n" in expected and (tokenizer == "byte" or "\\n" in expected or "\\" in expected)

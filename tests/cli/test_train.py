@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unrolled import checkpoint
 from unrolled.cli import main
+from unrolled.runs.folder import load, load_config
 
 
 def refused(capsys, *arguments: object, code: int = 1) -> str:
@@ -21,7 +21,7 @@ def test_ngram(tmp_path, english, capsys):
     run = tmp_path / "run"
     assert main(["train", english, "--model", "ngram", "--order", "3", "--out", str(run)]) == 0
     shown = capsys.readouterr()
-    config = checkpoint.load_config(run)
+    config = load_config(run)
     assert config["model"] == {"kind": "ngram", "order": 3}
     results = config["results"]
     assert f"{results['bits_per_byte']:.3f}" in shown.out
@@ -37,7 +37,7 @@ def test_ngram(tmp_path, english, capsys):
         "model.safetensors",
         "tokenizer.json",
     }
-    assert checkpoint.load(run).model.order == 3
+    assert load(run).model.order == 3
 
 
 def test_given_splits_and_flags_reach_the_run(tmp_path, english, capsys):
@@ -176,4 +176,4 @@ def test_a_second_text_is_no_flag_value(tmp_path, english, capsys):
     run = tmp_path / "run"
     arguments = [english, str(chinese), "--model", "ngram", "--out", str(run)]
     assert main(["train", *arguments]) == 0
-    assert checkpoint.load_config(run)["data"]["texts"] == [english, str(chinese)]
+    assert load_config(run)["data"]["texts"] == [english, str(chinese)]

@@ -13,8 +13,8 @@ from unrolled.diagnosis.disturbed import (
 )
 from unrolled.diagnosis.windows import rows_before, spread_targets
 from unrolled.errors import ConfigError, TextError
-from unrolled.evaluation import score_stream
-from unrolled.losses import BITS_PER_NAT
+from unrolled.inference.evaluation import score_stream
+from unrolled.results.loss import BITS_PER_NAT
 
 from .planted import Fading, LooksBack, V, echo
 

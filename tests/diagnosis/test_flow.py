@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.config import RecurrentConfig, TransformerConfig
 from unrolled.diagnosis.decay import fit_rate, half_life, horizon
 from unrolled.diagnosis.flow import gradient_flow, longest, text_windows
 from unrolled.diagnosis.verdict import judge
@@ -20,6 +19,7 @@ from unrolled.nn.modified import Modified
 from unrolled.ops.elman import elman_reference
 from unrolled.ops.gru import gru_reference
 from unrolled.ops.lstm import lstm_reference
+from unrolled.settings.models import RecurrentConfig, TransformerConfig
 
 V = 50
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.config import RecurrentConfig, TransformerConfig
 from unrolled.diagnosis import memory
 from unrolled.diagnosis.disturbed import VARIANTS
 from unrolled.diagnosis.memory import (
@@ -18,12 +17,13 @@ from unrolled.diagnosis.memory import (
 )
 from unrolled.diagnosis.windows import rows_before, score_last, spread_targets, targets_within
 from unrolled.errors import ConfigError, TextError
-from unrolled.evaluation import to_bits_per_byte
-from unrolled.losses import BITS_PER_NAT
+from unrolled.inference.evaluation import to_bits_per_byte
 from unrolled.models.build import build
 from unrolled.models.ngram import NgramModel
 from unrolled.ngram.counts import count_ngrams
 from unrolled.ngram.kneser_ney import estimate
+from unrolled.results.loss import BITS_PER_NAT
+from unrolled.settings.models import RecurrentConfig, TransformerConfig
 
 from .planted import Fading, LooksBack, V, are_finite, echo, split_of
 

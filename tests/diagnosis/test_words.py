@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from unrolled.classification.request import ARTICLE_MODEL
-from unrolled.config import ClassifierConfig
 from unrolled.diagnosis.verdict import judge_words
 from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
+from unrolled.settings.models import ClassifierConfig
 
 WORDS, PADDED = 200, 500
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from unrolled.config import ClassifierConfig
 from unrolled.errors import ConfigError
 from unrolled.models import classifier
 from unrolled.models.classifier import RecurrentClassifier, reverse
 from unrolled.nn.pooling import PARTS, Pool
+from unrolled.settings.models import ClassifierConfig
 
 KINDS = ("rnn", "gru", "lstm", "mingru")
 

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from unrolled.config import RecurrentConfig
 from unrolled.errors import ConfigError
 from unrolled.models import recurrent
 from unrolled.models.recurrent import RecurrentModel
 from unrolled.nn.attention import rotary_angles
+from unrolled.settings.models import RecurrentConfig
 
 torch.set_num_threads(1)
 SIZES = {"embedding_size": 12, "hidden_size": 17}

@@ -3,9 +3,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.config import TransformerConfig
 from unrolled.errors import ConfigError
 from unrolled.models.transformer import TransformerModel
+from unrolled.settings.models import TransformerConfig
 
 torch.set_num_threads(1)
 CONFIG = TransformerConfig(hidden_size=24, num_layers=3, num_heads=3, context=5)

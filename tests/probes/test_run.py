@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from unrolled.config import Budget
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.probes import run as running
 from unrolled.probes.request import ProbeRequest
 from unrolled.probes.run import probe
 from unrolled.probes.search import Found
+from unrolled.settings.training import Budget
 
 SMALL = ProbeRequest(
     tasks=("parity", "adding"),

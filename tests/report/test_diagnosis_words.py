@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from unrolled.remedies import REMEDIES as ALL_REMEDIES
+from unrolled.diagnosis.remedies import REMEDIES as ALL_REMEDIES
 from unrolled.report.diagnosis_phrases import PHRASES, REMEDIES
 from unrolled.report.diagnosis_words import next_steps, say, verdict_sentence
 

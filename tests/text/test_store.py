@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.config import DataConfig
 from unrolled.errors import CheckpointError, ConfigError, TextError
+from unrolled.settings.data import DataConfig
 from unrolled.text import store as module
 from unrolled.text.corpus import Corpus, Part
 from unrolled.text.files import Piece
@@ -25,13 +25,7 @@ from unrolled.text.store import (
     encode_texts,
     prepare,
 )
-from unrolled.text.tokenizers import (
-    ByteTokenizer,
-    Ids,
-    Tokenizer,
-    WordTokenizer,
-    load_tokenizer,
-)
+from unrolled.text.tokenizers import ByteTokenizer, Ids, Tokenizer, WordTokenizer, load_tokenizer
 
 DATA = Path(__file__).parents[1] / "data"
 ENGLISH_PATH = str(DATA / "english.txt")

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.config import TokenizerKind
 from unrolled.errors import CheckpointError, ConfigError, TextError
+from unrolled.settings.data import TokenizerKind
 from unrolled.text import corpus
 from unrolled.text.corpus import Corpus
 from unrolled.text.files import Piece

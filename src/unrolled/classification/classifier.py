@@ -8,15 +8,15 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import ClassifierTrainConfig
 from ..models.classifier import RecurrentClassifier
+from ..settings.training import ClassifierTrainConfig
 from ..text.labelled import mirrored, plain
 from ..text.tokenizers import Tokenizer
 from .documents import Documents
-from .fitting import read
+from .ensemble import mix
 from .linear import LinearModel
 from .metrics import LogProbs
-from .mixture import mix
+from .trainee import read
 
 PIECE = 2048
 """Texts read at a time."""

@@ -10,19 +10,16 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..config import Budget, Pooling, Precision, RecurrentKind, TokenizerKind, check_choice
 from ..errors import LabelError
+from ..settings.check import check_choice
+from ..settings.data import TokenizerKind
+from ..settings.models import Pooling, RecurrentKind
+from ..settings.training import Budget, Precision
 from ..text.files import is_text
 from ..text.labelled import LabelledTexts, label_of, split_labelled
 from .files import load_classifier, save_classifier
 from .pretrained import Pretrained
-from .training import (
-    VOCAB_SIZE,
-    ClassifierRequest,
-    Labelled,
-    recurrent_kind,
-    train_classifier,
-)
+from .training import VOCAB_SIZE, ClassifierRequest, Labelled, recurrent_kind, train_classifier
 
 MODEL_SETTINGS = (
     "embedding_size",

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..text.labelled import spread
 from .classifier import Classifier
+from .ensemble import mix
 from .metrics import (
     Labels,
     LogProbs,
@@ -19,7 +20,6 @@ from .metrics import (
     reliability,
     wilson_interval,
 )
-from .mixture import mix
 
 NUM_MISTAKES = 20
 TIMED_TEXTS = 500

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from ..fit import autocast
-from ..report.classification_result import Explained
+from ..results.classification import Explained
 from ..text.labelled import plain
 from ..text.words import PLAIN_WORDS
+from ..training.loop import autocast
 from .classifier import Classifier, RecurrentMember
 from .metrics import LogProbs
 

@@ -10,11 +10,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..atomic import write_atomically
-from ..checkpoint import CLASSIFIER
-from ..config import classifier_config_from_dict, classifier_train_config_from_dict
 from ..errors import CheckpointError, ConfigError
 from ..models.classifier import RecurrentClassifier
+from ..runs.folder import CLASSIFIER
+from ..settings.models import classifier_config_from_dict
+from ..settings.training import classifier_train_config_from_dict
+from ..system.files import write_atomically
 from ..text.tokenizers import tokenizer_from_dict
 from .classifier import Classifier, Member, RecurrentMember
 from .linear import LinearModel

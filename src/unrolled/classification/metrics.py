@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..report.classification_result import Bin
+from ..results.classification import Bin
 
 Labels = NDArray[np.int64]
 LogProbs = NDArray[np.float64]

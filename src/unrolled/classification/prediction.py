@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from ..scoring import TSV_ESCAPES
+from ..inference.surprisal import TSV_ESCAPES
 from .classifier import Classifier
 
 NO_CLASS = "?"

@@ -9,11 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ..checkpoint import load
-from ..config import RecurrentConfig
 from ..errors import CheckpointError
 from ..models.classifier import RecurrentClassifier
 from ..models.recurrent import RecurrentModel
+from ..runs.folder import load
+from ..settings.models import RecurrentConfig
 from ..text.tokenizers import Tokenizer
 
 NOT_TAKEN_OVER = ("state_dropout", "zoneout", "layer_norm", "connections", "attention")

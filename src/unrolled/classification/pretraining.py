@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .. import training
-from ..atomic import write_atomically
-from ..checkpoint import CONFIG, load_config
-from ..config import Budget, DataConfig
 from ..errors import CheckpointError
-from ..fit import Listener
+from ..runs.folder import CONFIG, load_config
+from ..settings.data import DataConfig
+from ..settings.training import Budget
+from ..system.files import write_atomically
+from ..training import language_model
+from ..training.loop import Listener
 from .pretrained import Pretrained
 from .training import ClassifierRequest
 
@@ -40,7 +41,7 @@ def pretrain(
     path, begun = folder.with_suffix(TEXTS), folder.with_suffix(BEGUN_WITH)
     data = DataConfig(tokenizer=request.tokenizer, vocab_size=request.vocab_size, test_fraction=0)
     # Residual or summed connections are nothing that a classifier can take over.
-    wanted = training.TrainRequest(
+    wanted = language_model.TrainRequest(
         request.kind, data, budget=budget, seed=seed, model_settings={"connections": "none"}
     )
     lines = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
@@ -50,14 +51,14 @@ def pretrain(
             remedy = "Repeat the command that began it, or choose another --out."
             raise CheckpointError(folder, "was begun with other texts or settings", remedy)
         if "results" not in load_config(folder):
-            training.resume(folder, listener, stop)
+            language_model.resume(folder, listener, stop)
     else:
         folder.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda temporary: temporary.write_text(lines, "utf-8"))
         write_atomically(begun, lambda temporary: temporary.write_text(signature, "utf-8"))
         listener({"kind": "start", "text": f"Of {len(texts):,} texts."})
         wanted = replace(wanted, data=replace(data, texts=(str(path),)))
-        training.train(folder, wanted, listener, stop)
+        language_model.train(folder, wanted, listener, stop)
     path.unlink(missing_ok=True)
     return Pretrained.open(folder)
 

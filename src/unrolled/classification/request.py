@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..config import Budget, RecurrentKind, TokenizerKind
 from ..errors import ConfigError
-from ..presets import superfluous
+from ..settings.data import TokenizerKind
+from ..settings.models import RecurrentKind
+from ..settings.presets import superfluous
+from ..settings.training import Budget
 from .pretrained import Pretrained
 from .training import VOCAB_SIZE, ClassifierRequest, recurrent_kind
 

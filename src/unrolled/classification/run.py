@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import write_atomically
-from ..checkpoint import TRAIN_STATE, remove_train_state
-from ..config import Budget
 from ..errors import CheckpointError, ConfigError, LabelError
-from ..fit import Listener
-from ..machine import machine, versions
 from ..report.classification import html
-from ..report.classification_result import Explained
+from ..results.classification import Explained
+from ..runs.folder import TRAIN_STATE, remove_train_state
+from ..settings.training import Budget
+from ..system.files import write_atomically
+from ..system.machine import machine, versions
 from ..text.files import find_files, read_documents
 from ..text.labelled import (
     LabelledTexts,
@@ -30,17 +29,13 @@ from ..text.labelled import (
     spread,
     without_shared,
 )
+from ..training.loop import Listener
 from .classifier import Classifier
 from .evaluation import evaluate_classifier, figures, texts_per_second
 from .explanation import explain
 from .files import FILE, load_classifier, save_classifier
 from .pretrained import Pretrained
-from .pretraining import (
-    BACKWARD_LANGUAGE_MODEL,
-    LANGUAGE_MODEL,
-    forget_pretraining,
-    pretrain,
-)
+from .pretraining import BACKWARD_LANGUAGE_MODEL, LANGUAGE_MODEL, forget_pretraining, pretrain
 from .request import ClassifyRequest, check_request, classifier_request
 from .shown import shown
 from .training import (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..report.classification_result import Classification, ClassifierFigures
+from ..results.classification import Classification, ClassifierFigures
 
 FIGURES = ("accuracy", "accuracy_low", "accuracy_high")
 FIGURES += ("macro_f1", "log_loss", "calibration_error")

@@ -10,21 +10,23 @@ import numpy as np
 import torch
 
 from .. import kernels
-from ..config import ClassifierConfig, ClassifierTrainConfig, RecurrentKind, TokenizerKind
 from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
-from ..presets import override
+from ..settings.data import TokenizerKind
+from ..settings.models import ClassifierConfig, RecurrentKind
+from ..settings.presets import override
+from ..settings.training import ClassifierTrainConfig
+from ..system.machine import using_threads
 from ..text.labelled import plain
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
-from ..threads import using_threads
 from .classifier import Classifier, Member, RecurrentMember
 from .documents import Documents
-from .fitting import Fitting, Listener, decide, read
+from .ensemble import fit_weights, savings
 from .linear import fit_linear
 from .metrics import Labels, LogProbs
-from .mixture import fit_weights, savings
 from .pretrained import Pretrained
+from .trainee import Fitting, Listener, decide, read
 
 VOCAB_SIZE = 30_000
 BACKWARD_FOLDER = "backward"

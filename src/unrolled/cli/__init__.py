@@ -7,8 +7,8 @@ from importlib import import_module
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from ..allocation import keep_freed_memory
 from ..errors import UnrolledError
+from ..system.machine import keep_freed_memory
 
 app = App(
     name="unrolled",

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from ..config import Pooling, RecurrentKind, TokenizerKind
+from ..settings.data import TokenizerKind
+from ..settings.models import Pooling, RecurrentKind
 from .options import Files, given, required
 from .sentences import name_of, read_sentences
 
@@ -167,8 +168,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
     """
     from ..classification.request import ClassifyRequest
     from ..classification.run import run
-    from ..fit import Interrupted
-    from ..interrupt import stop_on_interrupt
+    from ..system.interrupt import stop_on_interrupt
+    from ..training.loop import Interrupted
     from .progress import Progress
     from .tables import print_classification
 
@@ -311,8 +312,8 @@ def explain(
         for explanation in explained:
             print_explanation(explanation.to_dict())
         return 0
-    from ..atomic import write_atomically
     from ..report.classification import explained_page
+    from ..system.files import write_atomically
 
     page = explained_page(name_of(file), [explanation.to_dict() for explanation in explained])
     write_atomically(out, lambda path: path.write_text(page, "utf-8"))

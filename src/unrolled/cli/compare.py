@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..config import Budget, Size
-from ..presets import COMPARED, Kind
+from ..settings.kinds import COMPARED, Kind, Size
+from ..settings.training import Budget
 from .options import DataOptions, Texts, required
 
 
@@ -50,10 +50,10 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     began = time.monotonic()
     limit = Budget.parse(budget)
     source = data.config(required(texts))
-    from .. import comparison
-    from ..fit import Interrupted
-    from ..interrupt import stop_on_interrupt
-    from ..training import TrainRequest
+    from ..comparison import comparison
+    from ..system.interrupt import stop_on_interrupt
+    from ..training.language_model import TrainRequest
+    from ..training.loop import Interrupted
     from .progress import Progress
     from .tables import print_comparison
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ..config import Budget
+from ..settings.training import Budget
 from .options import GivenTexts, Texts, required
 
 Measured = Annotated[
@@ -46,8 +46,8 @@ def diagnose(
     budget = None if cure is None else Budget.parse(cure)
     if texts:
         required(texts)
-    from ..examination import REPORT, DiagnoseRequest
-    from ..examination import diagnose as library_diagnose
+    from ..diagnosis.examination import REPORT, DiagnoseRequest
+    from ..diagnosis.examination import diagnose as library_diagnose
     from .progress import Progress
     from .tables import print_diagnosis
 

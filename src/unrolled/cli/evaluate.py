@@ -32,9 +32,9 @@ def evaluate(
     named = required(texts)
     from dataclasses import asdict
 
-    from ..checkpoint import load
-    from ..evaluation import baselines
-    from ..evaluation import evaluate as library_evaluate
+    from ..inference.evaluation import baselines
+    from ..inference.evaluation import evaluate as library_evaluate
+    from ..runs.folder import load
     from ..text.store import encode_texts
     from .tables import print_losses
 

@@ -15,10 +15,10 @@ def export(run: Path, file: Path, /) -> int:
     file
         File to write; gzipped if its name ends in .gz.
     """
-    from ..checkpoint import load
     from ..errors import ConfigError
     from ..models.ngram import NgramModel
     from ..ngram.arpa import write_arpa
+    from ..runs.folder import load
 
     opened = load(run)
     if not isinstance(opened.model, NgramModel):

@@ -51,8 +51,8 @@ def generate(  # noqa: PLR0913  a parameter is a flag
     num_samples
         Texts to write, separated by lines of dashes.
     """
-    from .. import generation
-    from ..checkpoint import load
+    from ..inference import generation
+    from ..runs.folder import load
     from .sentences import read_lines
 
     config = generation.SamplingConfig(

@@ -9,7 +9,7 @@ def info() -> None:
     import torch
 
     from .. import kernels
-    from ..machine import machine, num_cores, versions
+    from ..system.machine import machine, num_cores, versions
 
     status = kernels.status()
     for name, version in versions().items():

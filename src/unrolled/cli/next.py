@@ -29,9 +29,9 @@ def next(
     from rich.console import Console
     from rich.table import Table
 
-    from ..checkpoint import load
     from ..errors import ConfigError
-    from ..prediction import next_tokens, next_words
+    from ..inference.next_words import next_tokens, next_words
+    from ..runs.folder import load
 
     if k < 1:
         raise ConfigError("k", "1 or more", k, "Use for example 10.")

@@ -5,15 +5,9 @@ from typing import Annotated, Literal
 
 from cyclopts import CycloptsError, Parameter
 
-from ..config import (
-    Connections,
-    DataConfig,
-    DocumentKind,
-    GateInit,
-    RecurrentInit,
-    TokenizerKind,
-)
 from ..errors import ConfigError
+from ..settings.data import DataConfig, DocumentKind, TokenizerKind
+from ..settings.models import Connections, GateInit, RecurrentInit
 
 Texts = Annotated[
     list[str],

@@ -8,10 +8,10 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from ..config import Budget
 from ..probes.request import LENGTHS, MODELS, TASKS, ProbeRequest
-from ..report.probe_result import Probes, Trial
 from ..report.probes import reached, score, verdict
+from ..results.probes import Probes, Trial
+from ..settings.training import Budget
 
 Many = Parameter(negative=(), consume_multiple=True)
 

@@ -38,23 +38,23 @@ def score(
     out
         File to write instead of the terminal.
     """
-    from .. import scoring
-    from ..atomic import write_atomically
-    from ..checkpoint import load
     from ..errors import ConfigError
+    from ..inference import surprisal
+    from ..runs.folder import load
+    from ..system.files import write_atomically
 
     if out is not None and out.is_dir():
         raise ConfigError("out", "a file", f"the folder {out}", "Name a file in it.")
     opened = load(run)
     sentences = read_sentences(*required([file]))
     if rank:
-        ranked = scoring.rank(opened.model, opened.tokenizer, list(sentences))
+        ranked = surprisal.rank(opened.model, opened.tokenizer, list(sentences))
         pieces = iter([f"{score.bits:.3f}\t{score.text}\n" for score in ranked])
     else:
-        scores = scoring.score_texts(opened.model, opened.tokenizer, sentences)
+        scores = surprisal.score_texts(opened.model, opened.tokenizer, sentences)
         title = f"Surprisal of {name_of(file)} to {run}"
-        write = {"tsv": scoring.to_tsv, "jsonl": scoring.to_jsonl}
-        pieces = scoring.to_html(scores, title) if format == "html" else write[format](scores)
+        write = {"tsv": surprisal.to_tsv, "jsonl": surprisal.to_jsonl}
+        pieces = surprisal.to_html(scores, title) if format == "html" else write[format](scores)
     if out is None:
         sys.stdout.writelines(pieces)
     else:

@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..report.classification_result import Explained
-from ..report.comparison import Baseline, ComparedModel, Comparison
-from ..report.diagnosis_result import Diagnosis
 from ..report.diagnosis_words import Language, verdict_sentence
 from ..report.parts import MISSING, in_bytes, number, perplexity, rank_key, scaled
+from ..results.classification import Explained
+from ..results.comparison import Baseline, ComparedModel, Comparison
+from ..results.diagnosis import Diagnosis
 
 COMPARED = ("bits/byte", "ppl", "size", "train", "score", "write", "memory", "file")
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ..config import Budget, DataConfig, Size
-from ..presets import Kind
+from ..settings.data import DataConfig
+from ..settings.kinds import Kind, Size
+from ..settings.training import Budget
 from .options import DataOptions, ModelOptions, Texts, TrainOptions, given, required
 
 
@@ -53,9 +54,9 @@ def train(  # noqa: PLR0913  a parameter is a flag
     began = time.monotonic()
     limit = Budget.parse(budget)
     source = DataConfig() if resume else data.config(required(texts))
-    from .. import training
-    from ..fit import Interrupted
-    from ..interrupt import stop_on_interrupt
+    from ..system.interrupt import stop_on_interrupt
+    from ..training import language_model
+    from ..training.loop import Interrupted
     from .progress import Progress
     from .tables import print_results
 
@@ -66,9 +67,9 @@ def train(  # noqa: PLR0913  a parameter is a flag
             stop_on_interrupt() as stop,
         ):
             if resume:
-                config = training.resume(out, hear, stop)
+                config = language_model.resume(out, hear, stop)
             else:
-                request = training.TrainRequest(
+                request = language_model.TrainRequest(
                     kind=model,
                     data=source,
                     size=size,
@@ -77,7 +78,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
                     model_settings=given(model_options),
                     train_settings=given(train_options),
                 )
-                config = training.train(out, request, hear, stop, began)
+                config = language_model.train(out, request, hear, stop, began)
     except Interrupted:
         print(
             f"Stopped and saved. Go on with: unrolled train --resume --out {out}", file=sys.stderr
@@ -93,6 +94,6 @@ def _events(
     """What hears the training: the terminal, and event files where they are asked for."""
     if folder is None:
         return nullcontext(progress)
-    from ..tensorboard import EventFiles
+    from ..training.tensorboard import EventFiles
 
     return EventFiles(folder / out.resolve().name, progress)

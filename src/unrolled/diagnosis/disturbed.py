@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import SMALL_VOCABULARY
 from ..errors import ConfigError
-from ..evaluation import score_stream
-from ..losses import BITS_PER_NAT
+from ..inference.evaluation import score_stream
 from ..models.base import LanguageModel
+from ..results.loss import BITS_PER_NAT
+from ..settings.models import SMALL_VOCABULARY
 from ..text.store import SplitInfo
 from .windows import bits_per_nat, longest_context, rows_before, score_last, spread_targets
 

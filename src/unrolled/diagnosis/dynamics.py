@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..models.recurrent import RecurrentModel
 from ..nn.stack import RecurrentStack, StackState
-from ..report.diagnosis_result import Dynamics, Gate
+from ..results.diagnosis import Dynamics, Gate
 from .flow import Recorded
 
 EXPONENTS = 8

@@ -17,7 +17,7 @@ from ..errors import ConfigError, ShapeError, TextError
 from ..models.base import detach_state
 from ..models.recurrent import RecurrentModel
 from ..nn.lstm import LSTM
-from ..report.diagnosis_result import Flow
+from ..results.diagnosis import Flow
 from .decay import fit_rate, half_life, horizon
 
 NUM_ROWS, WARM_UP, STEPS = 16, 64, 128

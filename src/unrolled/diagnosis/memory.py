@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from ..evaluation import to_bits_per_byte
-from ..losses import BITS_PER_NAT
+from ..inference.evaluation import to_bits_per_byte
 from ..models.base import LanguageModel
+from ..results.loss import BITS_PER_NAT
 from ..text.store import SplitInfo
 from .disturbed import CONTEXT, VARIANTS, measure_perturbed, measure_repeated
 from .windows import (

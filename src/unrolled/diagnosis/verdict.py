@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..report.diagnosis_result import Flow, Verdict, VerdictKind
+from ..results.diagnosis import Flow, Verdict, VerdictKind
 from .decay import LEFT
 from .flow import longest
 

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, TextError
-from ..losses import BITS_PER_NAT
 from ..models.base import LanguageModel
+from ..results.loss import BITS_PER_NAT
 from ..text.store import SplitInfo
 
 TOKENS_AT_ONCE = 16_384

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError
-from ..threads import using_threads
+from ..system.machine import using_threads
 from .loading import call_on, library, pack_on
 
 TILES = "amx_bf16"

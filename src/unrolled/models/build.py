@@ -7,8 +7,8 @@ from textwrap import shorten
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from ..config import ModelConfig, NgramConfig
 from ..errors import CheckpointError
+from ..settings.models import ModelConfig, NgramConfig
 from .base import LanguageModel
 from .neural import NeuralModel
 from .ngram import NgramModel

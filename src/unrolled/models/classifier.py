@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..config import ClassifierConfig
 from ..nn.dropout import locked_dropout
 from ..nn.elman import Elman
 from ..nn.gru import GRU
@@ -16,6 +15,7 @@ from ..nn.pooling import PARTS, Pool
 from ..nn.stack import Layer
 from ..ops.embedding import embedding
 from ..ops.sequences import input_type
+from ..settings.models import ClassifierConfig
 
 PIECE = 1024
 """Time steps computed at a time; between pieces the state is carried, but no gradient."""

@@ -6,14 +6,6 @@ from typing import Any, TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 
-from ..config import (
-    UNUSED,
-    Connections,
-    GateInit,
-    RecurrentConfig,
-    RecurrentInit,
-    check_choice,
-)
 from ..errors import ConfigError
 from ..nn.dropout import embedding_dropout
 from ..nn.elman import Elman
@@ -27,6 +19,9 @@ from ..nn.past_attention import PastAttention
 from ..nn.stack import Layer, RecurrentStack, Runner, StackState, run_layer
 from ..ops.sampled_log_probs import Candidates
 from ..ops.sequences import input_type
+from ..settings.check import check_choice
+from ..settings.kinds import UNUSED
+from ..settings.models import Connections, GateInit, RecurrentConfig, RecurrentInit
 from .base import State
 from .neural import NeuralModel
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..config import TransformerConfig
 from ..errors import ConfigError, ShapeError
 from ..nn.attention import Block, rotary_angles, window_mask
 from ..nn.embedding import TiedEmbedding, check_tokens
+from ..settings.models import TransformerConfig
 from .neural import NeuralModel
 
 Layers: TypeAlias = tuple[tuple[Tensor, Tensor], ...]

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import write_atomically
-from ..config import MAX_ORDER
 from ..errors import ConfigError, TextError
+from ..settings.models import MAX_ORDER
+from ..system.files import write_atomically
 from .kneser_ney import UNSEEN, KneserNey, Level
 
 LOG_10 = math.log(10)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import MAX_ORDER
 from ..errors import CheckpointError, ConfigError
+from ..settings.models import MAX_ORDER
 from .files import join_levels, map_arrays, save_arrays, split_levels
 
 KIND = "n-gram counts"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from ..atomic import write_atomically
 from ..errors import CheckpointError
+from ..system.files import write_atomically
 
 LevelType = TypeVar("LevelType")
 

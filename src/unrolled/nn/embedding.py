@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..config import SMALL_VOCABULARY
 from ..errors import ShapeError
 from ..ops.embedding import embedding
 from ..ops.linear_log_probs import linear_log_probs
 from ..ops.sampled_log_probs import Candidates, sampled_log_probs
+from ..settings.models import SMALL_VOCABULARY
 
 LARGE_VOCABULARY_STD = 0.1
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ..config import GateInit, RecurrentInit
+from ..settings.models import GateInit, RecurrentInit
 from .elman import Elman
 from .gru import GRU
 from .lstm import LSTM

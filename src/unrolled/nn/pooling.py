@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..config import Pooling
 from ..ops.pool import pool
+from ..settings.models import Pooling
 
 PARTS: dict[Pooling, tuple[str, ...]] = {
     "last": ("last",),

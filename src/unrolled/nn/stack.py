@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ..config import Connections
 from ..errors import ShapeError
+from ..settings.models import Connections
 from .dropout import locked_dropout
 from .elman import Elman
 from .gru import GRU

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
-from ..config import Budget, GateInit, RecurrentInit, RecurrentKind
 from ..errors import ConfigError
+from ..settings.models import GateInit, RecurrentInit, RecurrentKind
+from ..settings.training import Budget
 
 TaskName: TypeAlias = Literal["adding", "copy", "selective-copy", "recall", "parity"]
 TASKS: tuple[TaskName, ...] = get_args(TaskName)

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import torch
 
-from ..atomic import write_atomically
 from ..errors import CheckpointError
-from ..machine import machine, versions
 from ..report.parts import finite
-from ..report.probe_result import Probes, Trial
 from ..report.probes import html
+from ..results.probes import Probes, Trial
+from ..system.files import write_atomically
+from ..system.machine import machine, versions
 from .request import VARIANTS, ProbeRequest
 from .search import Limit, search
 from .tasks import BUILDERS, Task

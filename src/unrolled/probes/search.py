@@ -10,7 +10,7 @@ from zlib import crc32
 import torch
 from torch import Generator, nn
 
-from ..report.probe_result import TriedRate
+from ..results.probes import TriedRate
 from .model import ProbeModel, build
 from .request import Variant
 from .tasks import Task, solved

@@ -1,4 +1,4 @@
 """The report of a comparison: one HTML page, from plain values."""
 
-from .comparison import Comparison as Comparison
+from ..results.comparison import Comparison as Comparison
 from .page import html as html

@@ -6,7 +6,7 @@ from html import escape
 from math import log10
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from .comparison import Baseline, ComparedModel
+from ..results.comparison import Baseline, ComparedModel
 from .document import CHART
 from .parts import NUM_COLOURS, section
 

@@ -4,8 +4,8 @@ from html import escape
 from typing import Any
 
 from ..errors import ConfigError
+from ..results.classification import Classification, ClassifierFigures
 from .classification_charts import curves, lengths, reliability
-from .classification_result import Classification, ClassifierFigures
 from .classification_table import models_table
 from .confusion import confusion
 from .document import document

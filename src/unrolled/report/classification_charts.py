@@ -5,8 +5,8 @@ from html import escape
 from math import sqrt
 from typing import Literal
 
+from ..results.classification import Bin, ClassifierFigures, LengthGroup, Look
 from .charts import Series, chart, side_by_side
-from .classification_result import Bin, ClassifierFigures, LengthGroup, Look
 from .parts import NUM_COLOURS, bar, columns, duration, number, percent, section, table
 from .reliability import diagram
 

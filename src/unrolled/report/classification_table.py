@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from .classification_result import ClassifierFigures
+from ..results.classification import ClassifierFigures
 from .parts import bar, columns, duration, marked, number, percent, scaled, section, table
 
 MODELS = """Accuracy is the part of the texts that are put in their right class, and on other texts

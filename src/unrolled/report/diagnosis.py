@@ -3,10 +3,10 @@
 from typing import Any
 
 from ..errors import ConfigError
+from ..results.diagnosis import Diagnosis
 from .diagnosis_curves import decay, memory, perturbed, words
 from .diagnosis_gates import saturation, timescales
 from .diagnosis_map import heat_map
-from .diagnosis_result import Diagnosis
 from .diagnosis_tables import lyapunov, radii, remedies, repeated, steps_to_take
 from .diagnosis_words import (
     LANGUAGES,

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, Literal
 
+from ..results.diagnosis import Flow, Memory
 from .charts import Level, Mark, Series, chart
-from .diagnosis_result import Flow, Memory
 from .diagnosis_words import Language, compact, marked_up, name_of, part_of_whole, say
 from .parts import MISSING, NUM_COLOURS, columns, marked, number, section, table
 

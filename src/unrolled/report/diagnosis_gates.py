@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from statistics import median
 
-from .diagnosis_result import Gate
+from ..results.diagnosis import Gate
 from .diagnosis_words import Language, compact, marked_up, name_of, part_of_whole, say
 from .drawing import Axis, bars, frame, svg
 from .parts import NUM_COLOURS, columns, marked, number, section, table

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from .diagnosis_result import GradientLook
+from ..results.diagnosis import GradientLook
 from .diagnosis_words import Language, marked_up, say
 from .drawing import Axis, frame, svg
 from .parts import section

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from html import escape
 
+from ..results.diagnosis import Cure, Diagnosis, Dynamics, Memory, Tried
 from .diagnosis_curves import reached, signed
-from .diagnosis_result import Cure, Diagnosis, Dynamics, Memory, Tried
 from .diagnosis_words import (
     Language,
     Step,

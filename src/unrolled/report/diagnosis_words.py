@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from ..config import MAX_ORDER
+from ..results.diagnosis import Cure, Diagnosis, Tried, Verdict
+from ..settings.models import MAX_ORDER
 from .diagnosis_phrases import CONDITIONS, NAMES, PHRASES, REMEDIES
-from .diagnosis_result import Cure, Diagnosis, Tried, Verdict
 
 Language: TypeAlias = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")

@@ -40,7 +40,7 @@ def document(
         kicker=escape(kicker),
         title=escape(title),
         verdict=escape(verdict),
-        style=asset("vendor/uplot/uPlot.min.css") + asset("report/page.css"),
+        style=asset("report/vendor/uplot/uPlot.min.css") + asset("report/page.css"),
         script=script,
         script_hash=b64encode(sha256(script.encode()).digest()).decode(),
         body=body + (_no_script(language) if script else ""),
@@ -54,7 +54,7 @@ def _no_script(language: str) -> str:
 
 def _script() -> str:
     """What draws the charts."""
-    library = [asset(f"vendor/uplot/{name}") for name in ("LICENSE", "uPlot.iife.min.js")]
+    library = [asset(f"report/vendor/uplot/{name}") for name in ("LICENSE", "uPlot.iife.min.js")]
     return "/*\n{}\n*/\n{}".format(*library) + asset("report/page.js")
 
 

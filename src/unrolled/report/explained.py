@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from .classification_result import Explained, Mistake, Part
+from ..results.classification import Explained, Mistake, Part
 from .document import document
 from .parts import finite, language, percent, quotation, section
 

@@ -6,8 +6,8 @@ from string import Template
 from typing import Any
 
 from ..errors import ConfigError
+from ..results.comparison import ComparedModel, Comparison
 from .charts import costs, learning_curves, positions
-from .comparison import ComparedModel, Comparison
 from .document import asset, document
 from .parts import (
     definitions,

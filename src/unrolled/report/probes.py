@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ConfigError
+from ..results.probes import Probes, Trial
 from .charts import Level, Series, chart, side_by_side
 from .document import document
 from .parts import (
@@ -19,7 +20,6 @@ from .parts import (
     section,
     table,
 )
-from .probe_result import Probes, Trial
 
 QUESTIONS = {
     "adding": "Adding: the sum of two marked numbers among T",

@@ -6,7 +6,7 @@ Source: DeGroot & Fienberg 1983; Niculescu-Mizil & Caruana 2005.
 from collections.abc import Sequence
 from math import floor, sqrt
 
-from .classification_result import Bin
+from ..results.classification import Bin
 from .parts import percent
 
 WIDTH, HEIGHT, LEFT, TOP, SIDE = 400, 400, 46, 12, 340

@@ -5,7 +5,7 @@ from html import escape
 from operator import itemgetter
 from typing import Literal, NamedTuple, TypeAlias
 
-from .comparison import Baseline, ComparedModel
+from ..results.comparison import Baseline, ComparedModel
 from .parts import bar, in_bytes, marked, number, perplexity, rank_key, scaled, table
 
 Figure: TypeAlias = Literal[

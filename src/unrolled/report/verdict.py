@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from html import escape
 
-from .comparison import Advice, Baseline, ComparedModel
+from ..results.comparison import Advice, Baseline, ComparedModel
 from .parts import marked, rank_key
 
 

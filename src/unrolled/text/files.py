@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
-from ..config import DocumentKind
 from ..errors import MissingExtra, TextError
+from ..settings.data import DocumentKind
 from .encodings import NoText, detect_encoding, read_text
 
 if sys.version_info >= (3, 14):

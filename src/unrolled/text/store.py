@@ -13,9 +13,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..atomic import write_atomically
-from ..config import DataConfig, DocumentKind
 from ..errors import CheckpointError, ConfigError, TextError
+from ..settings.data import DataConfig, DocumentKind
+from ..system.files import write_atomically
 from .corpus import Corpus, Part, split_corpus
 from .files import find_files, read_pieces
 from .tokenizers import BOUNDARY_ID, UNKNOWN_ID, Tokenizer

@@ -16,8 +16,8 @@ import numpy as np
 import tokenizers as hf
 from numpy.typing import NDArray
 
-from ..atomic import write_atomically
 from ..errors import CheckpointError, TextError
+from ..system.files import write_atomically
 from .spelling import Spelling
 from .words import with_space, without_end_spaces, word_pattern
 

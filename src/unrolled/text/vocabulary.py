@@ -9,8 +9,8 @@ from itertools import islice
 import numpy as np
 import tokenizers as hf
 
-from ..config import TokenizerKind
 from ..errors import ConfigError
+from ..settings.data import TokenizerKind
 from .spelling import Spelling
 from .tokenizers import (
     BOUNDARY,

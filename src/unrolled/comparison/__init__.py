@@ -1,0 +1,1 @@
+"""Which kind of model to choose, and why."""

@@ -1,0 +1,240 @@
+"""All kinds of model on the same text under the same budget: which one to choose, and why."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from .. import report
+from ..errors import CheckpointError, ConfigError
+from ..results.comparison import ComparedModel, Comparison, CurvePoint
+from ..runs.folder import CONFIG, load_config, read_log
+from ..runs.prepared import PreparedText
+from ..settings.kinds import COMPARED, KINDS, Kind
+from ..settings.training import Budget
+from ..system.files import write_atomically
+from ..training.language_model import Stop, TrainRequest
+from ..training.loop import Interrupted, Listener
+from .recommendation import recommend
+from .worker import run_worker
+
+REPORT, BEST = "report.html", "best"
+MEASURING_SECONDS = 8.0
+"""Kept back per run for scoring the test split and measuring speeds."""
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """What to compare."""
+
+    train: TrainRequest
+    """Text, size, settings and the whole budget; its kind and seed are replaced."""
+    kinds: tuple[Kind, ...] = COMPARED
+    num_seeds: int = 1
+    """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
+
+
+def compare(
+    out: Path,
+    request: CompareRequest,
+    listener: Listener,
+    resume: bool = False,
+    began: float | None = None,
+    stop: Stop = lambda: False,
+) -> Comparison:
+    """Trains every kind of model in its own process and writes report.html.
+
+    A wall-clock budget is for everything; what is left after preparing the text and counting the
+    n-gram is split evenly over the networks. A budget in tokens or epochs is for each of them.
+
+    Args:
+        out: Gets a run folder for each model and the report.
+        listener: Hears the records of all trainings; "run" names the one that speaks.
+        resume: Keep the runs that are finished and go on with the one that is not.
+        began: `time.monotonic()` when the budget began to run; default now.
+        stop: Asked between trainings, which hear of Ctrl-C themselves.
+
+    Raises:
+        UnrolledError: the request cannot be carried out.
+        Interrupted: Ctrl-C was pressed; all is saved, and `resume` goes on.
+    """
+    began = time.monotonic() if began is None else began
+    if not request.kinds or request.num_seeds < 1:
+        raise ConfigError("models and seeds", "at least one", 0, "Compare at least one model.")
+    for kind in request.kinds:
+        if request.kinds.count(kind) > 1:
+            raise ConfigError("models", "different ones", f"{kind} twice", "Name each once.")
+    text = _text(out, request, resume)
+    for run, one in _trainings(out, request, began):
+        if stop():
+            raise Interrupted
+        if not _is_finished(run):
+            named = partial(_hear, listener, run.name)
+            run_worker(run, one, text.folder, time.monotonic(), named)
+    comparison = collect(out, request)
+    page = report.html(comparison)
+    write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
+    _link_best(out, comparison)
+    text.clean_up()
+    return comparison
+
+
+def _link_best(out: Path, comparison: Comparison) -> None:
+    """Makes `<out>/best` the winner, for commands that go on with it."""
+    link = out / BEST
+    link.unlink(missing_ok=True)
+    link.symlink_to(comparison["models"][0]["name"], target_is_directory=True)
+
+
+def _hear(listener: Listener, run: str, record: dict[str, Any]) -> None:
+    listener({**record, "run": run})
+
+
+def _text(out: Path, request: CompareRequest, resume: bool) -> PreparedText:
+    if resume:
+        try:
+            return PreparedText.open(out)
+        except CheckpointError:  # killed while it was prepared?
+            if _begun(out):
+                raise
+    elif out.exists() and any(out.iterdir()):
+        raise CheckpointError(out, "is not empty", "Choose another --out, or add --resume.")
+    return PreparedText.prepare(request.train.data, out)
+
+
+def _begun(out: Path) -> list[dict[str, Any]]:
+    """What is known of the runs that have begun."""
+    paths = sorted(out.glob(f"*/{CONFIG}"))
+    return [load_config(path.parent) for path in paths]
+
+
+def _trainings(
+    out: Path, request: CompareRequest, began: float
+) -> Iterator[tuple[Path, TrainRequest]]:
+    """Every run with what to train; the n-gram first: the others share what time it leaves."""
+    kinds = sorted(request.kinds, key=KINDS.index)
+    if "ngram" in kinds:
+        yield out / "ngram", replace(request.train, kind="ngram")
+    networks = [kind for kind in kinds if kind != "ngram"]
+    shares = [Budget(**run["train"]["budget"]) for run in _begun(out) if "train" in run]
+    num_runs = len(networks) * request.num_seeds
+    budget = shares[0] if shares else _share(request.train.budget, num_runs, began)
+    for number in range(request.num_seeds):
+        for kind in networks:
+            run = out / (kind if number == 0 else f"{kind}-seed{number}")
+            seed = request.train.seed + number
+            yield run, replace(request.train, kind=kind, budget=budget, seed=seed, search=True)
+
+
+def _share(budget: Budget, num_runs: int, began: float) -> Budget:
+    if budget.unit != "seconds" or num_runs == 0:
+        return budget
+    left = budget.amount - (time.monotonic() - began)
+    share = left / num_runs - MEASURING_SECONDS
+    if share < 5:
+        least = (budget.amount - left) + num_runs * (MEASURING_SECONDS + 5)
+        rule = f"at least {math.ceil(least)}s for {num_runs} networks on this text"
+        raise ConfigError("budget", rule, budget, "Give more time, or compare fewer models.")
+    return Budget(share, "seconds")
+
+
+def _is_finished(run: Path) -> bool:
+    if not (run / CONFIG).is_file():
+        return False
+    return "measured" in load_config(run)
+
+
+def collect(out: Path, request: CompareRequest) -> Comparison:
+    """Reads finished runs into one comparison, ranked by bits per byte."""
+    configs = [load_config(out / kind) for kind in request.kinds]
+    models = [_compared(out, config, request.num_seeds) for config in configs]
+    models.sort(key=lambda model: model["bits_per_byte"] or math.inf)
+    results = configs[0]["results"]
+    rows = results["baselines"]
+    if "ngram" in request.kinds:  # stands in the table itself
+        rows = [row for row in rows if not row["name"].endswith("-gram")]
+    return {
+        "title": ", ".join(Path(name).name for name in configs[0]["data"]["texts"]),
+        "conditions": _conditions(request, configs),
+        "split": results["split"],
+        "baselines": rows,
+        "models": models,
+        "recommendation": recommend(models),
+    }
+
+
+def _compared(out: Path, config: dict[str, Any], num_seeds: int) -> ComparedModel:
+    """One row: the run of the first seed, with the mean and spread of all."""
+    kind = config["model"]["kind"]
+    run = out / kind
+    seeds = [config["results"]["bits_per_byte"]]
+    if kind != "ngram":
+        for number in range(1, num_seeds):
+            other = load_config(out / f"{kind}-seed{number}")
+            seeds.append(other["results"]["bits_per_byte"])
+    results, measured = config["results"], config["measured"]
+    return {
+        "name": kind,
+        "run": str(run),
+        "bits_per_byte": mean(seeds),
+        "spread": stdev(seeds) if len(seeds) > 1 else None,
+        "seeds": seeds,
+        "perplexity": results["perplexity"],
+        "perplexity_per_word": results["perplexity_per_word"],
+        "closed_vocabulary": results["closed_vocabulary"],
+        "num_parameters": results["num_parameters"],
+        "train_tokens_per_second": results["train_tokens_per_second"],
+        "score_tokens_per_second": measured["score_tokens_per_second"],
+        "generate_tokens_per_second": measured["generate_tokens_per_second"],
+        "peak_bytes": results["peak_bytes"],
+        "file_bytes": results["file_bytes"],
+        "train_seconds": results["train_seconds"],
+        "learning_rate": config.get("train", {}).get("learning_rate"),
+        "tried_learning_rates": config.get("tried_learning_rates", []),
+        "notes": results.get("notes", []),
+        "settings": {**config["model"], **config.get("train", {})},
+        "curve": _curve(run),
+        "loss_by_position": measured["loss_by_position"],
+        "samples": measured["samples"],
+    }
+
+
+def _curve(run: Path) -> list[CurvePoint]:
+    return [
+        {
+            "seconds": record["seconds"],
+            "tokens": record["tokens"],
+            "train": record.get("train"),
+            "valid": record["valid"],
+        }
+        for record in read_log(run)
+        if "valid" in record
+    ]
+
+
+def _conditions(
+    request: CompareRequest, configs: Sequence[dict[str, Any]]
+) -> dict[str, str | float]:
+    config, budget = configs[0], request.train.budget
+    networks = [each["train"] for each in configs if "train" in each]
+    share = f", {networks[0]['budget']['amount']:.0f}s per network" if networks else ""
+    return {
+        "text": ", ".join(config["data"]["texts"]),
+        "data hash": config["data_hash"][:16],
+        "scored": f"{config['results']['split']}: {config['results']['num_bytes']:,} bytes, "
+        f"{config['results']['num_tokens']:,} tokens",
+        "tokenizer": f"{config['tokenizer']['kind']}, {config['vocab_size']:,} symbols",
+        "budget": f"{budget}{share if budget.unit == 'seconds' else ' per network'}",
+        "learning rates": "three tried per network, in 15 % of its budget",
+        "seeds": request.num_seeds,
+        "precision": ", ".join(sorted({train["precision"] for train in networks})) or "float64",
+        "threads": max((train["threads"] for train in networks), default=1),
+        "machine": config["machine"],
+        "versions": ", ".join(f"{name} {value}" for name, value in config["versions"].items()),
+        "date": date.today().isoformat(),
+    }

@@ -1,0 +1,266 @@
+"""One run examined: gradients, dynamics, used memory, a verdict, and what helps."""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CheckpointError, ConfigError
+from ..models.recurrent import RecurrentModel
+from ..report.diagnosis import html
+from ..report.diagnosis_words import Language
+from ..report.parts import finite
+from ..results.diagnosis import Diagnosis, GradientLook
+from ..runs.folder import CLASSIFIER, Run, load, read_log
+from ..runs.prepared import PreparedText
+from ..settings.data import DocumentKind
+from ..settings.training import Budget
+from ..system.files import write_atomically
+from ..system.machine import machine, using_threads, versions
+from ..text.files import find_files, read_documents
+from ..text.store import SplitInfo, encode_texts
+from ..training.loop import Listener
+from .dynamics import measure_dynamics
+from .flow import NUM_ROWS, WARM_UP, gradient_flow, text_windows
+from .memory import affordable_targets, measure_memory
+from .trials import NO_CURE, cure, remedies_of, text_of, trial_budget
+from .verdict import judge, judge_words
+
+REPORT, RESULTS, TRIALS = "report.html", "results.json", "trials"
+TEXT, GIVEN = "text", "given"
+"""Encoded texts, removed at the end."""
+BASELINE = "5-gram"
+LYAPUNOV_TOKENS = 500
+TRAINED = ("learning_rate", "sequence_length", "clip_norm")
+"""Settings of the training that bear on gradients."""
+MEMORY_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class DiagnoseRequest:
+    """What to examine."""
+
+    run: Path
+    texts: tuple[str, ...] = ()
+    """Files or folders to measure on; empty: the validation split of the run's own text."""
+    column: str | None = None
+    """Column of the texts in tables; None: that of the run."""
+    documents: DocumentKind | None = None
+    """What a document is in plain text; None: as in the run, a line for a classifier."""
+    cure: Budget | None = None
+    """For trying remedies: a time for all of them, or tokens for each; None: they are not tried."""
+    language: Language = "en"
+    """Of the report."""
+    memory_seconds: float = MEMORY_SECONDS
+    """About how long the used memory of the model, and of its 5-gram, is measured."""
+
+    def __post_init__(self) -> None:
+        if not self.memory_seconds > 0:
+            raise ConfigError(
+                "memory_seconds", "above 0", self.memory_seconds, "Use for example 10."
+            )
+
+
+def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnosis:
+    """Examines a run and writes report.html and results.json.
+
+    Args:
+        out: A new or empty folder.
+        listener: Hears what is being done ("text"), and the records of trial trainings.
+
+    Raises:
+        UnrolledError: the run, its text or the request cannot be used.
+    """
+    if (request.run / CLASSIFIER).is_file():
+        return _diagnose_classifier(out, request)
+    run = load(request.run)
+    if request.cure is not None:
+        remedies_of(run)  # a model without any is refused before the work begins
+        if "-" in request.texts:
+            raise ConfigError("TEXT", "files with --cure", "-", "Save the text in a file.")
+    with _folder(out):
+        tokens, split, text = _text(run, request, out)
+        each = None
+        if request.cure is not None:
+            text = text or _own_text(run, request, out)
+            each = trial_budget(run, text, request.cure)
+        with using_threads(1):  # small steps: one is fastest
+            result = _measure(run, tokens, split, request, listener)
+        write_report(out, result, request.language)
+        if text is not None and each is not None:
+            result["cure"] = cure(run, text, out / TRIALS, each, listener)
+            write_report(out, result, request.language)
+    return result
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """Makes the folder; afterwards the encoded texts are gone, and it too if it is empty."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CheckpointError(out, "is not empty", "Choose another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for folder in (TEXT, GIVEN):
+            shutil.rmtree(out / folder, ignore_errors=True)
+        if not any(out.iterdir()):
+            out.rmdir()
+
+
+def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
+    """How much of the gradient arrives at each word of the given texts."""
+    # Only this needs scikit-learn, an extra.
+    from ..classification.files import load_classifier
+    from .word_flow import measure_words
+
+    if request.cure is not None:
+        raise ConfigError("model", "a language model", "a classifier", NO_CURE)
+    if not request.texts:
+        raise ConfigError("TEXT", "given for a classifier", "none", "Name files with texts.")
+    classifier = load_classifier(request.run)
+    paths = find_files(request.texts)
+    texts = list(read_documents(paths, request.column, request.documents or "line"))
+    words = measure_words(classifier, texts)
+    assert classifier.recurrent is not None
+    config = classifier.recurrent.model.config
+    result: Diagnosis = {
+        "title": ", ".join(Path(name).name for name in request.texts),
+        "model": config.kind,
+        "verdict": judge_words(words),
+        "flows": [],
+        "dynamics": None,
+        "memory": [],
+        "history": [],
+        "words": words,
+        "cure": None,
+        "conditions": {"classifier": str(request.run), "texts": len(texts), **asdict(config)},
+    }
+    with _folder(out):
+        write_report(out, result, request.language)
+    return result
+
+
+def write_report(out: Path, result: Diagnosis, language: Language) -> None:
+    """Writes the page, and the figures as JSON."""
+    page, figures = html(result, language), json.dumps(finite(result), ensure_ascii=False, indent=1)
+    write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
+    write_atomically(out / RESULTS, lambda path: path.write_text(figures, "utf-8"))
+
+
+def _text(
+    run: Run, request: DiagnoseRequest, out: Path
+) -> tuple[NDArray[np.integer], SplitInfo, PreparedText | None]:
+    """Tokens to measure on: of the given texts, or of the run's own validation split."""
+    if request.texts:
+        column, documents = run.reading(request.column, request.documents)
+        store = encode_texts(list(request.texts), run.tokenizer, out / GIVEN, column, documents)
+        return np.array(store.tokens("text")), store.split("text"), None
+    text = _own_text(run, request, out)
+    return text.store.tokens("valid"), text.store.split("valid"), text
+
+
+def _own_text(run: Run, request: DiagnoseRequest, out: Path) -> PreparedText:
+    """The run's training text once more, or the given one, cut and encoded as it was."""
+    data = text_of(run)
+    column, documents = run.reading(request.column, request.documents)
+    texts = (*data.texts, *data.valid, *data.test)
+    if request.texts:
+        data = replace(
+            data,
+            texts=request.texts,
+            valid=(),
+            test=(),
+            column=column,
+            documents=documents,
+        )
+    elif missing := [name for name in texts if name == "-" or not Path(name).exists()]:
+        problem = f"was trained on {missing[0]}, which is not there any more"
+        raise CheckpointError(run.path, problem, "Name a text after the run.")
+    text = PreparedText.prepare(data, out / TEXT, run.tokenizer)
+    if not request.texts and text.store.data_hash != run.config["data_hash"]:
+        problem = "was trained on a text that has changed since"
+        raise CheckpointError(run.path, problem, "Name a text after the run.")
+    return text
+
+
+def _measure(
+    run: Run,
+    tokens: NDArray[np.integer],
+    split: SplitInfo,
+    request: DiagnoseRequest,
+    listener: Listener,
+) -> Diagnosis:
+    def say(text: str) -> None:
+        listener({"kind": "text", "text": text})
+
+    kind, flows, dynamics = run.config["model"]["kind"], [], None
+    if isinstance(run.model, RecurrentModel):
+        say("Following gradients through time.")
+        exact = deepcopy(run.model).double()
+        windows = text_windows(tokens)
+        flows = gradient_flow(exact, windows, WARM_UP)
+        say("Measuring dynamics.")
+        longer = text_windows(tokens, NUM_ROWS, WARM_UP + LYAPUNOV_TOKENS)
+        dynamics = measure_dynamics(exact, longer, WARM_UP)
+    say("Measuring how much context is used.")
+    models = {kind: run.model} | {n: m for n, m in run.baselines.items() if n == BASELINE}
+    number = affordable_targets(models.values(), tokens, request.memory_seconds)
+    memory = [
+        measure_memory(name, model, tokens, split, num_targets=number)
+        for name, model in models.items()
+    ]
+    return {
+        "title": ", ".join(Path(name).name for name in request.texts or text_of(run).texts),
+        "model": kind,
+        "verdict": judge(flows),
+        "flows": flows,
+        "dynamics": dynamics,
+        "memory": memory,  # pyrefly: ignore
+        "history": history(read_log(run.path)),
+        "words": None,
+        "cure": None,
+        "conditions": _conditions(run, split, request),
+    }
+
+
+def history(records: Iterable[dict[str, Any]]) -> list[GradientLook]:
+    """The looks at the gradient that a training's log holds."""
+    return [
+        {
+            "seconds": record["seconds"],
+            "tokens": record["tokens"],
+            "lags": record["lags"],
+            "shares": record["shares"],
+        }
+        for record in records
+        if record.get("kind") == "gradient" and "lags" in record
+    ]
+
+
+def _conditions(run: Run, split: SplitInfo, request: DiagnoseRequest) -> dict[str, Any]:
+    config = run.config
+    return {
+        "run": str(run.path),
+        "measured on": ", ".join(request.texts or text_of(run).texts),
+        **({} if request.texts else {"split": "valid"}),
+        "tokens": split.num_tokens,
+        "tokenizer": config["tokenizer"]["kind"],
+        "vocabulary": config["vocab_size"],
+        "gradients in": "float64",
+        "places in the text": NUM_ROWS,
+        "tokens read before": WARM_UP,
+        **{key: value for key, value in config["model"].items() if key != "kind"},
+        **{key: config["train"][key] for key in TRAINED if "train" in config},
+        "machine": machine(),
+        "versions": ", ".join(f"{name} {value}" for name, value in versions().items()),
+        "date": date.today().isoformat(),
+    }

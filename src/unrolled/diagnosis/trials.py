@@ -1,0 +1,187 @@
+"""Trying the remedies: short trainings, the same time for each, on the model's own text."""
+
+import math
+import time
+from copy import deepcopy
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..inference.evaluation import evaluate
+from ..models.recurrent import RecurrentModel
+from ..results.diagnosis import Cure, Flow, Tried
+from ..runs.folder import Run, load
+from ..runs.prepared import PreparedText
+from ..settings.data import DataConfig, data_config_from_dict
+from ..settings.kinds import UNUSED, Kind
+from ..settings.models import RecurrentConfig
+from ..settings.training import Budget, train_config_from_dict
+from ..system.machine import using_threads
+from ..training.language_model import TrainRequest, train
+from ..training.loop import Listener
+from .flow import WARM_UP, gradient_flow, longest, text_windows
+from .memory import measure_memory
+from .remedies import Remedy, remedies
+
+NO_CURE = "Remedies are for recurrent models: leave --cure out."
+SHORTEST_SECONDS = 5.0
+"""A training shorter than this shows nothing."""
+SLOWER = 2
+"""Other architectures take so much longer to measure, on average, and to load."""
+MEMORY_TARGETS = 400
+"""Tokens that each trial's used memory is measured on."""
+UNTREATED = "untreated"
+SIZES = ("embedding_size", "hidden_size")
+DROPOUTS = ("input_dropout", "hidden_dropout", "output_dropout")
+"""What other recurrent architectures take over; the rest is their own preset's."""
+
+
+def trial_budget(run: Run, text: PreparedText, budget: Budget) -> Budget:
+    """The budget of each trial: an even part of a time, less what measuring takes.
+
+    Raises:
+        ConfigError: the model is not recurrent, or the time is too short.
+    """
+    if budget.unit != "seconds":
+        return budget
+    number = len(remedies_of(run)) + 1
+    began = time.monotonic()
+    _look(run, text)
+    measuring = time.monotonic() - began
+    share = (budget.amount - measuring) / number - SLOWER * measuring
+    if share < SHORTEST_SECONDS:
+        least = math.ceil(number * (SLOWER * measuring + SHORTEST_SECONDS) + measuring)
+        rule = f"at least {least}s for {number} trainings"
+        raise ConfigError("cure", rule, budget, "Give more time, or a number of tokens.")
+    return Budget(share, "seconds")
+
+
+def cure(run: Run, text: PreparedText, out: Path, each: Budget, listener: Listener) -> Cure:
+    """Trains the model as it is, then with one remedy at a time, and ranks what they changed.
+
+    Every training starts anew, from the same seed, with the same budget: a remedy that makes steps
+    slower pays for it. They are ranked by bits per byte of the validation split;
+    the test split, where there is one, is scored for the untreated and the best one alone.
+
+    Args:
+        run: A recurrent run; its settings are those of the untreated model.
+        text: The text to train on, in the run's tokens.
+        out: Gets a run folder for each trial.
+        each: Of each trial, see `trial_budget`.
+        listener: Hears the records of all trainings; "run" names the remedy.
+    """
+    chosen = remedies_of(run)
+    valid_only = {name: info for name, info in text.store.splits.items() if name != "test"}
+    shown = replace(text, store=replace(text.store, splits=valid_only))
+
+    def tried(remedy: Remedy | None) -> tuple[Tried, Path]:
+        name = remedy.name if remedy else UNTREATED
+        folder = out / name.replace(" ", "-")
+        request = _request(run, each, remedy)
+
+        def hear(record: dict[str, Any]) -> None:
+            listener({**record, "run": name})
+
+        config = train(folder, request, hear, text=shown)
+        return _measure(load(folder), shown, remedy, config["results"]), folder
+
+    untreated, first = tried(None)
+    rows = [tried(remedy) for remedy in chosen]
+    for row, _ in rows:
+        if row["bits_per_byte"] is not None and untreated["bits_per_byte"] is not None:
+            row["gain"] = untreated["bits_per_byte"] - row["bits_per_byte"]
+    rows.sort(key=lambda row: -math.inf if row[0]["gain"] is None else row[0]["gain"], reverse=True)
+    test = None
+    if "test" in text.store.splits and rows:
+        test = {UNTREATED: _test_bits(first, text), "best": _test_bits(rows[0][1], text)}
+    return {
+        "budget": str(replace(each, amount=round(each.amount))),
+        "untreated": untreated,
+        "tried": [row for row, _ in rows],
+        "test": test,
+    }
+
+
+def remedies_of(run: Run) -> list[Remedy]:
+    """What can be tried on a run.
+
+    Raises:
+        ConfigError: the model is not recurrent.
+    """
+    model = run.model_config
+    if not isinstance(model, RecurrentConfig):
+        raise ConfigError("model", "a recurrent one", model.kind, NO_CURE)
+    return remedies(model, train_config_from_dict(run.config["train"]))
+
+
+def _request(run: Run, each: Budget, remedy: Remedy | None) -> TrainRequest:
+    """The run's own settings, zeros included, with those of the remedy."""
+    model = run.model_config
+    train_settings = vars(train_config_from_dict(run.config["train"])).copy()
+    seed, _ = train_settings.pop("seed"), train_settings.pop("budget")
+    settings = {
+        name: value
+        for name, value in asdict(model).items()
+        if name != "kind" and name not in UNUSED.get(model.kind, ())
+    }
+    kind: Kind = model.kind
+    if remedy is None:
+        pass
+    elif remedy.kind is None:
+        settings |= remedy.model
+        train_settings |= remedy.train
+    else:
+        kind = remedy.kind
+        settings = _of_another_kind(kind, settings)
+        del train_settings["learning_rate"]  # each architecture has its own
+        if kind == "transformer":
+            del train_settings["batch_size"]
+    return TrainRequest(kind, text_of(run), "small", each, seed, settings, train_settings)
+
+
+def _of_another_kind(kind: Kind, settings: dict[str, Any]) -> dict[str, Any]:
+    """What another architecture takes over: width, depth and dropout, so that these are equal."""
+    if kind == "transformer":
+        return {"dropout": settings["hidden_dropout"]}
+    names = SIZES + DROPOUTS
+    if kind != "mingru":
+        names += ("num_layers", "connections", "weight_dropout")
+    return {name: settings[name] for name in names if name in settings}
+
+
+def text_of(run: Run) -> DataConfig:
+    """The text settings that a run was trained with."""
+    return data_config_from_dict(run.config["data"])
+
+
+def _measure(run: Run, text: PreparedText, remedy: Remedy | None, results: dict[str, Any]) -> Tried:
+    bits = results["bits_per_byte"]
+    flow, effective = _look(run, text)
+    return {
+        "name": remedy.name if remedy else UNTREATED,
+        "flags": remedy.flags if remedy else "",
+        "source": remedy.source if remedy else "",
+        "bits_per_byte": bits if math.isfinite(bits) else None,
+        "gain": None,
+        "half_life": flow and flow["half_life"],
+        "horizon": flow and flow["horizon"],
+        "effective": effective,
+        "tokens_per_second": results["train_tokens_per_second"],
+    }
+
+
+def _look(run: Run, text: PreparedText) -> tuple[Flow | None, float]:
+    """The longest path of the gradient where there is one, and the tokens of context used."""
+    tokens, flow = text.store.tokens("valid"), None
+    with using_threads(1):  # small steps: one is fastest
+        if isinstance(run.model, RecurrentModel):
+            exact = deepcopy(run.model).double()
+            flow = longest(gradient_flow(exact, text_windows(tokens), WARM_UP))
+        kind, split = run.model_config.kind, text.store.split("valid")
+        memory = measure_memory(kind, run.model, tokens, split, num_targets=MEMORY_TARGETS)
+    return flow, memory["effective"]
+
+
+def _test_bits(folder: Path, text: PreparedText) -> float:
+    return evaluate(load(folder).model, text.store, "test").bits_per_byte

@@ -1,0 +1,1 @@
+"""All that a language model can be asked."""

@@ -1,0 +1,168 @@
+"""What a text costs a model, with the simple baselines beside it."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..models.base import LanguageModel, State, stack_states
+from ..results.loss import Loss
+from ..text.store import SplitInfo, TokenStore
+
+VALID_BYTES = 40_000
+"""Validation text looked at during training; the final split is scored whole."""
+LANES = 32
+WARMUP = 512
+"""Tokens that a lane reads before its own part, so that cutting a text costs it no context."""
+
+
+@torch.inference_mode()
+def score_stream(model: LanguageModel, tokens: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Scores a whole stream as one text, several lanes side by side.
+
+    Each lane first reads the `WARMUP` tokens before its part, so the result is that of reading
+    from the beginning to the end, except for what a model remembers from further back.
+
+    Args:
+        tokens: Token ids, `(N + 1,)`, beginning with the boundary.
+
+    Returns:
+        Log-probability of tokens 1 to N in nats, `(N,)`.
+    """
+    num_targets = len(tokens) - 1
+    lanes = max(1, min(LANES, num_targets // (2 * WARMUP)))
+    length = -(-num_targets // lanes)
+    chunk = 256 if isinstance(model, torch.nn.Module) else 1 << 16
+    state = _warm_up(model, tokens, lanes, length, chunk)
+    scores = np.empty((lanes, length), np.float32)
+    for start in range(0, length, chunk):
+        stop = min(start + chunk, length)
+        inputs, targets = _columns(tokens, lanes, length, start, stop)
+        log_probs, state = model.score(inputs, targets, state)
+        scores[:, start:stop] = log_probs.numpy()
+    return scores.reshape(-1)[:num_targets]
+
+
+def _warm_up(
+    model: LanguageModel, tokens: NDArray[np.integer], lanes: int, length: int, chunk: int
+) -> State:
+    state = model.initial_state(1)
+    if lanes == 1:
+        return state
+    warm = model.initial_state(lanes - 1)
+    for start in range(length - WARMUP, length, chunk):
+        inputs, _ = _columns(tokens, lanes - 1, length, start, min(start + chunk, length))
+        warm = model.advance(inputs, warm)
+    return stack_states([state, warm])
+
+
+def _columns(
+    tokens: NDArray[np.integer], lanes: int, length: int, start: int, stop: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs and targets of `lanes` lanes, `(lanes, stop - start)` each; the end is repeated."""
+    columns = np.arange(lanes)[:, None] * length + np.arange(start, stop + 1)
+    piece = torch.from_numpy(tokens[np.minimum(columns, len(tokens) - 1)].astype(np.int64))
+    return piece[:, :-1], piece[:, 1:]
+
+
+def to_loss(nats: float, split: SplitInfo) -> Loss:
+    """Puts a cost beside the counts of the text that it belongs to."""
+    return Loss(
+        loss_nats=nats,
+        num_tokens=split.num_tokens,
+        num_bytes=split.num_bytes,
+        num_chars=split.num_chars,
+        num_words=split.num_words + split.num_documents,
+        num_unknown=split.num_unknown,
+        spelling_nats=split.spelling_nats,
+    )
+
+
+def to_bits_per_byte(nats_per_token: float, split: SplitInfo) -> float:
+    """Puts the mean cost of a token in the unit of the headline, spelling included."""
+    return to_loss(nats_per_token * split.num_tokens, split).bits_per_byte
+
+
+def evaluate(model: LanguageModel, store: TokenStore, split: str) -> Loss:
+    """Scores a split of a store."""
+    scores = score_stream(model, store.tokens(split))
+    return to_loss(-float(scores.sum(dtype=np.float64)), store.split(split))
+
+
+def num_validation_tokens(store: TokenStore) -> int:
+    """Validation tokens that training looks at."""
+    info = store.split("valid")
+    return max(1, min(info.num_tokens, VALID_BYTES * info.num_tokens // info.num_bytes))
+
+
+def validation_nats(model: LanguageModel, store: TokenStore) -> float:
+    """Nats per token on the first validation tokens: what is looked at during training."""
+    tokens = store.tokens("valid")[: num_validation_tokens(store) + 1]
+    return -float(score_stream(model, tokens).mean(dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A figure to read others by."""
+
+    name: str
+    bits_per_byte: float
+
+
+def baselines(store: TokenStore, split: str, models: Mapping[str, LanguageModel]) -> list[Baseline]:
+    """What a split costs without a trained network: uniform, the given simple models, and `xz`."""
+    info = store.split(split)
+    rows = [("uniform", to_loss(info.num_tokens * math.log(store.vocab_size), info).bits_per_byte)]
+    rows += [(name, evaluate(model, store, split).bits_per_byte) for name, model in models.items()]
+    if info.xz_bytes:
+        rows.append(("xz", 8 * info.xz_bytes / info.xz_of_bytes))
+    return [Baseline(name, bits) for name, bits in rows]
+
+
+@dataclass(frozen=True)
+class PositionLoss:
+    """Mean cost at a distance from the start of the context."""
+
+    position: int
+    """First position of the bin: 1, 2, 4, 8, ..."""
+    nats_per_token: float
+
+
+@torch.inference_mode()
+def loss_by_position(
+    model: LanguageModel,
+    tokens: NDArray[np.integer],
+    length: int = 511,
+    num_windows: int = 128,
+) -> list[PositionLoss]:
+    """Measures how much a longer context helps: every window starts from an empty state.
+
+    Windows lie evenly in the text; positions are averaged in bins that double in width.
+    """
+    length = min(length, len(tokens) - 1)
+    starts = np.linspace(0, len(tokens) - 1 - length, num_windows).astype(np.int64)
+    piece = torch.from_numpy(tokens[starts[:, None] + np.arange(length + 1)].astype(np.int64))
+    total = np.zeros(length)
+    for rows in piece.split(32):
+        log_probs, _ = model.score(rows[:, :-1], rows[:, 1:], model.initial_state(len(rows)))
+        total -= log_probs.double().sum(0).numpy()
+    edges = [2**k for k in range(length.bit_length())]
+    return [
+        PositionLoss(edge, float(total[edge - 1 : 2 * edge - 1].mean()) / num_windows)
+        for edge in edges
+    ]
+
+
+@torch.inference_mode()
+def scoring_speed(model: LanguageModel, tokens: NDArray[np.integer], seconds: float = 1.0) -> float:
+    """Tokens scored per second, measured for about the given time."""
+    piece = tokens[: min(len(tokens), 20_000)]
+    score_stream(model, piece[:2_000])
+    done, started = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds:
+        done += len(score_stream(model, piece))
+    return done / elapsed

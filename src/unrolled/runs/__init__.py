@@ -1,0 +1,1 @@
+"""The folder that a training leaves, and opening it again."""

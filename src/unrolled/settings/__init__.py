@@ -1,0 +1,1 @@
+"""What a user may set, and what follows from it."""

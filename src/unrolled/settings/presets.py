@@ -1,0 +1,107 @@
+"""One dial, `size`, and the text set what the user leaves open."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..errors import ConfigError
+from .kinds import KINDS, UNUSED, Kind, Size
+from .models import SMALL_VOCABULARY, ModelConfig, NgramConfig, RecurrentConfig, TransformerConfig
+from .training import TrainConfig
+
+LARGE_VOCABULARY = 5000
+"""From here on the softmax is most of a step, and a fifth of it serves as well."""
+
+HIDDEN: dict[Size, int] = {"small": 256, "medium": 512, "large": 1024}
+TRANSFORMER: dict[Size, tuple[int, int, int]] = {  # width, layers, heads
+    "small": (128, 3, 2),
+    "medium": (256, 4, 4),
+    "large": (384, 6, 6),
+}
+MINGRU_LAYERS = 3
+"""Its gates see what came before only through the layers below."""
+LEARNING_RATE: dict[Kind, float] = {
+    "rnn": 1e-3,
+    "gru": 3e-3,
+    "lstm": 4e-3,
+    "mingru": 6e-3,
+    "transformer": 2e-3,
+}
+
+
+def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
+    """The settings of a kind of model for a size and a vocabulary.
+
+    Raises:
+        ConfigError: there is no such kind or size.
+    """
+    if kind not in KINDS:
+        raise ConfigError("model", f"one of {', '.join(KINDS)}", kind, "Choose one of these.")
+    if size not in HIDDEN:
+        raise ConfigError("size", f"one of {', '.join(HIDDEN)}", size, "Choose one of these.")
+    letters = vocab_size <= SMALL_VOCABULARY  # long n-grams are cheap, embeddings narrow
+    if kind == "ngram":
+        return NgramConfig(order=8 if letters else 5)
+    if kind == "transformer":
+        width, layers, heads = TRANSFORMER[size]
+        return TransformerConfig(hidden_size=width, num_layers=layers, num_heads=heads)
+    hidden = HIDDEN[size]
+    config = RecurrentConfig(
+        kind=kind, hidden_size=hidden, embedding_size=min(hidden // 2, 128 if letters else 256)
+    )
+    if kind == "mingru":
+        return replace(config, num_layers=MINGRU_LAYERS, connections="residual")
+    return config
+
+
+def train_preset(kind: Kind, vocab_size: int) -> TrainConfig:
+    """The training settings of a kind of neural model."""
+    config = TrainConfig(learning_rate=LEARNING_RATE.get(kind, TrainConfig.learning_rate))
+    if kind == "transformer":  # no step waits for another: fewer rows keep a core as busy
+        config = replace(config, batch_size=config.batch_size // 4)
+    if vocab_size < LARGE_VOCABULARY:
+        return config
+    # A word says more than a letter, and a text has fewer of them: more updates per token. The same
+    # for all kinds.
+    return replace(config, candidates=vocab_size // 5, batch_size=32, sequence_length=48)
+
+
+def regularize(config: ModelConfig, num_epochs: float, parameters_per_token: float) -> ModelConfig:
+    """Adds dropout by what a model could learn by heart: none up to two passes, then ever more.
+
+    Args:
+        num_epochs: How often the text will be read.
+        parameters_per_token: Of the model, by tokens of the text. Below 1 there is less to learn
+            by heart with, and that much less dropout.
+    """
+    strength = min(0.5, 0.1 * max(0.0, num_epochs - 2) ** 0.5) * min(1.0, parameters_per_token)
+    if isinstance(config, RecurrentConfig):
+        return replace(
+            config,
+            input_dropout=strength / 2,
+            hidden_dropout=strength / 2,
+            output_dropout=strength,
+            weight_dropout=0.0 if config.kind == "mingru" else strength / 2,
+        )
+    if isinstance(config, TransformerConfig):
+        return replace(config, dropout=strength / 2)
+    return config
+
+
+def override(config: Any, **values: Any) -> Any:
+    """Replaces the fields that the user set (those that are not None) and the config has.
+
+    Raises:
+        ConfigError: a field that this kind of model does not have.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    kind = getattr(config, "kind", type(config).__name__)
+    for name, value in given.items():
+        if name in UNUSED.get(kind, ()) or not hasattr(config, name):
+            raise superfluous(name, kind, value)
+    return replace(config, **given)
+
+
+def superfluous(name: str, kind: str, value: Any) -> ConfigError:
+    """The error for a setting that a kind of model does not have."""
+    flag = (f"no-{name}" if value is False else name).replace("_", "-")
+    return ConfigError(name, f"left out for {kind}", value, f"Leave --{flag} out.")

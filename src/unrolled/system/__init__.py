@@ -1,0 +1,1 @@
+"""The machine and its files: what is beneath every room."""

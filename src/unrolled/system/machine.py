@@ -1,0 +1,72 @@
+"""The machine under a figure: processor, threads, memory, versions."""
+
+import ctypes
+import os
+import platform
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD, see mallopt(3)."""
+UNLIMITED, OLD_LIMIT = 2**31 - 1, 2**25
+"""Of a threshold; older versions of the library take no more than 32 MB for MMAP_THRESHOLD."""
+
+
+def machine() -> str:
+    """The processor and its cores, in words."""
+    name = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().split("\n")
+        names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+        name = next(names, name)
+    return f"{name or 'unknown processor'}, {num_cores()} cores"
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def versions() -> dict[str, str]:
+    """Versions that a figure depends on."""
+    packages = ("unrolled", "torch", "numpy", "tokenizers", "safetensors")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+@contextmanager
+def using_threads(number: int) -> Iterator[None]:
+    """Sets torch's threads, and afterwards what they were."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def keep_freed_memory() -> None:
+    """Lets this process keep the memory that it frees, for its next tensors.
+
+    As it comes, the GNU C library gives large blocks back to the system at once; the next tensor
+    of that size then begins with thousands of page faults, in every step of a training. For
+    processes that are ours alone: the memory of somebody else's is not ours to keep.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    # Musl has none. One threshold set alone would keep the library from adapting the other.
+    if mallopt and any(mallopt(MMAP_THRESHOLD, limit) for limit in (UNLIMITED, OLD_LIMIT)):
+        mallopt(TRIM_THRESHOLD, UNLIMITED)

@@ -1,0 +1,98 @@
+"""How fast a model trains on this machine, measured before the training begins."""
+
+import time
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..models.base import State
+from ..models.build import build
+from ..models.neural import NeuralModel
+from ..ops.sampled_log_probs import make_sampler
+from ..settings.models import ModelConfig, RecurrentConfig, TransformerConfig
+from ..settings.training import Precision, TrainConfig
+from ..system.machine import num_cores
+from .loop import autocast
+
+SMALL_STEP_SECONDS = 0.1
+"""Below this one thread may be faster than all: what the others save they lose in waiting."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The fastest way to train a model on this machine."""
+
+    precision: Precision
+    threads: int
+    tokens_per_second: float
+    num_parameters: int
+    others: tuple[str, ...] = ()
+    """What was slower, in words."""
+
+    def __str__(self) -> str:
+        chosen = f"{self.precision}, {_threads(self.threads)}"
+        return f"{chosen} ({'; '.join(self.others)})" if self.others else chosen
+
+
+def find_pace(model_config: ModelConfig, config: TrainConfig, vocab_size: int) -> Pace:
+    """Times training steps with each precision and thread count that the settings leave open."""
+    torch.manual_seed(0)
+    model = build(model_config, vocab_size)
+    auto = config.precision == "auto"
+    precisions: tuple[Precision, ...] = ("bfloat16", "float32") if auto else (config.precision,)
+    seconds: dict[tuple[Precision, int], float] = {}
+
+    def time_with(threads: int) -> None:
+        torch.set_num_threads(threads)
+        for precision in precisions:
+            timed = replace(config, precision=precision)
+            seconds[precision, threads] = _step_seconds(model, model_config, timed)
+
+    time_with(config.threads or num_cores())
+    if not config.threads and num_cores() > 1 and min(seconds.values()) < SMALL_STEP_SECONDS:
+        time_with(1)
+    (precision, threads), best = min(seconds.items(), key=lambda item: item[1])
+    torch.set_num_threads(threads)
+    others = tuple(
+        f"{name} with {_threads(number)} takes {value / best:.1f}x as long"
+        for (name, number), value in seconds.items()
+        if (name, number) != (precision, threads)
+    )
+    rate = config.batch_size * config.sequence_length / best
+    return Pace(precision, threads, rate, model.num_parameters(), others)
+
+
+def _threads(number: int) -> str:
+    return f"{number} thread{'s' * (number > 1)}"
+
+
+def _step_seconds(model: NeuralModel, model_config: ModelConfig, config: TrainConfig) -> float:
+    """The faster of two steps forward and backward, from a state such as training carries."""
+    size = (config.batch_size, config.sequence_length)
+    tokens = torch.randint(model.vocab_size, size, generator=torch.Generator().manual_seed(0))
+    state = _carried(model, model_config, tokens)
+    sampler = make_sampler(torch.zeros(model.vocab_size), config.candidates)
+    candidates = sampler.draw() if sampler else None
+    model.train()
+    times = []
+    for _ in range(2):
+        began = time.perf_counter()
+        with autocast(config.precision):
+            loss, _, _ = model.loss(tokens, tokens, state, candidates)
+        loss.backward()
+        times.append(time.perf_counter() - began)
+    model.zero_grad()
+    return min(times)
+
+
+def _carried(model: NeuralModel, model_config: ModelConfig, tokens: Tensor) -> State:
+    """An empty state, or attention's full window: that is what most steps cost."""
+    state = model.initial_state(len(tokens))
+    if isinstance(model_config, RecurrentConfig) and model_config.attention:
+        *others, counts = state
+        return *others, counts + model_config.attention
+    if isinstance(model_config, TransformerConfig):
+        layers, counts = state
+        return layers, counts + model_config.context
+    return state

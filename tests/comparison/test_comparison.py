@@ -1,0 +1,172 @@
+"""`compare` from text to report, with real trainings in processes of their own."""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from unrolled.comparison.comparison import CompareRequest, _trainings, compare
+from unrolled.comparison.worker import run_worker
+from unrolled.errors import CheckpointError, ConfigError, TextError, WorkerError
+from unrolled.runs.folder import load, load_config, save_config
+from unrolled.runs.prepared import PreparedText
+from unrolled.settings.data import DataConfig
+from unrolled.settings.training import Budget
+from unrolled.training.language_model import TrainRequest
+from unrolled.training.loop import Interrupted
+
+ENGLISH = str(Path(__file__).parents[1] / "data" / "english.txt")
+
+
+def request(budget: str = "1ktokens", **settings) -> CompareRequest:
+    train = TrainRequest(
+        "ngram", DataConfig(texts=(ENGLISH,)), size="small", budget=Budget.parse(budget)
+    )
+    return CompareRequest(train, **settings)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    out = tmp_path_factory.mktemp("compare") / "out"
+    records = []
+    result = compare(out, request(kinds=("gru", "ngram")), records.append)
+    return out, result, records
+
+
+def test_models_are_ranked_and_every_figure_is_there(compared):
+    out, result, _ = compared
+    assert [model["name"] for model in result["models"]] == ["ngram", "gru"]  # 1,000 tokens: no use
+    bits = [model["bits_per_byte"] for model in result["models"]]
+    assert bits == sorted(bits)
+    for model in result["models"]:
+        config = load_config(out / model["name"])
+        assert model["bits_per_byte"] == config["results"]["bits_per_byte"]
+        for figure in ("score_tokens_per_second", "generate_tokens_per_second", "peak_bytes"):
+            assert model[figure] > 0
+        assert model["file_bytes"] == (out / model["name"] / "model.safetensors").stat().st_size
+        assert len(model["samples"]) == 3
+        assert [row["position"] for row in model["loss_by_position"]][:3] == [1, 2, 4]
+    assert [row["name"] for row in result["baselines"]] == ["uniform", "unigram", "xz"]
+    assert {advice["purpose"] for advice in result["recommendation"]} >= {"quality", "speed"}
+
+
+def test_the_network_tries_three_rates_and_takes_the_best(compared):
+    out, result, _ = compared
+    network = result["models"][1]
+    tried = network["tried_learning_rates"]
+    assert len(tried) == 3
+    best = min(tried, key=lambda row: row["bits_per_byte"])
+    assert network["learning_rate"] == best["learning_rate"]
+    assert not list((out / "gru").glob(".search*"))
+    tokens = load_config(out / "gru")["results"]["train_tokens"]
+    assert 850 <= tokens <= 850 + 64 * 80  # 15 % of the budget went into the search
+
+
+def test_the_folder_has_the_report_the_runs_and_the_winner(compared):
+    out, _, records = compared
+    names = {path.name for path in out.iterdir()}
+    assert names == {"baselines", "best", "gru", "ngram", "report.html"}
+    assert load(out / "best").config == load(out / "ngram").config
+    assert "gru" in (out / "report.html").read_text("utf-8")
+    assert {record["run"] for record in records} == {"gru", "ngram"}
+
+
+def test_resume_keeps_what_is_finished(compared, tmp_path):
+    out, result, _ = compared
+    with pytest.raises(CheckpointError) as caught:
+        compare(out, request(kinds=("gru", "ngram")), print)
+    assert str(caught.value) == f"{out} is not empty. Choose another --out, or add --resume."
+    assert result["models"]
+
+
+def test_a_budget_too_short_is_refused_with_the_least_that_would_do(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        compare(tmp_path / "out", request("20s", kinds=("rnn", "gru", "lstm")), print)
+    message = str(caught.value)
+    assert message.startswith("budget must be at least ")
+    assert message.endswith(
+        "s for 3 networks on this text, got 20s. Give more time, or compare fewer models."
+    )
+
+
+def test_what_a_worker_says_is_wrong_is_raised_here(tmp_path):
+    with pytest.raises(WorkerError) as caught:
+        run_worker(tmp_path / "run", request().train, tmp_path / "none", time.monotonic(), print)
+    assert str(caught.value).startswith(f"{tmp_path / 'none' / 'tokens' / 'tokenizer.json'} ")
+
+
+def test_a_run_that_is_trained_but_not_measured_is_measured_on_resume(compared, tmp_path):
+    out, result, _ = compared
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy, symlinks=True)
+    PreparedText.prepare(request().train.data, copy)
+    config = load_config(copy / "gru")
+    del config["measured"]
+    save_config(copy / "gru", config)
+    again = compare(copy, request(kinds=("gru", "ngram")), print, resume=True)
+    for found, before in zip(again["models"], result["models"], strict=True):
+        assert found["bits_per_byte"] == before["bits_per_byte"]
+        assert found["generate_tokens_per_second"] > 0
+
+
+def test_a_comparison_that_failed_at_its_text_leaves_nothing(tmp_path):
+    wrong = request()
+    train = replace(wrong.train, data=DataConfig(texts=(str(tmp_path / "nosuch"),)))
+    with pytest.raises(TextError, match="does not exist"):
+        compare(tmp_path / "out", replace(wrong, train=train), print)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_stood_in_the_folder_stays_when_a_text_fails(tmp_path):
+    mine = tmp_path / "out" / "tokens" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(TextError, match="does not exist"):
+        PreparedText.prepare(DataConfig(texts=(str(tmp_path / "nosuch"),)), tmp_path / "out")
+    assert mine.read_text() == "mine"
+
+
+def test_a_comparison_killed_at_its_text_goes_on_from_the_beginning(tmp_path):
+    out = tmp_path / "out"
+    PreparedText.prepare(request().train.data, out)
+    (out / "baselines" / "5-gram.safetensors").unlink()
+    result = compare(out, request(kinds=("ngram",)), print, resume=True)
+    assert [model["name"] for model in result["models"]] == ["ngram"]
+    assert (out / "baselines" / "5-gram.safetensors").exists()
+
+
+def test_ctrl_c_between_two_trainings_ends_the_comparison(tmp_path):
+    out, asked = tmp_path / "out", iter([False, True])
+    with pytest.raises(Interrupted):
+        compare(out, request(kinds=("ngram", "gru")), print, stop=lambda: next(asked))
+    assert (out / "ngram" / "config.json").exists() and not (out / "gru").exists()
+
+
+def test_networks_that_come_later_have_the_time_of_the_first(compared):
+    out, _, _ = compared
+    first = load_config(out / "gru")["train"]["budget"]
+    longer = request("1h", kinds=("gru", "rnn"))
+    runs = dict(_trainings(out, longer, time.monotonic()))
+    assert runs[out / "rnn"].budget == Budget(**first)
+
+
+def test_a_model_named_twice_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="models must be different ones, got ngram twice"):
+        compare(tmp_path / "out", request(kinds=("ngram", "ngram")), print)
+
+
+def test_seeds_give_a_spread(tmp_path):
+    out = tmp_path / "out"
+    result = compare(out, request(kinds=("rnn",), num_seeds=2), lambda record: None)
+    (model,) = result["models"]
+    seeds = [
+        json.loads((out / name / "config.json").read_text())["results"]["bits_per_byte"]
+        for name in ("rnn", "rnn-seed1")
+    ]
+    assert model["seeds"] == seeds
+    assert seeds[0] != seeds[1]
+    assert model["bits_per_byte"] == pytest.approx(sum(seeds) / 2)
+    assert model["spread"] == pytest.approx(abs(seeds[0] - seeds[1]) / 2**0.5)

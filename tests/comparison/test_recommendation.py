@@ -1,0 +1,166 @@
+"""Advice on made-up comparisons."""
+
+import math
+from typing import Any
+
+from unrolled.comparison.recommendation import recommend
+
+
+def model(name: str, bits: float | None, **values: Any) -> dict[str, Any]:
+    """A compared model with the figures that advice is built on."""
+    figures = {
+        "name": name,
+        "bits_per_byte": bits,
+        "spread": None,
+        "score_tokens_per_second": 1000.0,
+        "file_bytes": 5e6,
+        "loss_by_position": [],
+    }
+    return figures | values
+
+
+def positions(*bits: float | None) -> list[dict[str, Any]]:
+    """Cost at positions 32, 64, 128, ..."""
+    return [{"position": 32 * 2**k, "bits_per_byte": value} for k, value in enumerate(bits)]
+
+
+def advice(*models: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {row["purpose"]: (row["model"], row["reason"]) for row in recommend(models)}
+
+
+def test_quality_names_the_best_and_its_margin():
+    found = advice(model("gru", 2.25), model("lstm", 2.0), model("rnn", 2.5))
+    assert found["quality"] == (
+        "lstm",
+        "It needs 2.000 bits per byte, 0.250 less than gru, the next best.",
+    )
+
+
+def test_the_ngram_wins_and_it_says_so():
+    found = advice(model("lstm", 2.5), model("ngram", 2.0))
+    assert found["quality"] == (
+        "ngram",
+        "It needs 2.000 bits per byte, 0.500 less than lstm, the next best; "
+        "the networks would need more text or a longer budget to pass it.",
+    )
+
+
+def test_the_ngram_alone_has_passed_nothing():
+    assert advice(model("ngram", 2.0))["quality"] == ("ngram", "It needs 2.000 bits per byte.")
+
+
+def test_within_the_spread_of_either_two_are_level():
+    for spreads in ((0.03, 0.01), (0.01, 0.03)):
+        pair = [
+            model(name, bits, spread=spread)
+            for name, bits, spread in zip(("lstm", "gru"), (2.0, 2.02), spreads, strict=True)
+        ]
+        assert advice(*pair)["quality"] == (
+            "lstm",
+            "It needs 2.000 bits per byte, level with gru: seeds alone move them by ± 0.030.",
+        )
+    apart = advice(model("lstm", 2.0, spread=0.01), model("gru", 2.02, spread=0.01))
+    assert (
+        apart["quality"][1] == "It needs 2.000 bits per byte, 0.020 less than gru, the next best."
+    )
+
+
+def test_without_a_spread_only_equals_are_level():
+    found = advice(model("lstm", 2.0), model("gru", 2.0))
+    assert "level with gru" in found["quality"][1]
+
+
+def test_speed_and_size_within_15_percent():
+    found = advice(
+        model("lstm", 2.0, score_tokens_per_second=1000.0, file_bytes=5e6),
+        model("rnn", 2.29, score_tokens_per_second=4000.0, file_bytes=2e6),
+        model("ngram", 2.31, score_tokens_per_second=1e6, file_bytes=1e5),
+    )
+    assert found["speed"] == (
+        "rnn",
+        "It scores 4,000 tokens per second, 4.0 times as many as lstm, "
+        "for 0.290 bits per byte more.",
+    )
+    assert found["small size"] == (
+        "rnn",
+        "Its file has 2.0 MB; that of lstm has 5.0 MB, for 0.290 bits per byte more.",
+    )
+
+
+def test_the_best_may_also_be_the_fastest_and_smallest():
+    found = advice(
+        model("gru", 2.0, score_tokens_per_second=9e3, file_bytes=1e6), model("lstm", 2.1)
+    )
+    assert found["speed"] == ("gru", "It scores 9,000 tokens per second.")
+    assert found["small size"] == ("gru", "Its file has 1.0 MB.")
+
+
+def test_it_says_when_no_other_comes_near():
+    found = advice(model("lstm", 2.0), model("ngram", 4.0, score_tokens_per_second=1e6))
+    near = ", and no other comes within 15% of its quality."
+    assert found["speed"] == ("lstm", "It scores 1,000 tokens per second" + near)
+    assert found["small size"] == ("lstm", "Its file has 5.0 MB" + near)
+
+
+def test_long_documents_go_to_the_least_cost_far_in():
+    found = advice(
+        model("lstm", 2.0, loss_by_position=positions(2.3, 2.2, 2.1, 2.05)),
+        model("transformer", 2.1, loss_by_position=positions(2.5, 2.2, 2.0, 1.95)),
+    )
+    assert found["long documents"] == (
+        "transformer",
+        "With 256 or more tokens read it needs 1.950 bits per byte, the least, "
+        "and reading from 32 to 256 tokens lowers its cost by 0.550.",
+    )
+
+
+def test_a_model_that_loses_by_reading_on_is_said_to():
+    found = advice(model("ngram", 2.0, loss_by_position=positions(2.05, 2.1, 2.06)))
+    assert found["long documents"][1] == (
+        "With 128 or more tokens read it needs 2.060 bits per byte, the least, "
+        "and reading from 32 to 128 tokens raises its cost by 0.010."
+    )
+
+
+def test_short_documents_get_no_advice_on_long_ones():
+    found = advice(model("lstm", 2.0, loss_by_position=positions(2.3, 2.2)))
+    assert "long documents" not in found
+
+
+def test_positions_without_a_figure_are_passed_over():
+    found = advice(
+        model("lstm", 2.0, loss_by_position=positions(2.3, 2.2, 2.1, None)),
+        model("gru", 2.1, loss_by_position=positions(2.3, 2.2, 2.15, 2.12)),
+    )
+    assert found["long documents"][0] == "lstm"
+    assert found["long documents"][1] == (
+        "With 128 or more tokens read it needs 2.100 bits per byte, the least, "
+        "and reading from 32 to 128 tokens lowers its cost by 0.200."
+    )
+
+
+def test_models_without_a_finite_figure_are_never_named():
+    broken = {"score_tokens_per_second": 1e9, "file_bytes": 1.0}
+    broken |= {"loss_by_position": positions(0.1, 0.1, 0.1)}
+    found = recommend(
+        [
+            model("rnn", None, **broken),
+            model("gru", math.inf, **broken),
+            model("transformer", math.nan, **broken),
+            model("lstm", 2.0, loss_by_position=positions(2.3, 2.2, 2.1)),
+        ]
+    )
+    assert {row["model"] for row in found} == {"lstm"}
+    assert all("inf" not in row["reason"] and "nan" not in row["reason"] for row in found)
+
+
+def test_nothing_finite_gives_no_advice():
+    assert recommend([model("rnn", None), model("gru", math.inf)]) == []
+
+
+def test_unmeasured_speeds_and_sizes_do_not_win():
+    found = advice(
+        model("lstm", 2.0),
+        model("gru", 2.1, score_tokens_per_second=None, file_bytes=None),
+    )
+    assert (found["speed"][0], found["small size"][0]) == ("lstm", "lstm")

@@ -1,0 +1,178 @@
+"""Surprisal: sums, batches, words, unknowns and the three forms of output."""
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled.inference.surprisal import (
+    Cost,
+    TextScore,
+    rank,
+    score_text,
+    score_texts,
+    to_html,
+    to_jsonl,
+    to_tsv,
+)
+from unrolled.models.build import build
+from unrolled.models.ngram import NgramModel
+from unrolled.ngram.counts import count_ngrams
+from unrolled.ngram.kneser_ney import estimate
+from unrolled.settings.models import RecurrentConfig
+from unrolled.text.spelling import Spelling
+from unrolled.text.tokenizers import BpeTokenizer, ByteTokenizer, CharTokenizer, WordTokenizer
+from unrolled.text.vocabulary import train_tokenizer
+
+TEXTS = ["to be or not", "be", "", "床前明月光 to be", "or\tnot to\nbe " * 20]
+CHARS = CharTokenizer(sorted(set("to be or not 床前明月光\t\n")), Spelling([1] * 257))
+
+
+@pytest.fixture(params=["lstm", "ngram"])
+def model(request):
+    torch.manual_seed(0)
+    if request.param == "lstm":
+        return build(RecurrentConfig("lstm", 8, 16), CHARS.vocab_size).eval()
+    stream = np.concatenate([[0], CHARS.encode(" ".join(TEXTS)), [0]])
+    return NgramModel(estimate(count_ngrams(stream, 4, CHARS.vocab_size)))
+
+
+def test_bits_are_those_of_reading_the_text_with_its_end(model):
+    score = score_text(model, CHARS, TEXTS[0])
+    ids = [0, *CHARS.encode(TEXTS[0]).tolist(), 0]
+    with torch.no_grad():
+        log_probs, _ = model.read(torch.tensor([ids[:-1]]), model.initial_state(1))
+    expected = -log_probs[0].gather(1, torch.tensor(ids[1:])[:, None])[:, 0] / math.log(2)
+    assert [token.bits for token in score.tokens] == pytest.approx(expected.tolist(), abs=1e-4)
+    assert score.bits == pytest.approx(expected.sum().item(), rel=1e-5)
+    assert score.bits_per_byte == pytest.approx(score.bits / len(TEXTS[0]))
+    assert score.perplexity == pytest.approx(2 ** (score.bits / (len(TEXTS[0]) + 1)))
+    assert score.perplexity_per_word == pytest.approx(2 ** (score.bits / 5))
+    assert [token.text for token in score.tokens] == [*TEXTS[0], "<eos>"]
+
+
+@pytest.mark.parametrize(("rows", "tokens"), [(2, 1000), (64, 40), (64, 1000)])
+def test_side_by_side_gives_the_numbers_of_one_by_one_in_order(model, monkeypatch, rows, tokens):
+    monkeypatch.setattr("unrolled.inference.surprisal.TOKENS", tokens)
+    monkeypatch.setattr("unrolled.inference.surprisal.ROWS", rows)
+    monkeypatch.setattr("unrolled.inference.surprisal.WINDOW", 3)
+    together = list(score_texts(model, CHARS, iter(TEXTS)))
+    assert [score.text for score in together] == TEXTS
+    for score in together:
+        alone = score_text(model, CHARS, score.text)
+        assert [t.bits for t in alone.tokens] == pytest.approx(
+            [t.bits for t in score.tokens], abs=1e-4
+        )
+
+
+def test_words_and_the_rest_add_up_and_characters_too(model):
+    for score in score_texts(model, CHARS, TEXTS):
+        assert sum(word.bits for word in score.words) == pytest.approx(score.bits)
+        inside = score.bits - score.tokens[-1].bits
+        assert score.characters.sum() == pytest.approx(inside)
+        assert score.words[-1].text == "<eos>"
+        for word in score.words[:-1]:
+            assert score.text[word.start : word.end] == word.text
+
+
+def test_words_are_cut_at_spaces_and_at_each_east_asian_character():
+    costs = (
+        Cost("a", 0, 1, 1.0),
+        Cost(" b", 1, 3, 2.0),  # its last visible character decides
+        Cost("  ", 3, 5, 4.0),  # white space belongs to what follows
+        Cost("床", 5, 6, 8.0),
+        Cost("前", 6, 7, 16.0),
+        Cost("\n", 7, 8, 32.0),
+        Cost("<eos>", 8, 8, 64.0),
+    )
+    words = TextScore("a b  床前\n", costs).words
+    assert [(word.text, word.bits) for word in words] == [
+        ("a", 1.0),
+        ("b", 2.0),
+        ("床", 12.0),
+        ("前", 16.0),
+        ("<eos>", 96.0),
+    ]
+
+
+def test_pieces_of_one_character_add_up_to_it():
+    tokenizer = ByteTokenizer()
+    torch.manual_seed(0)
+    model = build(RecurrentConfig("gru", 8, 16), tokenizer.vocab_size).eval()
+    score = score_text(model, tokenizer, "é中")
+    bits = [token.bits for token in score.tokens]
+    assert score.characters.tolist() == pytest.approx([sum(bits[:2]), sum(bits[2:5])])
+    assert [word.bits for word in score.words] == pytest.approx(
+        [sum(bits[:2]), sum(bits[2:5]), bits[5]]
+    )
+
+
+def test_an_unknown_word_pays_for_its_spelling_and_a_literal_mark_does_not():
+    tokenizer = WordTokenizer(["a", "b"], Spelling([1] * 257), split_punctuation=False)
+    torch.manual_seed(0)
+    model = build(RecurrentConfig("gru", 8, 16), tokenizer.vocab_size).eval()
+    known, unknown = score_text(model, tokenizer, "a <unk>"), score_text(model, tokenizer, "a abba")
+    number, nats = tokenizer.unknowns("abba")
+    assert (known.num_unknown, unknown.num_unknown, number) == (0, 1, 1)
+    assert unknown.bits - known.bits == pytest.approx(nats / math.log(2))
+    assert nats > 0
+
+
+def test_ranking_puts_the_most_likely_first(model):
+    ranked = rank(model, CHARS, ["not or to be", "be", "to be or not"])
+    bits = [score.bits for score in ranked]
+    assert bits == sorted(bits)
+    assert {score.text for score in ranked} == {"not or to be", "be", "to be or not"}
+
+
+def test_table_and_lines_come_back_as_they_were(model):
+    text = "or\tnot\nbe"
+    scores = [score_text(model, CHARS, text)]
+    heading, *lines = "".join(to_tsv(scores)).splitlines()
+    assert heading.split("\t") == ["text", "start", "end", "token", "bits"]
+    rows = [line.split("\t") for line in lines]
+    assert [row[3] for row in rows] == ["o", "r", r"\t", "n", "o", "t", r"\n", "b", "e", "<eos>"]
+    assert all(len(row) == 5 for row in rows)
+    values = json.loads("".join(to_jsonl(scores)))
+    assert values["bits"] == pytest.approx(sum(float(row[4]) for row in rows), rel=1e-4)
+    assert values["text"] == text
+    assert [word["text"] for word in values["words"]] == ["or", "not", "be", "<eos>"]
+    assert values["characters"] == pytest.approx([float(row[4]) for row in rows[:-1]], rel=1e-4)
+
+
+def test_the_heat_map_escapes_and_needs_no_network():
+    costs = (Cost("<b>&", 0, 4, 3.0), Cost('"', 4, 5, 20.0), Cost("<eos>", 5, 5, 0.5))
+    page = "".join(to_html([TextScore('<b>&"', costs)], "a <title>"))
+    mark = '<span class="s2" title="“&lt;b&gt;&amp;” 3.00 bits, p = 12.50%">&lt;b&gt;&amp;</span>'
+    assert mark in page
+    assert '<span class="s7" title="“&quot;” 20.00 bits, p = 1e-06">&quot;</span>' in page
+    assert '<span class="s0 end" title="“&lt;eos&gt;” 0.50 bits, p = 70.71%">' in page
+    assert "<small>23.5 bits, 4.700 per byte</small>" in page
+    assert "<title>a &lt;title&gt;</title>" in page
+    assert "<b>" not in page
+    assert not re.search(r"https?:|<script|<link|@import|url\(", page)
+
+
+def test_the_heat_map_shows_the_text_once_whatever_the_tokens():
+    texts = ["to  be 床前。", "é", ""]
+    spelling = Spelling([1] * 257)
+    for tokenizer in (ByteTokenizer(), CHARS, WordTokenizer(["to"], spelling, True)):
+        torch.manual_seed(0)
+        model = build(RecurrentConfig("gru", 8, 16), tokenizer.vocab_size).eval()
+        page = "".join(to_html(score_texts(model, tokenizer, texts), "{{texts}}"))
+        shown = [re.sub("<[^>]*>", "", part) for part in re.findall("<p>(.*)</p>", page)]
+        assert shown == [f"{text}&lt;eos&gt;" for text in texts]
+        assert page.endswith(" bits</small></section>\n</html>\n")
+
+
+def test_byte_pairs_are_scored_too():
+    tokenizer = train_tokenizer("bpe", lambda: iter(["to be or not to be " * 50]), 950, 300)
+    assert isinstance(tokenizer, BpeTokenizer)
+    torch.manual_seed(0)
+    model = build(RecurrentConfig("gru", 8, 16), tokenizer.vocab_size).eval()
+    score = score_text(model, tokenizer, "to be 床 not")
+    assert sum(word.bits for word in score.words) == pytest.approx(score.bits)
+    assert [word.text for word in score.words] == ["to", "be", "床", "not", "<eos>"]

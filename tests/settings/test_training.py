@@ -1,0 +1,114 @@
+"""Settings: what users write, what is saved, what is refused."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from unrolled.errors import ConfigError
+from unrolled.settings.models import (
+    NgramConfig,
+    RecurrentConfig,
+    TransformerConfig,
+    model_config_from_dict,
+)
+from unrolled.settings.training import Budget, TrainConfig, train_config_from_dict
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "unit", "shown"),
+    [
+        ("90s", 90, "seconds", "90s"),
+        ("10m", 600, "seconds", "10m"),
+        (" 1.5 h ", 5400, "seconds", "90m"),
+        ("2h", 7200, "seconds", "2h"),
+        (".5s", 0.5, "seconds", "0.5s"),
+        ("2000000tokens", 2e6, "tokens", "2,000,000 tokens"),
+        ("1token", 1, "tokens", "1 tokens"),
+        ("500ktokens", 5e5, "tokens", "500,000 tokens"),
+        ("2Mtokens", 2e6, "tokens", "2,000,000 tokens"),
+        ("2.5 M tokens", 2.5e6, "tokens", "2,500,000 tokens"),
+        ("3epochs", 3, "epochs", "3 epochs"),
+        ("0.5 epoch", 0.5, "epochs", "0.5 epochs"),
+    ],
+)
+def test_budget(text, amount, unit, shown):
+    budget = Budget.parse(text)
+    assert budget == Budget(amount, unit)
+    assert str(budget) == shown
+
+
+WRONG_BUDGETS = ["", "10", "m", "10 days", "-5m", "0s", "0epochs", "1.2.3s", ".s", "5M", "1e3s"]
+
+
+@pytest.mark.parametrize("text", [*WRONG_BUDGETS, "9" * 400 + "s"])
+def test_wrong_budget(text):
+    with pytest.raises(ConfigError) as caught:
+        Budget.parse(text)
+    assert str(caught.value) == (
+        f"budget must be a time, tokens or epochs above zero, got {text!r}. "
+        'Write for example "90s", "10m", "1h", "2Mtokens" or "3epochs".'
+    )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        NgramConfig(order=3),
+        RecurrentConfig(kind="rnn", nonlinearity="relu", hidden_size=3),
+        RecurrentConfig(kind="gru", weight_dropout=0.25),
+        RecurrentConfig(kind="lstm", num_layers=2),
+        TransformerConfig(context=7, dropout=0.1),
+    ],
+)
+def test_model_settings_survive_json(config):
+    assert model_config_from_dict(json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_train_settings_survive_json():
+    config = TrainConfig(budget=Budget(3, "epochs"), learning_rate=0.1, seed=7, threads=2)
+    assert train_config_from_dict(json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_unknown_kind_of_model():
+    with pytest.raises(ConfigError) as caught:
+        model_config_from_dict({"kind": "mamba"})
+    assert str(caught.value) == (
+        "model must be one of gru, lstm, mingru, ngram, rnn, transformer, got mamba. "
+        "Retrain, or mend config.json."
+    )
+
+
+def test_setting_of_another_version():
+    with pytest.raises(ConfigError) as caught:
+        model_config_from_dict({"kind": "ngram", "order": 3, "pruning": 1})
+    assert str(caught.value) == (
+        "a setting must be one that NgramConfig has, got pruning. "
+        "Use the version of unrolled that wrote config.json, or mend it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("learning_rate", 0.0, "must be above 0, got 0.0. Use for example 0.003."),
+        ("learning_rate", float("nan"), "must be above 0, got nan. Use for example 0.003."),
+        ("clip_norm", -1.0, "must be above 0, got -1.0. Use for example 0.5."),
+        ("batch_size", 0, "must be 1 or more, got 0. Use for example 64."),
+        ("sequence_length", 0, "must be 1 or more, got 0. Use for example 64."),
+        ("candidates", -1, "must be 0 or more, got -1. Use for example 0."),
+        ("weight_decay", -0.1, "must be 0 or more, got -0.1. Use for example 0.01."),
+        ("threads", -1, "must be 0 or more, got -1. Use for example 0."),
+        ("checkpoint_seconds", -1.0, "must be 0 or more, got -1.0. Use for example 60.0."),
+        ("seed", -1, "must be 0 or more, got -1. Use for example 0."),
+        ("beta1", 1.0, "must be at least 0 and below 1, got 1.0. Use for example 0.9."),
+        ("beta2", -0.1, "must be at least 0 and below 1, got -0.1. Use for example 0.99."),
+        ("warmup_fraction", 2.0, "must be from 0 to 1, got 2.0. Use for example 0.03."),
+        ("decay_fraction", 1.5, "must be from 0 to 1, got 1.5. Use for example 0.5."),
+        ("average_fraction", -0.5, "must be from 0 to 1, got -0.5. Use for example 0.1."),
+    ],
+)
+def test_training_settings_out_of_range(name, value, sentence):
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig(**{name: value})
+    assert str(caught.value) == f"{name} {sentence}"

@@ -1,0 +1,121 @@
+"""Files are whole or absent."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from safetensors import SafetensorError
+
+from unrolled.system.files import write_atomically
+
+
+def test_writes_into_a_new_folder(tmp_path):
+    target = tmp_path / "new" / "file"
+    write_atomically(target, lambda path: path.write_text("all"))
+    assert target.read_text() == "all"
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_replaces_an_older_file(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("a longer old text")
+    write_atomically(target, lambda path: path.write_text("new"))
+    assert target.read_text() == "new"
+
+
+def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("old")
+    seen = []
+
+    def write(path):
+        path.write_text("new")
+        seen.append(target.read_text())
+
+    write_atomically(target, write)
+    assert seen == ["old"]
+
+
+@pytest.mark.parametrize("old", ["old", None])
+def test_a_failed_write_changes_nothing(tmp_path, old):
+    target = tmp_path / "file"
+    if old:
+        target.write_text(old)
+
+    def write(path):
+        path.write_text("half")
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        write_atomically(target, write)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == (
+        {"file": old} if old else {}
+    )
+
+
+def test_what_is_no_file_is_left_alone(tmp_path):
+    target = tmp_path / "pipe"
+    os.mkfifo(target)
+    with pytest.raises(OSError, match="it is no regular file"):
+        write_atomically(target, lambda path: path.write_text("new"))
+    assert target.is_fifo()
+
+
+@pytest.mark.parametrize("target", ["/dev/stdout", "/dev/null", "/dev/fd/1", "/dev/new"])
+def test_devices_are_left_alone(target, monkeypatch):
+    monkeypatch.setattr("tempfile.TemporaryDirectory", None)  # nothing is begun
+    with pytest.raises(OSError, match="it is no regular file"):
+        write_atomically(target, lambda path: path.write_text("new"))
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this system has no memory for files")
+def test_memory_for_files_is_no_device():
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        write_atomically(Path(folder) / "file", lambda path: path.write_text("new"))
+        assert (Path(folder) / "file").read_text() == "new"
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_atomically(tmp_path / "link", lambda path: path.write_text("new"))
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_text() == "new"
+
+
+def test_permissions_are_those_of_new_files(tmp_path):
+    before = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "file", lambda path: path.write_text("new"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_failed_write_of_tensors_names_the_file(tmp_path):
+    def write(path):
+        raise SafetensorError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full") as caught:
+        write_atomically(tmp_path / "file", write)
+    assert caught.value.filename == str(tmp_path / "file")
+
+
+def test_an_interrupted_write_changes_nothing(tmp_path):
+    def write(path):
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file", write)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_safetensors_begins_is_removed_too(tmp_path):
+    def write(path):
+        (path.parent / ".tmpX").write_text("its own temporary file")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file", write)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,230 @@
+"""What is learned, averaged and kept."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from unrolled.models.build import build
+from unrolled.results.loss import BITS_PER_NAT
+from unrolled.runs import folder
+from unrolled.settings.training import Budget, TrainConfig
+from unrolled.training import loop
+from unrolled.training.loop import make_optimizer, schedule
+from unrolled.training.state import clone_weights
+
+from .trainings import CONFIG, MODEL, Time, V, assert_weights, run, snapshots
+
+
+def test_a_periodic_text_is_learned(start):
+    training = start(replace(CONFIG, budget=Budget(20_000, "tokens")))
+    assert training.validate() == pytest.approx(math.log(V), abs=0.6)
+    nats, records = run(training)
+    assert nats < 0.05  # only the boundaries, one token of two hundred, are news
+    assert records[-1]["kind"] == "end"
+    # One byte a token.
+    assert records[-1]["valid"] == pytest.approx(nats * BITS_PER_NAT)
+
+
+def test_carried_state_reaches_across_batches(start):
+    training = start()
+    training.update(training.batches.take())
+    carried = training.carried[0]
+    assert not carried.requires_grad and carried.abs().max() > 0
+    seen = []
+    score = training.model.score
+    training.model.score = lambda *args: (seen.append(args[2]), score(*args))[1]
+    training.update(training.batches.take())
+    assert seen[0][0] is carried
+    while training.batches.position:
+        training.update(training.batches.take())
+    training.update(training.batches.take())  # a new epoch begins elsewhere
+    assert seen[-1][0].abs().max() == 0 and seen[-2][0].abs().max() > 0
+
+
+def test_schedule():
+    config = TrainConfig(warmup_fraction=0.1, decay_fraction=0.5)
+    values = {0: 0.05, 0.001: 0.05, 0.05: 0.5, 0.1: 1, 0.3: 1, 0.5: 1, 0.75: 0.5, 0.9: 0.2, 1: 0}
+    for fraction, expected in values.items():
+        assert schedule(fraction, config) == pytest.approx(expected), fraction
+    assert schedule(1.5, config) == 0
+    flat = TrainConfig(warmup_fraction=0, decay_fraction=0)
+    assert [schedule(fraction, flat) for fraction in (0, 0.5, 1)] == [1, 1, 1]
+
+
+def test_the_rate_follows_the_schedule(start):
+    training = start()
+    for _ in range(8):
+        fraction = training.fraction
+        training.update(training.batches.take())
+        rates = {group["lr"] for group in training.optimizer.param_groups}
+        assert rates == {CONFIG.learning_rate * schedule(fraction, CONFIG)}
+
+
+def test_the_norm_is_the_one_before_clipping(start):
+    training = start(replace(CONFIG, clip_norm=1e-3))
+    training.optimizer.zero_grad = lambda: None  # keeps the clipped gradient to look at
+    batch = training.batches.take()
+    twin = start(replace(CONFIG, clip_norm=1e-3))
+    torch.manual_seed(5)  # of dropout
+    nats, norm = training.update(batch)
+    torch.manual_seed(5)
+    twin.model.train()
+    scores, _ = twin.model.score(batch.tokens, batch.targets, twin.carried)
+    (-scores.mean()).backward()
+    squares = sum(float(value.grad.square().sum()) for value in twin.model.parameters())
+    assert norm == pytest.approx(math.sqrt(squares), rel=1e-5) and norm > 0.01
+    assert nats == pytest.approx(-scores.mean().item(), rel=1e-6)
+    clipped = sum(float(value.grad.square().sum()) for value in training.model.parameters())
+    assert math.sqrt(clipped) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_entries_are_clipped_before_the_norm(start):
+    plain, clipped = start(), start(replace(CONFIG, clip_value=1e-3, clip_norm=1e-2))
+    batch, norms = plain.batches.take(), []
+    for training in (plain, clipped):
+        training.optimizer.zero_grad = lambda: None  # keeps the gradient to look at
+        torch.manual_seed(5)  # of dropout
+        norms.append(training.update(batch)[1])
+    assert norms[0] == pytest.approx(norms[1], rel=1e-6)  # the one before all clipping
+    expected = start()
+    torch.manual_seed(5)
+    expected.model.train()
+    scores, _ = expected.model.score(batch.tokens, batch.targets, expected.carried)
+    (-scores.mean()).backward()
+    cut = [value.grad.clamp(-1e-3, 1e-3) for value in expected.model.parameters()]
+    norm = math.sqrt(sum(float(grad.square().sum()) for grad in cut))
+    assert norm > 1e-2  # so that the norm is clipped too
+    for grad, value in zip(cut, clipped.model.parameters(), strict=True):
+        torch.testing.assert_close(value.grad, grad * 1e-2 / norm, rtol=1e-4, atol=1e-8)
+
+
+def test_without_carried_state_every_piece_begins_anew(start):
+    training, seen = start(replace(CONFIG, carry_state=False)), []
+    score = training.model.score
+    training.model.score = lambda *args: (seen.append(args[2]), score(*args))[1]
+    for _ in range(3):
+        training.update(training.batches.take())
+    assert [h.abs().max() + c.abs().max() for h, c in seen] == [0, 0, 0]
+
+
+def test_the_loss_that_is_told_is_the_main_one(start):
+    training = start()
+    batch = training.batches.take()
+    parts = (torch.tensor(7.0, requires_grad=True), torch.tensor(2.0), training.carried)
+    training.model.loss = lambda *args: parts
+    assert training.update(batch)[0] == 2.0
+    assert parts[0].grad == 1  # and what is minimized is the whole
+
+
+def test_pieces_vary_as_the_configuration_says(start):
+    training = start(replace(CONFIG, length_variation=0.0))
+    assert {training.batches.take().tokens.shape[1] for _ in range(5)} == {16}
+
+
+def test_the_log_has_the_norm_before_clipping(start, monkeypatch):
+    clock = Time(monkeypatch)
+    training = start(replace(CONFIG, clip_norm=1e-3))
+    updated, update = [], training.update
+
+    def slow(batch):
+        clock.now += 1
+        updated.append(update(batch))
+        return updated[-1]
+
+    monkeypatch.setattr(training, "update", slow)
+    _, records = run(training)
+    trained = [record for record in records if record["kind"] == "train"]
+    assert [row["gradient_norm"] for row in trained] == [norm for _, norm in updated]
+    bits = [row["train"] for row in trained]
+    assert bits == pytest.approx([nats * BITS_PER_NAT for nats, _ in updated])
+    assert list(folder.read_log(training.run)) == records
+
+
+def test_matrices_decay_and_vectors_do_not():
+    model = build(MODEL, V)
+    groups = make_optimizer(model, replace(CONFIG, weight_decay=0.3)).param_groups
+    assert [group["weight_decay"] for group in groups] == [0.3, 0.0]
+    assert {value.dim() for value in groups[0]["params"]} == {2}
+    assert {value.dim() for value in groups[1]["params"]} == {1}
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+
+
+def test_the_average_is_the_uniform_mean_of_the_tail(start, monkeypatch):
+    training = start(replace(CONFIG, average_fraction=0.25))
+    seen = snapshots(training, monkeypatch)
+    run(training)
+    number = training.progress.num_averaged
+    assert number / len(seen) == pytest.approx(0.25, abs=0.05) and number > 3
+    for name, value in training.weights.average.items():
+        expected = torch.stack([weights[name] for weights in seen[-number:]]).mean(0)
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("best", [2, 5, "average"])
+def test_the_best_weights_are_kept(start, monkeypatch, best):
+    """Validation is told which look is the best: an early one, a later one, or the average."""
+    training, looks = start(), []
+    seen = snapshots(training, monkeypatch)
+
+    def told(model, store):
+        assert not model.training
+        looks.append(clone_weights(model))
+        averaged = all(
+            torch.equal(looks[-1][name], training.weights.average[name]) for name in looks[-1]
+        )
+        return 1.0 if (averaged if best == "average" else len(looks) == best) else 2.0 + len(looks)
+
+    monkeypatch.setattr(loop, "validation_nats", told)
+    nats, _ = run(training)
+    assert nats == training.progress.best_nats == 1.0
+    expected = training.weights.average if best == "average" else looks[best - 1]
+    assert_weights(training.model, expected)
+    assert any(torch.equal(seen[-1][name], expected[name]) is False for name in expected)
+    training.save_best()
+    assert_weights(training.model, load_file(training.run / folder.MODEL))
+    assert not training.model.training
+
+
+def test_divergence_is_reported_and_leaves_the_best(start, monkeypatch):
+    training = start()
+    looks, update, validate = [], training.update, training.validate
+
+    def breaks(batch):
+        if training.progress.step == 10:
+            with torch.no_grad():
+                training.model.embedding.weight.fill_(math.nan)
+        return update(batch)
+
+    def look():
+        looks.append((validate(), clone_weights(training.model)))
+        return looks[-1][0]
+
+    monkeypatch.setattr(training, "update", breaks)
+    monkeypatch.setattr(training, "validate", look)
+    nats, records = run(training)
+    assert [record["kind"] for record in records[-2:]] == ["diverged", "end"]
+    assert records[-2]["text"] == (
+        "Diverged at step 11; the best weights before it are kept. Lower --learning-rate."
+    )
+    assert (nats, training.progress.step) == (min(looks, key=lambda look: look[0])[0], 11)
+    assert_weights(training.model, min(looks, key=lambda look: look[0])[1])
+    assert not training.model.training  # without dropout: the figures that follow are right
+
+
+def test_divergence_in_the_tail_spoils_no_average(start, monkeypatch):
+    training = start(replace(CONFIG, average_fraction=1.0))
+    update = training.update
+
+    def breaks(batch):
+        if training.progress.step == 10:
+            with torch.no_grad():
+                training.model.embedding.weight.fill_(math.nan)
+        return update(batch)
+
+    monkeypatch.setattr(training, "update", breaks)
+    nats, _ = run(training)
+    assert math.isfinite(nats)
+    assert all(value.isfinite().all() for value in training.model.state_dict().values())

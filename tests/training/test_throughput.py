@@ -1,0 +1,102 @@
+"""The fastest way to train is measured and said."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unrolled.models.build import build
+from unrolled.settings.models import RecurrentConfig, TransformerConfig
+from unrolled.settings.training import TrainConfig
+from unrolled.training import throughput
+from unrolled.training.throughput import Pace, find_pace
+
+LSTM = RecurrentConfig(kind="lstm", hidden_size=8, embedding_size=4)
+CONFIG = TrainConfig(batch_size=4, sequence_length=10)
+
+
+@pytest.fixture
+def timed(monkeypatch):
+    """Steps take given seconds: `timed({("float32", 2): 0.3})`; returns what will be timed."""
+
+    def measure(seconds, num_cores=2):
+        asked = []
+
+        def step_seconds(model, model_config, config):
+            asked.append((config.precision, torch.get_num_threads()))
+            return seconds[asked[-1]]
+
+        monkeypatch.setattr(throughput, "_step_seconds", step_seconds)
+        monkeypatch.setattr(throughput, "num_cores", lambda: num_cores)
+        return asked
+
+    return measure
+
+
+def test_long_steps_are_timed_in_both_precisions(timed):
+    asked = timed({("bfloat16", 2): 0.2, ("float32", 2): 0.5})
+    found = find_pace(LSTM, CONFIG, 11)
+    assert asked == [("bfloat16", 2), ("float32", 2)]
+    others = ("float32 with 2 threads takes 2.5x as long",)
+    assert found == Pace("bfloat16", 2, 40 / 0.2, build(LSTM, 11).num_parameters(), others)
+    assert str(found) == f"bfloat16, 2 threads ({others[0]})"
+    assert torch.get_num_threads() == 2
+
+
+def test_short_steps_are_also_timed_with_one_thread(timed):
+    seconds = {("bfloat16", 2): 0.08, ("float32", 2): 0.06}
+    asked = timed(seconds | {("bfloat16", 1): 0.05, ("float32", 1): 0.04})
+    found = find_pace(LSTM, CONFIG, 11)
+    assert len(asked) == 4
+    assert (found.precision, found.threads) == ("float32", 1)
+    assert found.tokens_per_second == pytest.approx(40 / 0.04)
+    assert torch.get_num_threads() == 1
+
+
+def test_what_is_given_is_not_timed(timed):
+    asked = timed({("float32", 1): 0.01})
+    found = find_pace(LSTM, replace(CONFIG, precision="float32", threads=1), 11)
+    assert asked == [("float32", 1)]
+    assert str(found) == "float32, 1 thread"
+
+
+def test_one_core_is_timed_once(timed):
+    asked = timed({("bfloat16", 1): 0.02, ("float32", 1): 0.01}, num_cores=1)
+    assert find_pace(LSTM, CONFIG, 11).threads == 1
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    "model_config",
+    [LSTM, TransformerConfig(hidden_size=8, num_layers=1, num_heads=2, context=16)],
+)
+@pytest.mark.parametrize("candidates", [0, 5])
+def test_a_step_is_timed_as_training_does_it(model_config, candidates, monkeypatch):
+    model = build(model_config, 11)
+    times = iter([0.0, 5.0, 10.0, 12.0])
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: next(times))
+    shapes, score = [], model.score
+
+    def spy(tokens, targets, state, given):
+        shapes.append(tuple(tokens.shape))
+        assert (given is not None) == (candidates > 0)
+        assert model.training and torch.is_autocast_enabled("cpu")
+        return score(tokens, targets, state, given)
+
+    model.score = spy
+    config = replace(CONFIG, precision="bfloat16", candidates=candidates)
+    assert throughput._step_seconds(model, model_config, config) == 2.0
+    assert shapes == [(4, 10)] * 2
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_transformer_is_timed_with_a_full_window():
+    config = TransformerConfig(hidden_size=8, num_layers=1, num_heads=2, context=16)
+    _, counts = throughput._carried(build(config, 11), config, torch.zeros(3, 5, dtype=torch.int64))
+    assert counts.tolist() == [16, 16, 16]
+
+
+def test_attention_over_past_states_is_timed_with_a_full_window():
+    config = replace(LSTM, attention=16)
+    state = throughput._carried(build(config, 11), config, torch.zeros(3, 5, dtype=torch.int64))
+    assert state[-1].tolist() == [16, 16, 16] and state[1].shape == (3, 16, 1, 8)
