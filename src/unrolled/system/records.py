@@ -1,0 +1,128 @@
+"""Frozen dataclasses → JSON and back: settings, events and results are all written this way."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+
+class Record:
+    """What a frozen dataclass inherits to become JSON: `Loss.from_json(loss.to_json()) == loss`.
+
+    Fields are numbers, text, paths, literals, records, and lists, tuples, dicts and unions of such.
+    JSON has no infinity: a number that is not finite is written as null and read as not a number.
+    """
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name, as `json.dumps` takes them."""
+        return {field.name: _to_json(getattr(self, field.name)) for field in fields(self)}  # pyrefly: ignore
+
+    @classmethod
+    def from_json(cls, values: Any) -> Self:
+        """Rebuilds a record; fields with a default may be missing.
+
+        Raises:
+            ValueError: a field is missing, unknown or of another type; the message names it.
+            UnrolledError: the record itself refuses a value.
+        """
+        return _record(cls, values, cls.__name__)
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _to_json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_json(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+@cache
+def _types(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _record(kind: Any, values: Any, place: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{place} is not an object")
+    known = {field.name for field in fields(kind) if field.init}
+    for name in values:
+        if name not in known:
+            raise ValueError(f"{place} has an unknown field {name!r}")
+    types = _types(kind)
+    given = {name: _value(types[name], value, f"{place}.{name}") for name, value in values.items()}
+    try:
+        return kind(**given)
+    except TypeError as error:
+        missing = str(error).rpartition(": ")[2]
+        raise ValueError(f"{place} lacks {missing}") from None
+
+
+def _value(kind: Any, value: Any, place: str) -> Any:
+    """The value as a type says it: JSON has neither tuples nor paths nor records."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return _union(parts, value, place)
+    if kind is Any:
+        return value
+    if is_dataclass(kind):
+        return _record(kind, value, place)
+    if origin is Literal:
+        if value in parts:
+            return value
+        raise ValueError(f"{place} must be one of {', '.join(map(str, parts))}, got {value!r}")
+    if origin in (list, tuple, Sequence) and isinstance(value, Sequence) and type(value) is not str:
+        return _items(origin, parts, value, place)
+    if origin in (dict, Mapping) and isinstance(value, Mapping):
+        return {key: _value(parts[1], part, f"{place}.{key}") for key, part in value.items()}
+    return _plain(kind, value, place)
+
+
+def _union(parts: tuple[Any, ...], value: Any, place: str) -> Any:
+    """The first of several types that takes the value; a record with a `kind` names itself."""
+    if value is None and NoneType in parts:
+        return None
+    problem = ValueError(f"{place} is of an unknown type")
+    for part in parts:
+        if part is NoneType:
+            continue
+        try:
+            return _value(part, value, place)
+        except ValueError as error:
+            problem = error
+    raise problem
+
+
+def _items(origin: Any, parts: tuple[Any, ...], value: Sequence[Any], place: str) -> Any:
+    same = origin is not tuple or parts[1:] == (...,)
+    if not same and len(parts) != len(value):
+        raise ValueError(f"{place} must have {len(parts)} items, got {len(value)}")
+    kinds = [parts[0]] * len(value) if same else parts
+    found = [
+        _value(kind, item, f"{place}[{n}]") for n, (kind, item) in enumerate(zip(kinds, value))
+    ]
+    return tuple(found) if origin is tuple else found
+
+
+def _plain(kind: Any, value: Any, place: str) -> Any:
+    if kind is float:
+        if value is None:
+            return math.nan
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif kind is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif kind is Path:
+        if isinstance(value, str):
+            return Path(value)
+    elif isinstance(kind, type) and isinstance(value, kind):
+        return value
+    name = getattr(kind, "__name__", str(kind))
+    raise ValueError(f"{place} must be {name}, got {value!r}")
