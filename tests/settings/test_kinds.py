@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
-from shutil import copytree, ignore_patterns
+from shutil import copy, copytree, ignore_patterns
 
 import pytest
 
@@ -14,13 +15,12 @@ from unrolled.settings.kinds import GATE_SETTINGS, KINDS, MATRIX_SETTINGS, RECUR
 from unrolled.settings.models import RecurrentConfig
 
 OP = '''
+from .scan import scan
+
 def leaky(x, h, weight, a):
     """h_t = a * h_{t-1} + tanh(W x_t)."""
-    steps = []
-    for inputs in (x.to(weight.dtype) @ weight.T).tanh():
-        h = a * h + inputs
-        steps.append(h)
-    return torch.stack(steps), h
+    inputs = (x.to(weight.dtype) @ weight.T).tanh()
+    return scan(a.expand_as(inputs), inputs.to(h.dtype), h)
 '''
 LAYER = '''
 class Leaky(Layer):
@@ -37,7 +37,10 @@ class Leaky(Layer):
 '''
 ROW = '    Kind("leaky", "leaky RNN", "nobody", layer="leaky:Leaky"),\n'
 PROGRAM = """
+import os
 import sys
+if hasattr(os, "sched_setaffinity"):  # two threads of steps so small would wait for each other
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import unrolled
 from unrolled.cli import main
 assert unrolled.__file__.startswith(sys.argv[1])
@@ -63,7 +66,10 @@ def package(tmp_path: Path) -> Path:
     """A copy of the package with one more recurrence: two new files and one row."""
     package = tmp_path / "unrolled"
     copytree(Path(unrolled.__file__).parent, package, ignore=ignore_patterns("__pycache__"))
-    (package / "ops" / "leaky.py").write_text(f"import torch\n{OP}")
+    for library in files("unrolled.kernels").iterdir():  # elsewhere in an editable installation
+        if library.name.startswith("unrolled_kernels."):
+            copy(str(library), package / "kernels")
+    (package / "ops" / "leaky.py").write_text(OP)
     imports = "import torch\nfrom torch import nn\n\nfrom ..ops.leaky import leaky\n"
     (package / "nn" / "leaky.py").write_text(f"{imports}from .layer import Layer\n{LAYER}")
     table = package / "settings" / "kinds.py"
