@@ -154,13 +154,15 @@ void backward(
 #define MIN_GRU_KERNELS(Element, precision)                                                \
   PACK_KERNELS(min_gru, MinGRUPanels, Element, precision)                                  \
   KERNEL(void, min_gru_forward_##precision)(                                               \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t E, int64_t H,    \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t*, int64_t E,   \
+      int64_t H,                                                                           \
       const Element* x, const Element* packed, const float* bias, float* h, Element* sums, \
       Element* y) {                                                                        \
     forward<Element>(T, B, E, H, {run, num_threads}, x, packed, bias, h, sums, y);         \
   }                                                                                        \
   KERNEL(void, min_gru_backward_##precision)(                                              \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t E, int64_t H,    \
+      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, const int64_t*, int64_t E,   \
+      int64_t H,                                                                           \
       const Element* x, const float* weights, const float* h0, const Element* sums,        \
       const Element* y, const Element* grad_y, float* grad_h, Element* grad_x,             \
       float* grad_weights, float* grad_bias) {                                             \
