@@ -63,9 +63,7 @@ def elman(
         batch_sizes: Given for sequences of unequal length: x and y are then `(N, ...)` as in
             `torch.nn.utils.rnn.PackedSequence`, and h the states after each one's last step.
     """
-    y, h = _KERNEL(
-        x, (h,), (weight_ih, weight_hh, bias), batch_sizes, flags=(nonlinearity == "relu",)
-    )
+    y, h = _KERNEL(x, (h,), (weight_ih, weight_hh, bias), batch_sizes, nonlinearity == "relu")
     return y, h
 
 
@@ -80,4 +78,4 @@ def _by_torch(
     return run_by_torch(run, x, states, parameters, batch_sizes)
 
 
-_KERNEL = Recurrence("elman", num_gates=1, by_torch=_by_torch, flags=("relu",))
+_KERNEL = Recurrence("elman", num_gates=1, by_torch=_by_torch, flag="relu")

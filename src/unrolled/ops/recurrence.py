@@ -6,7 +6,7 @@ Sequences of unequal length are given as torch packs them: the steps one after t
 the longest sequence first, and `batch_sizes (T,)`, how many sequences have a step t.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -27,21 +27,18 @@ from . import calling
 class Recurrence:
     """A recurrence with a kernel: the operator `torch.ops.unrolled.<name>`, and what calls it.
 
-    The kernel's two functions get sizes and flags, then tensors, all contiguous, in this order:
-
-        <name>_forward   x, packed weights, biases, states, kept, y
-        <name>_backward  x, weights, states, kept, y, grad_y, grad_states, grad_x, gradients of
-                         weights and biases
-
-    Forward turns the states before the first step into those after the last, backward the
-    gradients of the last into those of the first. N rows in all: the steps one after the other.
+    The kernel's two functions are called with the same arguments as those of any other, see
+    `kernels/recurrence.h`: of weights, biases, parts of the state and what is kept there are two
+    each, the second of them null where a recurrence has one. Forward turns the states before the
+    first step into those after the last, backward the gradients of the last into those of the
+    first. N rows in all: the steps one after the other.
     """
 
     name: str
     num_gates: int
     """G: weights are `(G * H, E)` and `(G * H, H)`, biases `(G * H,)`."""
     by_torch: Callable[..., tuple[Tensor, ...]]
-    """Runs it where no kernel can: `(x, states, parameters, batch_sizes, *flags)`."""
+    """Runs it where no kernel can: `(x, states, parameters, batch_sizes)`, and the flag."""
     states: tuple[str, ...] = ("h",)
     """Parts of the state, each `(B, H)`; the first is the output."""
     weights: tuple[str, ...] = ("weight_ih", "weight_hh")
@@ -49,13 +46,13 @@ class Recurrence:
     biases: tuple[str, ...] = ("bias",)
     kept: tuple[tuple[str, int], ...] = ()
     """What forward keeps for the way back: name and width in H of each, `(N, width * H)`."""
-    flags: tuple[str, ...] = ()
-    """Yes or no settings of the kernel."""
+    flag: str | None = None
+    """A yes or no setting of the kernel."""
     any_lengths: bool = True
     """Whether sequences may be of unequal length."""
 
     def __post_init__(self) -> None:
-        num_states = len(self.states)
+        num_states, flag = len(self.states), () if self.flag is None else (self.flag,)
         grad_states = [f"grad_{name}" for name in self.states]
         forward = torch.library.custom_op(
             f"unrolled::{self.name}",
@@ -63,7 +60,7 @@ class Recurrence:
             mutates_args=(),
             schema=_schema(
                 ("x", *self.states, *self.weights, *self.biases, "offsets"),
-                (*self.flags, "train"),
+                (*flag, "train"),
                 1 + num_states + len(self.kept),
             ),
         )
@@ -74,7 +71,7 @@ class Recurrence:
             mutates_args=(),
             schema=_schema(
                 ("x", *self.states, *self.weights, "offsets", *kept, "y", "grad_y", *grad_states),
-                (*self.flags, "wants_x"),
+                (*flag, "wants_x"),
                 1 + num_states + len(self.weights) + len(self.biases),
             ),
         )
@@ -88,7 +85,7 @@ class Recurrence:
         states: tuple[Tensor, ...],
         parameters: tuple[Tensor, ...],
         batch_sizes: Tensor | None = None,
-        flags: tuple[bool, ...] = (),
+        flag: bool | None = None,
     ) -> tuple[Tensor, ...]:
         """Runs the recurrence over sequences, fast.
 
@@ -108,6 +105,7 @@ class Recurrence:
             ShapeError: the arguments do not belong together.
         """
         self._check(x, states, parameters)
+        flags = () if flag is None else (flag,)
         dtype = calling.precision(x, *parameters)
         if dtype is None:
             return self.by_torch(x, states, parameters, batch_sizes, *flags)
@@ -149,10 +147,10 @@ class Recurrence:
             x.dtype,
             *_sizes(offsets, rows, states, flags),
             rows,
-            *(_pack(self.name, weight, x.dtype, reuse) for weight in weights),
-            *(bias.contiguous() for bias in biases),
-            *(after.copy_(before) for after, before in zip(last, states, strict=True)),
-            *(tensor if train else None for tensor in kept),
+            *_two(_pack(self.name, weight, x.dtype, reuse) for weight in weights),
+            *_two(bias.contiguous() for bias in biases),
+            *_two(after.copy_(before) for after, before in zip(last, states, strict=True)),
+            *_two(kept if train else ()),
             y,
         )
         return y, *others
@@ -194,8 +192,9 @@ class Recurrence:
             f"{self.name}_backward",
             x.dtype,
             *_sizes(offsets, rows, states, flags),
-            *(rows, *weights, *(state.contiguous() for state in states), *kept, y),
-            *(grad_y.contiguous(), *grad_states, grad_x if wants_x else None, *grads, *biases),
+            *(rows, *_two(weights), *_two(state.contiguous() for state in states), *_two(kept), y),
+            *(grad_y.contiguous(), *_two(grad_states), grad_x if wants_x else None),
+            *(*_two(grads), *_two(biases)),
         )
         grad_inputs, *others = grads
         input_size = x.shape[1]
@@ -259,12 +258,17 @@ def _parts(values: Sequence[Any], *sizes: int) -> Iterator[Any]:
     yield values
 
 
+def _two(tensors: Iterable[Tensor]) -> tuple[Tensor | None, ...]:
+    """One or two tensors, or none, as a kernel takes them: null for what is not there."""
+    return (*tensors, None, None)[:2]
+
+
 def _sizes(
     offsets: Tensor, rows: Tensor, states: Sequence[Tensor], flags: Sequence[bool]
 ) -> tuple[int | Tensor, ...]:
-    """What every kernel is told first: T, B, offsets, E, H and its flags."""
+    """What every kernel is told first: T, B, offsets, E, H and its flag."""
     batch_size, hidden_size = states[0].shape
-    return len(offsets) - 1, batch_size, offsets, rows.shape[1], hidden_size, *map(int, flags)
+    return len(offsets) - 1, batch_size, offsets, rows.shape[1], hidden_size, int(any(flags))
 
 
 def _flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Tensor, Tensor]:
