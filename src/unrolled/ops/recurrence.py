@@ -147,7 +147,7 @@ class Recurrence:
             x.dtype,
             *_sizes(offsets, rows, states, flags),
             rows,
-            *_two(_pack(self.name, weight, x.dtype, reuse) for weight in weights),
+            *_two(_pack(self, weight, x.dtype, reuse) for weight in weights),
             *_two(bias.contiguous() for bias in biases),
             *_two(after.copy_(before) for after, before in zip(last, states, strict=True)),
             *_two(kept if train else ()),
@@ -320,19 +320,19 @@ _packed: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 register_optimizer_step_post_hook(lambda *_: _packed.clear())
 
 
-def _pack(name: str, weight: Tensor, dtype: torch.dtype, reuse: bool) -> Tensor:
-    """A weight `(gates * H, inputs)` as the kernel `name` reads it on the way forward.
+def _pack(kernel: Recurrence, weight: Tensor, dtype: torch.dtype, reuse: bool) -> Tensor:
+    """A weight `(gates * H, inputs)` as a kernel reads it on the way forward.
 
     With `reuse` it is kept for the next call: for a single step packing would cost more than the
     step. A weight that torch or an optimizer changed since is packed again; a change through
     `.data`, which torch does not count, is seen if it reaches one of the samples.
     """
     if not reuse or weight.is_inference() or not weight.is_contiguous():
-        return kernels.pack(name, weight, dtype)
+        return kernels.pack(kernel.name, weight, dtype, kernel.num_gates)
     samples = weight.view(-1)[:: weight.numel() // NUM_SAMPLES + 1].tolist()
     key = weight._version, weight.data_ptr(), samples, dtype, kernels.instruction_set()
     found = _packed.get(weight)
     if found is None or found[0] != key:
-        found = key, kernels.pack(name, weight, dtype)
+        found = key, kernels.pack(kernel.name, weight, dtype, kernel.num_gates)
         _packed[weight] = found
     return found[1]
