@@ -1,6 +1,5 @@
 """Labelled files → a folder with classifier, figures and report."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -14,7 +13,7 @@ from ..report.classification import html
 from ..results.classification import Explained
 from ..runs.folder import TRAIN_STATE, remove_train_state
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
 from ..text.files import find_files, read_documents
 from ..text.labelled import (
@@ -102,9 +101,8 @@ def run(
     results["explained"] = _explained(trained.classifier, numbered[split])
     save_classifier(replace(trained.classifier, info=_summary(results)), out / FILE)
     results["file_bytes"] = (out / FILE).stat().st_size
-    text = json.dumps(results, indent=1, ensure_ascii=False)
-    _write(out / RESULTS, text + "\n")
-    _write(out / REPORT, html(shown(results)))
+    write_json(out / RESULTS, results)
+    write_text(out / REPORT, html(shown(results)))
     _forget(out)
     return results
 
@@ -116,10 +114,6 @@ def _forget(out: Path) -> None:
     with suppress(OSError):  # not there, or not empty
         (out / BACKWARD_FOLDER).rmdir()
     forget_pretraining(out)
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
 def _typical(classifier: Classifier, texts: Sequence[str]) -> dict[str, Any]:

@@ -313,9 +313,9 @@ def explain(
             print_explanation(explanation.to_dict())
         return 0
     from ..report.classification import explained_page
-    from ..system.files import write_atomically
+    from ..system.files import write_text
 
     page = explained_page(name_of(file), [explanation.to_dict() for explanation in explained])
-    write_atomically(out, lambda path: path.write_text(page, "utf-8"))
+    write_text(out, page)
     print(f"Wrote {out}.")
     return 0

@@ -17,7 +17,7 @@ from ..runs.folder import CONFIG, load_config, read_log
 from ..runs.prepared import PreparedText
 from ..settings.kinds import COMPARED, KINDS, Kind
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_text
 from ..training.language_model import Stop, TrainRequest
 from ..training.loop import Interrupted, Listener
 from .recommendation import recommend
@@ -77,8 +77,7 @@ def compare(
             named = partial(_hear, listener, run.name)
             run_worker(run, one, text.folder, time.monotonic(), named)
     comparison = collect(out, request)
-    page = report.html(comparison)
-    write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
+    write_text(out / REPORT, report.html(comparison))
     _link_best(out, comparison)
     text.clean_up()
     return comparison

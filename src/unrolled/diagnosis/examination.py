@@ -1,6 +1,5 @@
 """One run examined: gradients, dynamics, used memory, a verdict, and what helps."""
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from ..runs.folder import CLASSIFIER, Run, load, read_log
 from ..runs.prepared import PreparedText
 from ..settings.data import DocumentKind
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_json, write_text
 from ..system.machine import machine, using_threads, versions
 from ..text.files import find_files, read_documents
 from ..text.store import SplitInfo, encode_texts
@@ -151,9 +150,8 @@ def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
 
 def write_report(out: Path, result: Diagnosis, language: Language) -> None:
     """Writes the page, and the figures as JSON."""
-    page, figures = html(result, language), json.dumps(finite(result), ensure_ascii=False, indent=1)
-    write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
-    write_atomically(out / RESULTS, lambda path: path.write_text(figures, "utf-8"))
+    write_text(out / REPORT, html(result, language))
+    write_json(out / RESULTS, finite(result))
 
 
 def _text(

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..errors import CheckpointError, ConfigError, TextError
 from ..settings.data import DataConfig, DocumentKind
-from ..system.files import write_atomically
+from ..system.files import write_atomically, write_json
 from .corpus import Corpus, Part, split_corpus
 from .files import find_files, read_pieces
 from .tokenizers import BOUNDARY_ID, UNKNOWN_ID, Tokenizer
@@ -156,8 +156,7 @@ def build_store(
         "tokenizer": tokenizer.fingerprint,
         "splits": splits,
     }
-    text = json.dumps(index, indent=1)
-    write_atomically(folder / INDEX, lambda path: path.write_text(text, "utf-8"))
+    write_json(folder / INDEX, index)
     return TokenStore.open(folder)
 
 
