@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..text.labelled import spread
+from ..text.splitting import spread
 from .classifier import Classifier
 from .ensemble import mix
 from .metrics import (

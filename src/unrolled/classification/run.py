@@ -15,19 +15,11 @@ from ..runs.folder import TRAIN_STATE, remove_train_state
 from ..settings.training import Budget
 from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
-from ..text.files import find_files, read_documents
-from ..text.labelled import (
-    LabelledTexts,
-    label_of,
-    mirrored,
-    normalized,
-    plain,
-    read_labelled,
-    read_splits,
-    split_labelled,
-    spread,
-    without_shared,
-)
+from ..text.documents import read_documents
+from ..text.files import find_files
+from ..text.labels import LabelledTexts, label_of, plain, read_labelled, read_splits
+from ..text.splitting import normalized, split_labelled, spread, without_shared
+from ..text.words import mirrored
 from ..training.loop import Listener
 from .classifier import Classifier
 from .evaluation import evaluate_classifier, figures, texts_per_second

@@ -17,7 +17,7 @@ from ..settings.models import ClassifierConfig, RecurrentKind
 from ..settings.presets import override
 from ..settings.training import ClassifierTrainConfig
 from ..system.machine import using_threads
-from ..text.labelled import plain
+from ..text.labels import plain
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
 from .classifier import Classifier, Member, RecurrentMember

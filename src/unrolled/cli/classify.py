@@ -10,8 +10,8 @@ from cyclopts import App, Parameter
 
 from ..settings.data import TokenizerKind
 from ..settings.models import Pooling, RecurrentKind
+from .inputs import name_of, read_sentences
 from .options import Files, given, required
-from .sentences import name_of, read_sentences
 
 classify = App(
     name="classify",

@@ -54,14 +54,19 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     from ..system.interrupt import stop_on_interrupt
     from ..training.language_model import TrainRequest
     from ..training.loop import Interrupted
+    from .inputs import saved_input
     from .progress import Progress
     from .tables import print_comparison
 
-    train = TrainRequest(kind=models[0], data=source, size=size, budget=limit, seed=seed)
-    request = comparison.CompareRequest(train, models, seeds)
     try:
         # The trainings have processes of their own, which Ctrl-C reaches too: they save.
-        with Progress() as progress, stop_on_interrupt() as interrupted:
+        with (
+            saved_input(source, out) as source,
+            Progress() as progress,
+            stop_on_interrupt() as interrupted,
+        ):
+            train = TrainRequest(kind=models[0], data=source, size=size, budget=limit, seed=seed)
+            request = comparison.CompareRequest(train, models, seeds)
             result = comparison.compare(out, request, progress, resume, began, interrupted)
     except Interrupted:
         print("Stopped and saved. Go on with the same command and --resume.", file=sys.stderr)

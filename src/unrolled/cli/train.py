@@ -57,11 +57,13 @@ def train(  # noqa: PLR0913  a parameter is a flag
     from ..system.interrupt import stop_on_interrupt
     from ..training import language_model
     from ..training.loop import Interrupted
+    from .inputs import saved_input
     from .progress import Progress
     from .tables import print_results
 
     try:
         with (
+            saved_input(source, out) as source,
             Progress() as progress,
             _events(tensorboard, out, progress) as hear,
             stop_on_interrupt() as stop,

@@ -24,8 +24,10 @@ from ..settings.data import DocumentKind
 from ..settings.training import Budget
 from ..system.files import write_json, write_text
 from ..system.machine import machine, using_threads, versions
-from ..text.files import find_files, read_documents
-from ..text.store import SplitInfo, encode_texts
+from ..text.documents import read_documents
+from ..text.files import find_files
+from ..text.prepare import encode_texts
+from ..text.store import SplitInfo
 from ..training.loop import Listener
 from .dynamics import measure_dynamics
 from .flow import NUM_ROWS, WARM_UP, gradient_flow, text_windows
@@ -83,8 +85,6 @@ def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnos
     run = load(request.run)
     if request.cure is not None:
         remedies_of(run)  # a model without any is refused before the work begins
-        if "-" in request.texts:
-            raise ConfigError("TEXT", "files with --cure", "-", "Save the text in a file.")
     with _folder(out):
         tokens, split, text = _text(run, request, out)
         each = None
@@ -180,7 +180,7 @@ def _own_text(run: Run, request: DiagnoseRequest, out: Path) -> PreparedText:
             column=column,
             documents=documents,
         )
-    elif missing := [name for name in texts if name == "-" or not Path(name).exists()]:
+    elif missing := [name for name in texts if not Path(name).exists()]:
         problem = f"was trained on {missing[0]}, which is not there any more"
         raise CheckpointError(run.path, problem, "Name a text after the run.")
     text = PreparedText.prepare(data, out / TEXT, run.tokenizer)

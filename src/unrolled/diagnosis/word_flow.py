@@ -10,7 +10,7 @@ from ..classification.classifier import Classifier
 from ..classification.documents import Documents
 from ..errors import LabelError
 from ..models.classifier import PIECE
-from ..text.labelled import plain
+from ..text.labels import plain
 from .words import word_gradient
 
 NUM_TEXTS = 64
