@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ConfigError, ShapeError, TextError
+from ..inference.evaluation import even_windows
 from ..models.base import detach_state
 from ..models.recurrent import RecurrentModel
 from ..nn.lstm import LSTM
@@ -39,8 +40,7 @@ def text_windows(
     if length < WARM_UP + 16:
         problem = f"has {len(tokens) - 1} tokens, too few to follow gradients through"
         raise TextError("The text", problem, f"Give one of at least {2 * (WARM_UP + 16)} tokens.")
-    starts = np.linspace(0, len(tokens) - length, num_rows).astype(np.int64)
-    return torch.from_numpy(tokens[starts[:, None] + np.arange(length)].astype(np.int64))
+    return even_windows(tokens, num_rows, length)
 
 
 @dataclass(frozen=True)

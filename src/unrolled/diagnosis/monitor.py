@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ..inference.evaluation import even_windows
 from ..models.recurrent import RecurrentModel
 from ..nn.elman import Elman
 from ..results.diagnosis import Flow
@@ -170,8 +170,7 @@ def sample(store: TokenStore) -> Tensor:
     """
     tokens = store.tokens("train")
     length = min(WARM_UP + LENGTH + 1, len(tokens))
-    starts = np.linspace(0, len(tokens) - length, ROWS).astype(np.int64)
-    return torch.from_numpy(tokens[starts[:, None] + np.arange(length)].astype(np.int64))
+    return even_windows(tokens, ROWS, length)
 
 
 def look(model: RecurrentModel, tokens: Tensor, flow: FlowMeasure = gradient_flow) -> list[Flow]:
