@@ -67,11 +67,11 @@ def learning_curves(models: Sequence[ComparedModel], baselines: Sequence[Baselin
     charts = ""
     for axis, scale in AXES if curves else ():
         faint = [
-            _series(model["name"], rank, "faint", ((p[axis], p["train"]) for p in model["curve"]))
+            _series(model.name, rank, "faint", ((getattr(p, axis), p.train) for p in model.curve))
             for rank, model in curves
         ]
         lines = [
-            _series(model["name"], rank, "line", ((p[axis], p["valid"]) for p in model["curve"]))
+            _series(model.name, rank, "line", ((getattr(p, axis), p.valid) for p in model.curve))
             for rank, model in curves
         ]
         heading = f"Bits per byte over {axis}"
@@ -87,7 +87,7 @@ def costs(models: Sequence[ComparedModel]) -> str:
         ("file_bytes", "Bits per byte against file size", "bytes"),
     ):
         points = [
-            _series(model["name"], rank, "points", [(model[key], model["bits_per_byte"])])
+            _series(model.name, rank, "points", [(getattr(model, key), model.bits_per_byte)])
             for rank, model in enumerate(models)
         ]
         charts += chart(heading, unit, "log", points, [y for line in points for y in line["y"]])
@@ -98,10 +98,10 @@ def positions(models: Sequence[ComparedModel]) -> str:
     """What the text before a token is worth to each model."""
     lines = [
         _series(
-            model["name"],
+            model.name,
             rank,
             "line",
-            ((p["position"], p["bits_per_byte"]) for p in model["loss_by_position"]),
+            ((p.position, p.bits_per_byte) for p in model.loss_by_position),
         )
         for rank, model in enumerate(models)
     ]
@@ -113,7 +113,7 @@ def positions(models: Sequence[ComparedModel]) -> str:
 
 def _valid(model: ComparedModel) -> list[tuple[float, float]]:
     """Validation cost by seconds."""
-    return [(p["seconds"], p["valid"]) for p in model["curve"] if p["valid"] is not None]
+    return [(p.seconds, p.valid) for p in model.curve if p.valid is not None]
 
 
 def _settled(model: ComparedModel) -> list[float]:
@@ -127,11 +127,11 @@ def _levels(
 ) -> list[Level]:
     """Everything that has a figure but no curve."""
     rows: list[tuple[str, int | None, float | None]] = [
-        (row["name"], None, row["bits_per_byte"]) for row in baselines
+        (row.name, None, row.bits_per_byte) for row in baselines
     ]
     for rank, model in flat:
-        bits = next((bits for _, bits in _valid(model)), model["bits_per_byte"])
-        rows.append((model["name"], rank % NUM_COLOURS, bits))
+        bits = next((bits for _, bits in _valid(model)), model.bits_per_byte)
+        rows.append((model.name, rank % NUM_COLOURS, bits))
     return [{"name": name, "colour": c, "y": bits} for name, c, bits in rows if bits is not None]
 
 

@@ -47,8 +47,8 @@ spelling.</p>"""
 
 def ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline]) -> str:
     """Models and baselines by rank; columns without any figure are left out."""
-    columns = [c for c in COLUMNS if any(model[c.key] is not None for model in models)]
-    longest = max(row["bits_per_byte"] or 0 for row in [*models, *baselines])
+    columns = [c for c in COLUMNS if any(getattr(model, c.key) is not None for model in models)]
+    longest = max(row.bits_per_byte or 0 for row in [*models, *baselines])
     best = {c.key: _best(c, models) for c in columns}
     rows = [
         (rank_key(model), _model_row(model, rank, columns, best, longest))
@@ -58,12 +58,14 @@ def ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline]) -> s
     head = "".join(f"<th scope=col>{column.heading}</th>" for column in columns)
     head = f"<th scope=col>model</th><th scope=col class=bits>bits per byte</th>{head}"
     body = "".join(row for _, row in sorted(rows, key=itemgetter(0)))
-    note = CLOSED_NOTE if any(model["closed_vocabulary"] for model in models) else ""
+    note = CLOSED_NOTE if any(model.closed_vocabulary for model in models) else ""
     return table(head, body) + note
 
 
 def _best(column: Column, models: Sequence[ComparedModel]) -> float:
-    return column.best(value for model in models if (value := model[column.key]) is not None)
+    return column.best(
+        value for model in models if (value := getattr(model, column.key)) is not None
+    )
 
 
 def _model_row(
@@ -73,27 +75,27 @@ def _model_row(
     best: dict[Figure, float],
     longest: float,
 ) -> str:
-    bits = number(model["bits_per_byte"])
-    spread = "" if model["spread"] is None else f" <small>± {model['spread']:.3f}</small>"
+    bits = number(model.bits_per_byte)
+    spread = "" if model.spread is None else f" <small>± {model.spread:.3f}</small>"
     cells = "".join(_cell(model, c, best[c.key], rank) for c in columns)
     return (
-        f"<tr><th scope=row>{marked(model['name'], rank)}</th>"
-        f"<td class=bits>{bits}{spread}{bar(model['bits_per_byte'], longest, rank)}</td>"
+        f"<tr><th scope=row>{marked(model.name, rank)}</th>"
+        f"<td class=bits>{bits}{spread}{bar(model.bits_per_byte, longest, rank)}</td>"
         f"{cells}</tr>"
     )
 
 
 def _baseline_row(row: Baseline, num_columns: int, longest: float) -> str:
-    bits = f"{number(row['bits_per_byte'])}{bar(row['bits_per_byte'], longest, None)}"
+    bits = f"{number(row.bits_per_byte)}{bar(row.bits_per_byte, longest, None)}"
     return (
-        f"<tr class=baseline><th scope=row>{escape(row['name'])}</th><td class=bits>{bits}</td>"
+        f"<tr class=baseline><th scope=row>{escape(row.name)}</th><td class=bits>{bits}</td>"
         f"<td colspan={num_columns}></td></tr>"
     )
 
 
 def _cell(model: ComparedModel, column: Column, best: float, rank: int) -> str:
-    value = model[column.key]
+    value = getattr(model, column.key)
     text = column.write(value)
-    mark = "†" if column.key == "perplexity" and model["closed_vocabulary"] else ""
+    mark = "†" if column.key == "perplexity" and model.closed_vocabulary else ""
     speed = bar(value, best, rank) if column.best is max else ""
     return f"<td>{f'<b>{text}</b>' if value == best else text}{mark}{speed}</td>"
