@@ -147,7 +147,7 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
         epoch = self.num_texts / len(self.train)
         self.curve.append(Look(standing["seconds"], epoch, train, valid_nats, self.accuracy))
         figures = {"train": train, "valid": valid_nats, "accuracy": self.accuracy}
-        return Validation(**standing, **figures, unit=self.unit)
+        return Validation(**standing, **figures)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The place in the texts, the curve, and what the checkpoint belongs to."""

@@ -122,14 +122,11 @@ def train_classifier(
     predicted = list(valid_log_probs.values())
     weights = fit_weights(predicted, valid.labels)
     alone = [fit_weights([log_probs], valid.labels)[0] for log_probs in predicted]
-    classifier = Classifier(
-        classes,
-        members,
-        dict(zip(members, map(float, weights), strict=True)),
-        dict(zip(members, map(float, alone), strict=True)),
-    )
-    saved = dict(zip(members, map(float, savings(predicted, valid.labels, weights)), strict=True))
-    return Trained(classifier, valid_log_probs, saved, seconds, curves)
+    saved = savings(predicted, valid.labels, weights)
+    by_name = (dict(zip(members, map(float, row), strict=True)) for row in (weights, alone, saved))
+    weight_of, alone_of, saved_of = by_name
+    classifier = Classifier(classes, members, weight_of, alone_of)
+    return Trained(classifier, valid_log_probs, saved_of, seconds, curves)
 
 
 def _recurrent_models(

@@ -156,7 +156,6 @@ class GradientMonitor:
         finite = [norm for norm in self.norms if math.isfinite(norm)] or [0.0]
         norms = GradientNorms(
             **training.standing(),
-            unit=training.trainee.unit,
             norm_median=median(finite),
             norm_greatest=max(finite),
             clip_rate=self.num_clipped / len(self.norms),
@@ -287,8 +286,7 @@ def diverging(loss: Trend, training: Training) -> Warned:
 
 
 def _warned(training: Training, condition: Condition, text: str) -> Warned:
-    standing, unit = training.standing(), training.trainee.unit
-    return Warned(**standing, unit=unit, condition=condition, text=text)
+    return Warned(**training.standing(), condition=condition, text=text)
 
 
 def _lower_rate(training: Training) -> str:

@@ -24,13 +24,13 @@ class _Event(Record):
 
 
 class Standing(TypedDict):
-    """Where a training stands."""
+    """Where a training stands: what all its events begin with."""
 
     step: int
     tokens: int
     seconds: float
     fraction: float
-    """Of the budget."""
+    unit: LossUnit
 
 
 @dataclass(frozen=True, kw_only=True)

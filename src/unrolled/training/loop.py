@@ -105,7 +105,7 @@ class Trainee(ABC, Generic[Model, Config]):
     def validation_event(self, standing: Standing, nats: float, valid_nats: float) -> Validation:
         """What is reported of a validation; `nats` is the loss of the last batch."""
         losses = {"train": self.in_unit(nats, "train"), "valid": self.in_unit(valid_nats, "valid")}
-        return Validation(**standing, **losses, unit=self.unit)
+        return Validation(**standing, **losses)
 
     def save_best(self, run: Path, best: dict[str, Tensor]) -> None:
         """Writes the best weights where others use them while the training goes on."""
@@ -189,6 +189,7 @@ class Training:
             "tokens": progress.tokens,
             "seconds": round(progress.seconds, 3),
             "fraction": self.fraction,
+            "unit": self.trainee.unit,
         }
 
     def tick(self) -> None:
@@ -372,15 +373,13 @@ def fit(
         nats, norm = training.update(trainee.next_batch())
         training.tick()
         if not math.isfinite(nats):
-            text = DIVERGED.format(step=progress.step)
-            report(Diverged(**training.standing(), text=text, unit=trainee.unit))
+            report(Diverged(**training.standing(), text=DIVERGED.format(step=progress.step)))
             break
         for event in monitor(nats, norm, norm > training.config.clip_norm) if monitor else ():
             report(event)
         if time.monotonic() - reported > EVENT_SECONDS:
             reported, train = time.monotonic(), trainee.in_unit(nats, "train")
-            standing = training.standing()
-            report(TrainStep(**standing, train=train, gradient_norm=norm, unit=trainee.unit))
+            report(TrainStep(**training.standing(), train=train, gradient_norm=norm))
         if training.fraction >= progress.next_evaluation:
             valid_nats = training.look()
             report(trainee.validation_event(training.standing(), nats, valid_nats))
@@ -390,11 +389,10 @@ def fit(
         if training.checkpoint_due:
             training.save()
             training.tick()
-    valid = training.finish()
+    valid_nats = training.finish()
     training.tick()
-    bits = trainee.in_unit(valid, "valid")
-    report(End(**training.standing(), valid=bits, unit=trainee.unit))
-    return valid
+    report(End(**training.standing(), valid=trainee.in_unit(valid_nats, "valid")))
+    return valid_nats
 
 
 def autocast(precision: str) -> torch.autocast:
