@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ..system.records import Record
+
 BITS_PER_NAT = 1 / math.log(2)
 
 
@@ -77,6 +79,26 @@ class Loss:
             "num_unknown": self.num_unknown,
             "spelling_nats": self.spelling_nats,
         }
+
+
+@dataclass(frozen=True)
+class Baseline(Record):
+    """What a text costs without a trained network."""
+
+    name: str
+    bits_per_byte: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Loss):
+    """What a text costs a model, with the figures that it is read by."""
+
+    baselines: list[Baseline]
+    """What the same text costs simple models."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures under the names that JSON output promises."""
+        return super().to_dict() | {"baselines": [row.to_json() for row in self.baselines]}
 
 
 def _exp(nats: float) -> float:

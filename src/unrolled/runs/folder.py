@@ -10,8 +10,9 @@ baselines/               unigram and n-gram of the same text, to read other figu
 """
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
+from ..inference.evaluation import evaluate_texts
 from ..models.base import LanguageModel
 from ..models.build import load_model
 from ..models.ngram import NgramModel
+from ..ngram.arpa import write_arpa
+from ..results.loss import Evaluation
 from ..settings.data import DocumentKind
 from ..settings.models import ModelConfig, model_config_from_dict
 from ..system.files import write_atomically, write_json, write_text
@@ -61,6 +65,32 @@ class Run:
         data = self.config.get("data", {})
         column = data.get("column") if column is None else column
         return column, documents or data.get("documents", "file")
+
+    def evaluate(
+        self,
+        texts: Sequence[str],
+        column: str | None = None,
+        documents: DocumentKind | None = None,
+    ) -> Evaluation:
+        """Scores files or folders with the model and its baselines; see `evaluate_texts`.
+
+        Args:
+            column, documents: How texts are read where it differs from the training.
+        """
+        reading = self.reading(column, documents)
+        return evaluate_texts(self.model, self.tokenizer, texts, self.baselines, *reading)
+
+    def write_arpa(self, path: str | os.PathLike[str]) -> None:
+        """Writes an n-gram as an ARPA file, gzipped if its name ends in ".gz".
+
+        Raises:
+            ConfigError: the model is no n-gram.
+        """
+        if not isinstance(self.model, NgramModel):
+            kind = self.config["model"]["kind"]
+            raise ConfigError("run", "that of an n-gram", kind, "Train one with: --model ngram")
+        symbols = [self.tokenizer.symbol(token) for token in range(self.model.vocab_size)]
+        write_arpa(self.model.kneser_ney, path, symbols)
 
     @property
     def model_config(self) -> ModelConfig:
