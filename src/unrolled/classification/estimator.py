@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from ..errors import LabelError
 from ..settings.check import check_choice
 from ..settings.data import TokenizerKind
-from ..settings.models import Pooling, RecurrentKind
+from ..settings.kinds import RECURRENT, RecurrentName
+from ..settings.models import Pooling
 from ..settings.training import Budget, Precision
 from ..text.labels import LabelledTexts, label_of
 from ..text.splitting import split_labelled
@@ -64,7 +65,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(  # noqa: PLR0913  scikit-learn wants every setting by name
         self,
-        kind: RecurrentKind | Literal["linear"] | None = None,
+        kind: RecurrentName | Literal["linear"] | None = None,
         *,
         language_model: str | os.PathLike[str] | None = None,
         backward_language_model: str | os.PathLike[str] | None = None,
@@ -139,7 +140,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def _request(self) -> ClassifierRequest:
         if self.kind is not None:
-            check_choice("kind", self.kind, ("linear", *get_args(RecurrentKind)))
+            check_choice("kind", self.kind, ("linear", *RECURRENT))
         check_choice("tokenizer", self.tokenizer, get_args(TokenizerKind))
         pretrained, backward = (
             Pretrained.open(Path(run)) if run else None

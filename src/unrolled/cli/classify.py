@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from ..settings.data import TokenizerKind
-from ..settings.models import Pooling, RecurrentKind
+from ..settings.kinds import RecurrentName
+from ..settings.models import Pooling
 from .inputs import name_of, read_sentences
 from .options import Files, given, required
 
@@ -118,7 +119,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     /,
     *,
     out: Path,
-    kind: RecurrentKind | Literal["linear"] | None = None,
+    kind: RecurrentName | Literal["linear"] | None = None,
     preset: Literal["article"] | None = None,
     post_padding_unmasked: Annotated[bool, Parameter(negative=())] = False,
     budget: str | None = None,

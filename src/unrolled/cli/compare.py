@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..settings.kinds import COMPARED, Kind, Size
+from ..settings.kinds import COMPARED, KindName, Size
 from ..settings.training import Budget
 from .options import DataOptions, Texts, required
 
@@ -18,7 +18,9 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     *,
     out: Path,
     budget: str = "10m",
-    models: Annotated[tuple[Kind, ...], Parameter(negative=(), consume_multiple=True)] = COMPARED,
+    models: Annotated[
+        tuple[KindName, ...], Parameter(negative=(), consume_multiple=True)
+    ] = COMPARED,
     size: Size = "medium",
     seeds: int = 1,
     seed: int = 0,

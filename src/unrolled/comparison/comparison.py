@@ -22,7 +22,7 @@ from ..results.comparison import (
 )
 from ..runs.folder import CONFIG, load_config, read_log
 from ..runs.prepared import PreparedText
-from ..settings.kinds import COMPARED, KINDS, Kind
+from ..settings.kinds import COMPARED, KINDS, KindName
 from ..settings.training import Budget
 from ..system.files import write_text
 from ..training.language_model import Stop, TrainRequest
@@ -41,7 +41,7 @@ class CompareRequest:
 
     train: TrainRequest
     """Text, size, settings and the whole budget; its kind and seed are replaced."""
-    kinds: tuple[Kind, ...] = COMPARED
+    kinds: tuple[KindName, ...] = COMPARED
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
 
@@ -123,7 +123,7 @@ def _trainings(
     out: Path, request: CompareRequest, began: float
 ) -> Iterator[tuple[Path, TrainRequest]]:
     """Every run with what to train; the n-gram first: the others share what time it leaves."""
-    kinds = sorted(request.kinds, key=KINDS.index)
+    kinds = sorted(request.kinds, key=[*KINDS].index)
     if "ngram" in kinds:
         yield out / "ngram", replace(request.train, kind="ngram")
     networks = [kind for kind in kinds if kind != "ngram"]

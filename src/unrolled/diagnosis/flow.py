@@ -17,7 +17,7 @@ from ..errors import ConfigError, ShapeError, TextError
 from ..inference.evaluation import even_windows
 from ..models.base import detach_state
 from ..models.recurrent import RecurrentModel
-from ..nn.lstm import LSTM
+from ..nn.layer import Layer
 from ..results.diagnosis import Flow
 from .decay import fit_rate, half_life, horizon
 
@@ -47,7 +47,7 @@ def text_windows(
 class Recorded:
     """One layer over T steps."""
 
-    layer: Any
+    layer: Layer
     x: Tensor  # (T, B, E)
     start: tuple[Tensor, ...]  # (B, H) each: h, or h and c
     states: list[tuple[Tensor, ...]]
@@ -64,7 +64,7 @@ class StepRecorder:
 
     layers: list[Recorded] = field(default_factory=list)
 
-    def __call__(self, layer: Any, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, layer: Layer, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """Runs `layer` over `x (T, B, E)`; see nn/stack.py."""
         kept: list[tuple[Tensor, ...]] = []
         recorded = Recorded(layer, x, states, kept)
@@ -109,13 +109,10 @@ def state_gradients(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list
 def _norms(recorded: Recorded, found: Iterator[Tensor]) -> list[Tensor]:
     """Norms `(T, B)` of the gradients of one layer, taken from all that were found."""
     steps = zip(*([next(found) for _ in states] for states in recorded.states), strict=True)
-    parts = [torch.stack(column) for column in steps]  # (T, B, H) each
-    if isinstance(recorded.layer, LSTM):
-        # h_t = o tanh(c_t) happens inside the operator, out of autograd's sight.
-        h, c = (torch.stack(column) for column in zip(*recorded.states, strict=True))
-        before = torch.cat([recorded.start[0][None], h[:-1]])
-        output = recorded.layer.gates(recorded.x, before)["output"]
-        parts[1] = parts[1] + parts[0] * output * (1 - c.tanh() ** 2)
+    gradients = [torch.stack(column) for column in steps]  # (T, B, H) each
+    states = [torch.stack(column) for column in zip(*recorded.states, strict=True)]
+    before = torch.cat([recorded.start[0][None], states[0][:-1]])
+    parts = recorded.layer.whole_gradients(gradients, recorded.x, before, states)
     return [part.double().norm(dim=2) for part in parts]
 
 
