@@ -236,15 +236,11 @@ def predict(
         Give no class where its probability is lower than this.
     """
     from ..classification.files import load_classifier
-    from ..classification.prediction import to_jsonl, to_tsv
-    from ..errors import ConfigError
+    from .tables import prediction_lines
 
-    if not 0 <= abstain_below <= 1:
-        raise ConfigError("abstain_below", "from 0 to 1", abstain_below, "Write for example 0.8.")
     opened = load_classifier(classifier)
-    texts = read_sentences(required([file])[0], text)
-    write = {"tsv": to_tsv, "jsonl": to_jsonl}[format]
-    sys.stdout.writelines(write(opened, texts, abstain_below))
+    predictions = opened.predict(read_sentences(required([file])[0], text), abstain_below)
+    sys.stdout.writelines(prediction_lines(predictions, format))
     return 0
 
 

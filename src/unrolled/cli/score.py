@@ -42,6 +42,7 @@ def score(
     from ..inference import surprisal
     from ..runs.folder import load
     from ..system.files import write_atomically
+    from .tables import score_lines
 
     if out is not None and out.is_dir():
         raise ConfigError("out", "a file", f"the folder {out}", "Name a file in it.")
@@ -53,8 +54,8 @@ def score(
     else:
         scores = surprisal.score_texts(opened.model, opened.tokenizer, sentences)
         title = f"Surprisal of {name_of(file)} to {run}"
-        write = {"tsv": surprisal.to_tsv, "jsonl": surprisal.to_jsonl}
-        pieces = surprisal.to_html(scores, title) if format == "html" else write[format](scores)
+        lines = format != "html"
+        pieces = score_lines(scores, format) if lines else surprisal.to_html(scores, title)
     if out is None:
         sys.stdout.writelines(pieces)
     else:

@@ -1,7 +1,6 @@
 """Surprisal: what every token, word and character of a text costs a model, in bits."""
 
 import itertools
-import json
 import math
 import re
 from bisect import bisect_right
@@ -9,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +25,6 @@ ROWS, TOKENS = 32, 1 << 15
 """Texts and tokens read side by side at most: a Transformer's state takes up to megabytes a row."""
 LEVELS = (1, 2, 4, 6, 8, 12, 16)
 """Bits at which the next colour of the heat map begins."""
-TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})
 WORD = re.compile(rf"[{CJK}]|[^\s{CJK}]+")
 """White-space separated; each East Asian character is one."""
 
@@ -105,6 +104,20 @@ class TextScore:
                 bits[token.start : token.end] += token.bits / (token.end - token.start)
         return bits
 
+    def to_json(self) -> dict[str, Any]:
+        """Totals, tokens, words, and the bits of each character, as `json.dumps` takes them."""
+        return {
+            "text": self.text,
+            "bits": self.bits,
+            "bits_per_byte": self.bits_per_byte if self.text else None,
+            "perplexity": self.perplexity,
+            "perplexity_per_word": self.perplexity_per_word,
+            "num_unknown": self.num_unknown,
+            "tokens": [vars(token) for token in self.tokens],
+            "words": [vars(word) for word in self.words],
+            "characters": self.characters.round(6).tolist(),
+        }
+
 
 def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str) -> TextScore:
     """Scores one text, from its beginning to its end."""
@@ -175,35 +188,6 @@ def _to_score(
 def rank(model: LanguageModel, tokenizer: Tokenizer, candidates: Sequence[str]) -> list[TextScore]:
     """Scores sentences that could stand in the same place; the most likely first."""
     return sorted(score_texts(model, tokenizer, candidates), key=lambda score: score.bits)
-
-
-def to_tsv(scores: Iterable[TextScore]) -> Iterator[str]:
-    """Lines of a table: a heading, then one for each token; tabs, line ends and \\ are escaped.
-
-    Tokens that are parts of one character each name that character.
-    """
-    yield "text\tstart\tend\ttoken\tbits\n"
-    for number, score in enumerate(scores, 1):
-        for token in score.tokens:
-            shown = token.text.translate(TSV_ESCAPES)
-            yield f"{number}\t{token.start}\t{token.end}\t{shown}\t{token.bits:.6g}\n"
-
-
-def to_jsonl(scores: Iterable[TextScore]) -> Iterator[str]:
-    """One JSON object for each text: totals, tokens, words, and the bits of each character."""
-    for score in scores:
-        values = {
-            "text": score.text,
-            "bits": score.bits,
-            "bits_per_byte": score.bits_per_byte if score.text else None,
-            "perplexity": score.perplexity,
-            "perplexity_per_word": score.perplexity_per_word,
-            "num_unknown": score.num_unknown,
-            "tokens": [vars(token) for token in score.tokens],
-            "words": [vars(word) for word in score.words],
-            "characters": score.characters.round(6).tolist(),
-        }
-        yield json.dumps(values, ensure_ascii=False) + "\n"
 
 
 def to_html(scores: Iterable[TextScore], title: str) -> Iterator[str]:
