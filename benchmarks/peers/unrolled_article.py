@@ -7,7 +7,7 @@ from torch_article import serve
 
 from unrolled.nn.lstm import LSTM
 from unrolled.ops.embedding import embedding
-from unrolled.ops.sequences import input_type
+from unrolled.ops.calling import input_type
 
 
 class Article(nn.Module):
