@@ -110,7 +110,9 @@ class ClassifierTrainOptions:
     precision: Literal["float32", "bfloat16"] | None = None
     """Of matrix products; default: the faster one here."""
     threads: int | None = None
-    """Default: all."""
+    """Default: the faster of one and all."""
+    checkpoint_seconds: float | None = None
+    """Time between checkpoints."""
 
 
 @classify.command
@@ -130,6 +132,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     tokenizer: TokenizerKind | None = None,
     vocab_size: int | None = None,
     seed: int = 0,
+    tensorboard: Path | None = None,
     splits: SplitOptions = SplitOptions(),  # noqa: B008
     model_options: ClassifierOptions = ClassifierOptions(),  # noqa: B008
     train_options: ClassifierTrainOptions = ClassifierTrainOptions(),  # noqa: B008
@@ -141,7 +144,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     Parameters
     ----------
     out
-        Folder to write: classifier.safetensors, report.html, results.json.
+        Folder to write: classifier.safetensors, report.html, results.json, log.jsonl.
     kind
         Recurrent layers beside the linear model; linear: none. Default: gru, or as the language
         model.
@@ -150,7 +153,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
     post_padding_unmasked
         Read zeros after the end of each text as if they were text, as that article's program does.
     budget
-        Of each recurrent model: passes (5epochs) or wall-clock time (10m). Default: 5epochs.
+        Of each recurrent model: passes (5epochs), wall-clock time (10m) or tokens (2Mtokens).
+        Default: 5epochs.
     language_model
         Run folder of a language model that the recurrent model begins from.
     backward_language_model
@@ -166,12 +170,15 @@ def train(  # noqa: PLR0913  a parameter is a flag
         Most words to know. Default: 30,000; 10,000 with --preset article.
     seed
         Of initialization, dropout, the order of batches and the held-out part.
+    tensorboard
+        Folder for TensorBoard event files; each training gets a folder of its own in it.
     """
     from ..classification.request import ClassifyRequest
     from ..classification.run import run
+    from ..diagnosis.monitor import GradientMonitor
+    from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
-    from ..training.loop import Interrupted
-    from .progress import Progress
+    from .progress import shown
     from .tables import print_classification
 
     request = ClassifyRequest(
@@ -192,8 +199,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
         train_settings=given(train_options),
     )
     try:
-        with Progress() as progress, stop_on_interrupt() as stop:
-            results = run(out, request, progress, stop)
+        with shown(tensorboard, out) as on_event, stop_on_interrupt() as stop:
+            results = run(out, request, on_event, stop, GradientMonitor)
     except Interrupted:
         print("Stopped and saved. The same command goes on with it.", file=sys.stderr)
         return 130

@@ -31,8 +31,6 @@ def evaluate(
         Print one JSON object instead of a table.
     """
     named = required(texts)
-    from dataclasses import asdict
-
     from ..inference.evaluation import baselines
     from ..inference.evaluation import evaluate as library_evaluate
     from ..runs.folder import load
@@ -47,10 +45,11 @@ def evaluate(
         tempfile.TemporaryDirectory(prefix="unrolled-") as folder,
     ):
         store = encode_texts(source.texts, opened.tokenizer, Path(folder), column, documents)
-        loss = library_evaluate(opened.model, store, "text").to_dict()
-        rows = [asdict(row) for row in baselines(store, "text", opened.baselines)]
+        loss = library_evaluate(opened.model, store, "text")
+        rows = baselines(store, "text", opened.baselines)
     if json_output:
-        print(json.dumps({**loss, "baselines": rows}, indent=2))
+        figures = {**loss.to_json(), "baselines": [row.to_json() for row in rows]}
+        print(json.dumps(figures, indent=2))
     else:
-        print_losses(opened.config["model"]["kind"], loss, rows, ", ".join(named))
+        print_losses(opened.config.model.kind, loss, rows, ", ".join(named))
     return 0

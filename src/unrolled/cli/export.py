@@ -22,7 +22,7 @@ def export(run: Path, file: Path, /) -> int:
 
     opened = load(run)
     if not isinstance(opened.model, NgramModel):
-        kind = opened.config["model"]["kind"]
+        kind = opened.config.model.kind
         raise ConfigError("run", "that of an n-gram", kind, "Train one with: --model ngram")
     names = [opened.tokenizer.symbol(token) for token in range(opened.model.vocab_size)]
     write_arpa(opened.model.kneser_ney, file, names)

@@ -1,8 +1,8 @@
 """Results as text."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -17,47 +17,38 @@ from ..report.verdict import PURPOSES, reason
 from ..results.classification import Classification, Explained
 from ..results.comparison import Baseline, ComparedModel, Comparison
 from ..results.diagnosis import Diagnosis
+from ..results.loss import Loss
+from ..results.run import RunResults
 
 COMPARED = ("bits/byte", "ppl", "size", "train", "score", "write", "memory", "file")
 
 
-def print_results(run: Path, config: dict[str, Any]) -> None:
+def print_results(run: Path, kind: str, results: RunResults) -> None:
     """Prints what a training reached, with the baselines beside it."""
-    results = config["results"]
-    print_losses(config["model"]["kind"], results, results["baselines"], results["split"])
-    for note in results.get("notes", ()):
+    print_losses(kind, results, results.baselines, results.split)
+    for note in results.notes:
         print(f"Note: {note}")
-    print(f"Trained for {results['train_seconds']:.0f} s. Use it: unrolled generate {run}")
+    print(f"Trained for {results.train_seconds:.0f} s. Use it: unrolled generate {run}")
 
 
-def print_losses(
-    name: str, loss: dict[str, Any], baselines: list[dict[str, Any]], split: str
-) -> None:
+def print_losses(name: str, loss: Loss, baselines: Sequence[Baseline], split: str) -> None:
     """Prints one model's cost of a text between the baselines, best first."""
     split = escape(split)  # a file's name, perhaps with brackets
-    table = Table(title=f"{split}: {loss['num_tokens']:,} tokens, {loss['num_bytes']:,} bytes")
+    table = Table(title=f"{split}: {loss.num_tokens:,} tokens, {loss.num_bytes:,} bytes")
     table.add_column("model")
     for heading in ("bits/byte", "bits/char", "perplexity/token", "perplexity/word"):
         table.add_column(heading, justify="right")
-    rows: list[tuple[float, tuple[str, ...]]] = []
-    rows += [
-        (row["bits_per_byte"], (row["name"], number(row["bits_per_byte"]))) for row in baselines
-    ]
-    word = loss["perplexity_per_word"]
-    closed = " (closed vocabulary)" if loss["closed_vocabulary"] else ""
-    rows.append(
-        (
-            loss["bits_per_byte"],
-            (
-                f"[bold]{name}[/bold]",
-                f"{loss['bits_per_byte']:.3f}",
-                f"{loss['bits_per_char']:.3f}",
-                f"{loss['perplexity']:.2f}{closed}",
-                "-" if word is None else f"{word:.2f}",
-            ),
-        )
+    word = loss.perplexity_per_word
+    closed = " (closed vocabulary)" if loss.closed_vocabulary else ""
+    own = (
+        f"[bold]{name}[/bold]",
+        number(loss.bits_per_byte),
+        number(loss.bits_per_char),
+        f"{loss.perplexity:.2f}{closed}",
+        "-" if word is None else f"{word:.2f}",
     )
-    for _, cells in sorted(rows):
+    rows = [(rank_key(row), (row.name, number(row.bits_per_byte))) for row in baselines]
+    for _, cells in sorted([*rows, (rank_key(loss), own)]):
         table.add_row(*cells)
     Console().print(table)
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..models.base import LanguageModel, State, stack_states
+from ..results.comparison import Baseline
 from ..results.loss import Loss
 from ..text.store import SplitInfo, TokenStore
 
@@ -103,14 +104,6 @@ def validation_nats(model: LanguageModel, store: TokenStore) -> float:
     """Nats per token on the first validation tokens: what is looked at during training."""
     tokens = store.tokens("valid")[: num_validation_tokens(store) + 1]
     return -float(score_stream(model, tokens).mean(dtype=np.float64))
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """A figure to read others by."""
-
-    name: str
-    bits_per_byte: float
 
 
 def baselines(store: TokenStore, split: str, models: Mapping[str, LanguageModel]) -> list[Baseline]:
