@@ -6,9 +6,9 @@ from math import sqrt
 from typing import Literal
 
 from ..results.classification import Bin, ClassifierFigures, LengthGroup, Look
-from .charts import Series, chart, side_by_side
 from .parts import NUM_COLOURS, bar, columns, duration, number, percent, section, table
 from .reliability import diagram
+from .uplot_charts import Series, chart, side_by_side
 
 RELIABILITY = """Of the texts that the classifier is 90 % sure of, nine in ten should be right: a
 point below the dashed line promised too much, one above it too little, and the larger it is, the

@@ -5,7 +5,6 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..results.probes import Probes, Trial
-from .charts import Level, Series, chart, side_by_side
 from .document import document
 from .parts import (
     MISSING,
@@ -20,6 +19,7 @@ from .parts import (
     section,
     table,
 )
+from .uplot_charts import Level, Series, chart, side_by_side
 
 QUESTIONS = {
     "adding": "Adding: the sum of two marked numbers among T",
