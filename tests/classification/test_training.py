@@ -16,11 +16,11 @@ from unrolled.classification.evaluation import evaluate_classifier
 from unrolled.classification.files import load_classifier, save_classifier
 from unrolled.classification.metrics import accuracy, log_loss
 from unrolled.classification.pretrained import Pretrained
-from unrolled.classification.run import reason
 from unrolled.classification.trainee import Fitting, decide, worst_shift
 from unrolled.classification.training import ClassifierRequest, Labelled, train_classifier
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.models.classifier import RecurrentClassifier
+from unrolled.report.classification import reason
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import ClassifierConfig
 from unrolled.settings.training import Budget, ClassifierTrainConfig
@@ -218,16 +218,16 @@ def test_it_stops_when_told():
 
 def test_figures_of_the_test_texts(trained):
     result, valid = trained
-    found = evaluate_classifier(result.classifier, valid.texts, valid.labels)
-    assert list(found["models"]) == ["linear", "gru", "mixture"]
-    assert found["chosen"] == found["models"]["mixture"]
-    assert np.array(found["confusion"]).sum() == len(valid.texts) == found["num_texts"]
-    right = np.trace(found["confusion"]) / len(valid.texts)
-    assert found["chosen"]["accuracy"] == pytest.approx(right)
-    assert sum(row["count"] for row in found["by_length"]) == len(valid.texts)
-    surest = [row["probability"] for row in found["mistakes"]]
+    found = evaluate_classifier(result.classifier, valid.texts, valid.labels, "valid")
+    assert list(found.models) == ["linear", "gru", "mixture"]
+    assert found.chosen == found.models["mixture"]
+    assert np.array(found.confusion).sum() == len(valid.texts) == found.num_texts
+    right = np.trace(found.confusion) / len(valid.texts)
+    assert found.chosen.accuracy == pytest.approx(right)
+    assert sum(row.count for row in found.by_length) == len(valid.texts)
+    surest = [row.probability for row in found.mistakes]
     assert surest == sorted(surest, reverse=True)
-    assert all(row["label"] != row["predicted"] for row in found["mistakes"])
+    assert all(row.label != row.predicted for row in found.mistakes)
 
 
 @pytest.fixture(scope="module")

@@ -47,27 +47,27 @@ def examine(out: Path, run: Path, **settings):
 
 def test_a_recurrent_run(tmp_path, rnn):
     result = examine(tmp_path / "out", rnn)
-    assert result["model"] == "rnn" and result["cure"] is None and result["words"] is None
-    assert [(flow["layer"], flow["path"]) for flow in result["flows"]] == [(1, "hidden")]
-    assert result["verdict"]["horizon"] == result["flows"][0]["horizon"]
-    assert len(result["dynamics"]["exponents"]) == 8
-    assert result["dynamics"]["radii"][0]["matrix"] == "recurrent"
-    assert [row["name"] for row in result["memory"]] == ["rnn", "5-gram"]
+    assert result.model == "rnn" and result.cure is None and result.words is None
+    assert [(flow.layer, flow.path) for flow in result.flows] == [(1, "hidden")]
+    assert result.verdict.horizon == result.flows[0].horizon
+    assert len(result.dynamics.exponents) == 8
+    assert result.dynamics.radii[0].matrix == "recurrent"
+    assert [row.name for row in result.memory] == ["rnn", "5-gram"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "report.html",
         "results.json",
     ]
     written = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
-    assert written["verdict"] == result["verdict"]
+    assert written["verdict"] == result.verdict.to_json()
     assert "<html" in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 
 def test_the_same_twice_and_on_a_given_text(tmp_path, rnn, text):
     first, again = (examine(tmp_path / name, rnn) for name in ("a", "b"))
-    assert first["flows"] == again["flows"] and first["dynamics"] == again["dynamics"]
+    assert first.flows == again.flows and first.dynamics == again.dynamics
     given = examine(tmp_path / "c", rnn, texts=(str(text),))
-    assert given["flows"] != first["flows"]
-    assert given["conditions"]["tokens"] > 4 * first["conditions"]["tokens"]
+    assert given.flows != first.flows
+    assert given.conditions["tokens"] > 4 * first.conditions["tokens"]
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == [
         "report.html",
         "results.json",
@@ -78,8 +78,8 @@ def test_an_ngram_has_a_memory_but_no_gradient(tmp_path, text):
     data = DataConfig(texts=(str(text),), tokenizer="char")
     train(tmp_path / "run", TrainRequest("ngram", data), lambda record: None)
     result = examine(tmp_path / "out", tmp_path / "run", language="zh")
-    assert result["verdict"]["kind"] == "no gradient" and result["flows"] == []
-    assert result["memory"][0]["effective"] <= 8  # order 8
+    assert result.verdict.kind == "no gradient" and result.flows == []
+    assert result.memory[0].effective <= 8  # order 8
     with pytest.raises(ConfigError) as caught:
         examine(tmp_path / "other", tmp_path / "run", cure=TOKENS)
     assert str(caught.value) == (
@@ -117,16 +117,16 @@ def test_remedies_are_ranked_by_what_they_changed(tmp_path, rnn, monkeypatch):
     )
     monkeypatch.setattr(trials, "remedies", lambda model, train: list(tried))
     monkeypatch.setattr(trials, "MEMORY_TARGETS", 32)
-    result = examine(tmp_path / "out", rnn, cure=TOKENS)["cure"]
-    gains = {row["name"]: row["gain"] for row in result["tried"]}
+    result = examine(tmp_path / "out", rnn, cure=TOKENS).cure
+    gains = {row.name: row.gain for row in result.tried}
     assert gains["nothing"] == 0  # the same seed and the same tokens
     assert gains["no learning"] < -0.02
-    ranked = [row["gain"] for row in result["tried"]]
+    ranked = [row.gain for row in result.tried]
     assert ranked == sorted(ranked, reverse=True)
-    bits = result["untreated"]["bits_per_byte"]
-    assert all(row["bits_per_byte"] == bits - row["gain"] for row in result["tried"])
-    assert set(result["test"]) == {"untreated", "best"}
-    flags = {row["name"]: row["flags"] for row in result["tried"]}
+    bits = result.untreated.bits_per_byte
+    assert all(row.bits_per_byte == bits - row.gain for row in result.tried)
+    assert result.test is not None
+    flags = {row.name: row.flags for row in result.tried}
     assert flags["GRU"] == "--model gru" and flags["nothing"] == "--clip-norm 0.5"
     assert (tmp_path / "out" / "trials" / "GRU" / "model.safetensors").is_file()
 
@@ -149,7 +149,7 @@ def test_remedies_are_tried_on_a_given_text_in_the_tokens_of_the_run(tmp_path, r
         result = examine(tmp_path / "out", rnn, texts=(str(other),), cure=Budget(20, "seconds"))
     finally:
         save_config(rnn, config)
-    assert result["cure"]["untreated"]["bits_per_byte"] > 0
+    assert result.cure.untreated.bits_per_byte > 0
     trial = load(tmp_path / "out" / "trials" / "untreated")
     assert trial.tokenizer.fingerprint == config["tokenizer"]["fingerprint"]
     with pytest.raises(ConfigError, match=r"TEXT must be files with --cure, got -\. Save"):

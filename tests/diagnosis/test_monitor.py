@@ -15,6 +15,7 @@ from unrolled.diagnosis import alarms, monitor
 from unrolled.diagnosis.alarms import Trend
 from unrolled.diagnosis.monitor import Watch, look, sample, thinned
 from unrolled.models.build import build
+from unrolled.results.diagnosis import Flow
 from unrolled.runs.folder import MODEL, append_log, read_log
 from unrolled.settings.models import RecurrentConfig, TransformerConfig
 from unrolled.settings.training import Budget, TrainConfig
@@ -36,15 +37,8 @@ RNN = RecurrentConfig(kind="rnn", hidden_size=16, embedding_size=8)
 def flow(shares, layer=1, path="hidden"):
     """A curve as diagnosis/flow.py describes it."""
     gone = next((lag for lag, share in enumerate(shares) if share < 0.01), None)
-    return {
-        "layer": layer,
-        "path": path,
-        "lags": list(range(len(shares))),
-        "shares": list(shares),
-        "half_life": 1.5,
-        "rate": math.log(shares[-1]) / len(shares),
-        "horizon": gone,
-    }
+    rate = math.log(shares[-1]) / len(shares)
+    return Flow(layer, path, list(range(len(shares))), list(shares), 1.5, rate, gone)
 
 
 FALLING = flow(0.5 ** np.arange(128))
@@ -172,14 +166,14 @@ def test_every_recurrent_model_can_be_looked_at(start, changes):
     trained.update(trained.batches.take())
     flows = look(trained.model, sample(trained.store))
     assert len(flows) == trained.model.stack.num_states * len(trained.model.stack.layers)
-    assert all(math.isfinite(share) for flow in flows for share in flow["shares"])
+    assert all(math.isfinite(share) for flow in flows for share in flow.shares)
     assert isinstance(monitor.judged(flows, trained), list)
 
 
 def test_a_short_text_is_looked_at_as_far_as_it_goes(start):
     training = start(num_tokens=100)
     (hidden, cell) = look(training.model, sample(training.store))
-    assert hidden["lags"] == cell["lags"] == list(range(99 - 33))
+    assert hidden.lags == cell.lags == list(range(99 - 33))
 
 
 def test_norms_are_those_since_the_last_record(start, monkeypatch):
@@ -251,7 +245,7 @@ def test_few_lags_are_kept_as_they_are():
 
 
 def test_gradients_that_are_no_numbers_are_left_out(start, monkeypatch):
-    broken = {**SLOW, "shares": [1.0, math.nan]}
+    broken = replace(SLOW, shares=[1.0, math.nan])
     records = watched(start(), Looks(monkeypatch, [broken]), (60,))
     assert [row["kind"] for row in records] == ["gradient"] and "lags" not in records[0]
 

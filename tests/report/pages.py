@@ -25,6 +25,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._open = tag
         self.elements.append((tag, dict(attrs)))
+
     def handle_endtag(self, tag: str) -> None:
         self._open = ""
 

@@ -14,8 +14,8 @@ from unrolled.report.diagnosis_phrases import NAMES
 from unrolled.report.diagnosis_words import verdict_sentence
 
 from .diagnoses import fake_diagnosis, fake_flow, fake_verdict, fake_words
-from .test_classification import plain, tables
 from .pages import HOSTILE, Page
+from .test_classification import plain, tables
 
 HEADINGS = [
     "What to do next",

@@ -265,7 +265,7 @@ def evaluate(
 
     results = evaluate_files(classifier, required(data, "DATA"), columns.text, columns.label)
     if json:
-        print(dumps(results, ensure_ascii=False))
+        print(dumps(results.to_json(), ensure_ascii=False))
     else:
         print_classification(results, classifier)
     return 0
@@ -310,12 +310,12 @@ def explain(
     )
     if out is None:
         for explanation in explained:
-            print_explanation(explanation.to_dict())
+            print_explanation(explanation.to_record())
         return 0
     from ..report.classification import explained_page
     from ..system.files import write_atomically
 
-    page = explained_page(name_of(file), [explanation.to_dict() for explanation in explained])
+    page = explained_page(name_of(file), [explanation.to_record() for explanation in explained])
     write_atomically(out, lambda path: path.write_text(page, "utf-8"))
     print(f"Wrote {out}.")
     return 0

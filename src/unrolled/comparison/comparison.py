@@ -10,9 +10,16 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from .. import report
 from ..errors import CheckpointError, ConfigError
-from ..results.comparison import ComparedModel, Comparison, CurvePoint
+from ..report.comparison import html
+from ..results.comparison import (
+    Baseline,
+    ComparedModel,
+    Comparison,
+    CurvePoint,
+    Position,
+    TriedRate,
+)
 from ..runs.folder import CONFIG, load_config, read_log
 from ..runs.prepared import PreparedText
 from ..settings.kinds import COMPARED, KINDS, Kind
@@ -77,7 +84,7 @@ def compare(
             named = partial(_hear, listener, run.name)
             run_worker(run, one, text.folder, time.monotonic(), named)
     comparison = collect(out, request)
-    page = report.html(comparison)
+    page = html(comparison)
     write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
     _link_best(out, comparison)
     text.clean_up()
@@ -88,7 +95,7 @@ def _link_best(out: Path, comparison: Comparison) -> None:
     """Makes `<out>/best` the winner, for commands that go on with it."""
     link = out / BEST
     link.unlink(missing_ok=True)
-    link.symlink_to(comparison["models"][0]["name"], target_is_directory=True)
+    link.symlink_to(comparison.models[0].name, target_is_directory=True)
 
 
 def _hear(listener: Listener, run: str, record: dict[str, Any]) -> None:
@@ -153,19 +160,19 @@ def collect(out: Path, request: CompareRequest) -> Comparison:
     """Reads finished runs into one comparison, ranked by bits per byte."""
     configs = [load_config(out / kind) for kind in request.kinds]
     models = [_compared(out, config, request.num_seeds) for config in configs]
-    models.sort(key=lambda model: model["bits_per_byte"] or math.inf)
+    models.sort(key=lambda model: model.bits_per_byte or math.inf)
     results = configs[0]["results"]
     rows = results["baselines"]
     if "ngram" in request.kinds:  # stands in the table itself
         rows = [row for row in rows if not row["name"].endswith("-gram")]
-    return {
-        "title": ", ".join(Path(name).name for name in configs[0]["data"]["texts"]),
-        "conditions": _conditions(request, configs),
-        "split": results["split"],
-        "baselines": rows,
-        "models": models,
-        "recommendation": recommend(models),
-    }
+    return Comparison(
+        title=", ".join(Path(name).name for name in configs[0]["data"]["texts"]),
+        conditions=_conditions(request, configs),
+        split=results["split"],
+        baselines=[Baseline.from_json(row) for row in rows],
+        models=models,
+        recommendation=recommend(models),
+    )
 
 
 def _compared(out: Path, config: dict[str, Any], num_seeds: int) -> ComparedModel:
@@ -178,40 +185,37 @@ def _compared(out: Path, config: dict[str, Any], num_seeds: int) -> ComparedMode
             other = load_config(out / f"{kind}-seed{number}")
             seeds.append(other["results"]["bits_per_byte"])
     results, measured = config["results"], config["measured"]
-    return {
-        "name": kind,
-        "run": str(run),
-        "bits_per_byte": mean(seeds),
-        "spread": stdev(seeds) if len(seeds) > 1 else None,
-        "seeds": seeds,
-        "perplexity": results["perplexity"],
-        "perplexity_per_word": results["perplexity_per_word"],
-        "closed_vocabulary": results["closed_vocabulary"],
-        "num_parameters": results["num_parameters"],
-        "train_tokens_per_second": results["train_tokens_per_second"],
-        "score_tokens_per_second": measured["score_tokens_per_second"],
-        "generate_tokens_per_second": measured["generate_tokens_per_second"],
-        "peak_bytes": results["peak_bytes"],
-        "file_bytes": results["file_bytes"],
-        "train_seconds": results["train_seconds"],
-        "learning_rate": config.get("train", {}).get("learning_rate"),
-        "tried_learning_rates": config.get("tried_learning_rates", []),
-        "notes": results.get("notes", []),
-        "settings": {**config["model"], **config.get("train", {})},
-        "curve": _curve(run),
-        "loss_by_position": measured["loss_by_position"],
-        "samples": measured["samples"],
-    }
+    return ComparedModel(
+        name=kind,
+        run=str(run),
+        bits_per_byte=mean(seeds),
+        spread=stdev(seeds) if len(seeds) > 1 else None,
+        seeds=seeds,
+        perplexity=results["perplexity"],
+        perplexity_per_word=results["perplexity_per_word"],
+        closed_vocabulary=results["closed_vocabulary"],
+        num_parameters=results["num_parameters"],
+        train_tokens_per_second=results["train_tokens_per_second"],
+        score_tokens_per_second=measured["score_tokens_per_second"],
+        generate_tokens_per_second=measured["generate_tokens_per_second"],
+        peak_bytes=results["peak_bytes"],
+        file_bytes=results["file_bytes"],
+        train_seconds=results["train_seconds"],
+        learning_rate=config.get("train", {}).get("learning_rate"),
+        tried_learning_rates=[
+            TriedRate.from_json(row) for row in config.get("tried_learning_rates", [])
+        ],
+        notes=results.get("notes", []),
+        settings={**config["model"], **config.get("train", {})},
+        curve=_curve(run),
+        loss_by_position=[Position.from_json(row) for row in measured["loss_by_position"]],
+        samples=measured["samples"],
+    )
 
 
 def _curve(run: Path) -> list[CurvePoint]:
     return [
-        {
-            "seconds": record["seconds"],
-            "tokens": record["tokens"],
-            "train": record.get("train"),
-            "valid": record["valid"],
-        }
+        CurvePoint(record["seconds"], record["tokens"], record.get("train"), record["valid"])
         for record in read_log(run)
         if "valid" in record
     ]

@@ -17,7 +17,6 @@ from ..errors import CheckpointError, ConfigError
 from ..models.recurrent import RecurrentModel
 from ..report.diagnosis import html
 from ..report.diagnosis_words import Language
-from ..report.parts import finite
 from ..results.diagnosis import Diagnosis, GradientLook
 from ..runs.folder import CLASSIFIER, Run, load, read_log
 from ..runs.prepared import PreparedText
@@ -96,7 +95,7 @@ def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnos
             result = _measure(run, tokens, split, request, listener)
         write_report(out, result, request.language)
         if text is not None and each is not None:
-            result["cure"] = cure(run, text, out / TRIALS, each, listener)
+            result = replace(result, cure=cure(run, text, out / TRIALS, each, listener))
             write_report(out, result, request.language)
     return result
 
@@ -120,7 +119,7 @@ def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
     """How much of the gradient arrives at each word of the given texts."""
     # Only this needs scikit-learn, an extra.
     from ..classification.files import load_classifier
-    from .word_flow import measure_words
+    from .words import measure_words
 
     if request.cure is not None:
         raise ConfigError("model", "a language model", "a classifier", NO_CURE)
@@ -132,18 +131,13 @@ def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
     words = measure_words(classifier, texts)
     assert classifier.recurrent is not None
     config = classifier.recurrent.model.config
-    result: Diagnosis = {
-        "title": ", ".join(Path(name).name for name in request.texts),
-        "model": config.kind,
-        "verdict": judge_words(words),
-        "flows": [],
-        "dynamics": None,
-        "memory": [],
-        "history": [],
-        "words": words,
-        "cure": None,
-        "conditions": {"classifier": str(request.run), "texts": len(texts), **asdict(config)},
-    }
+    result = Diagnosis(
+        title=", ".join(Path(name).name for name in request.texts),
+        model=config.kind,
+        verdict=judge_words(words),
+        words=words,
+        conditions={"classifier": str(request.run), "texts": len(texts), **asdict(config)},
+    )
     with _folder(out):
         write_report(out, result, request.language)
     return result
@@ -151,7 +145,8 @@ def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
 
 def write_report(out: Path, result: Diagnosis, language: Language) -> None:
     """Writes the page, and the figures as JSON."""
-    page, figures = html(result, language), json.dumps(finite(result), ensure_ascii=False, indent=1)
+    page = html(result, language)
+    figures = json.dumps(result.to_json(), ensure_ascii=False, indent=1)
     write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
     write_atomically(out / RESULTS, lambda path: path.write_text(figures, "utf-8"))
 
@@ -218,29 +213,22 @@ def _measure(
         measure_memory(name, model, tokens, split, num_targets=number)
         for name, model in models.items()
     ]
-    return {
-        "title": ", ".join(Path(name).name for name in request.texts or text_of(run).texts),
-        "model": kind,
-        "verdict": judge(flows),
-        "flows": flows,
-        "dynamics": dynamics,
-        "memory": memory,  # pyrefly: ignore
-        "history": history(read_log(run.path)),
-        "words": None,
-        "cure": None,
-        "conditions": _conditions(run, split, request),
-    }
+    return Diagnosis(
+        title=", ".join(Path(name).name for name in request.texts or text_of(run).texts),
+        model=kind,
+        verdict=judge(flows),
+        flows=flows,
+        dynamics=dynamics,
+        memory=memory,
+        history=history(read_log(run.path)),
+        conditions=_conditions(run, split, request),
+    )
 
 
 def history(records: Iterable[dict[str, Any]]) -> list[GradientLook]:
     """The looks at the gradient that a training's log holds."""
     return [
-        {
-            "seconds": record["seconds"],
-            "tokens": record["tokens"],
-            "lags": record["lags"],
-            "shares": record["shares"],
-        }
+        GradientLook(record["seconds"], record["tokens"], record["lags"], record["shares"])
         for record in records
         if record.get("kind") == "gradient" and "lags" in record
     ]

@@ -162,21 +162,21 @@ def flow_of(layer: int, path: Literal["hidden", "cell"], norms: Tensor) -> Flow:
     first = 1 if back[0] == 0 and back[1] > 0 else 0
     shares = (back / back[first] if back[first] > 0 else torch.zeros_like(back))[first:].tolist()
     lags = list(range(first, len(norms)))
-    return {
-        "layer": layer,
-        "path": path,
-        "lags": lags,
-        "shares": shares,
-        "half_life": half_life(lags, shares),
-        "rate": fit_rate(lags, shares),
-        "horizon": horizon(lags, shares),
-    }
+    return Flow(
+        layer=layer,
+        path=path,
+        lags=lags,
+        shares=shares,
+        half_life=half_life(lags, shares),
+        rate=fit_rate(lags, shares),
+        horizon=horizon(lags, shares),
+    )
 
 
 def longest(flows: Sequence[Flow]) -> Flow:
     """The layer and path that keep most of the gradient: the model's memory."""
-    return max(flows, key=lambda flow: (_last(flow), flow["shares"][-1]))
+    return max(flows, key=lambda flow: (_last(flow), flow.shares[-1]))
 
 
 def _last(flow: Flow) -> float:
-    return float("inf") if flow["horizon"] is None else flow["horizon"]
+    return float("inf") if flow.horizon is None else flow.horizon

@@ -137,7 +137,7 @@ class Watch:
         self.look_seconds = time.monotonic() - began
         self.spent_seconds += self.look_seconds
         # Weights that are about to diverge have no gradient to speak of.
-        finite = all(math.isfinite(share) for flow in flows for share in flow["shares"])
+        finite = all(math.isfinite(share) for flow in flows for share in flow.shares)
         return flows if finite else []
 
     def _can_afford(self) -> bool:
@@ -152,12 +152,10 @@ class Watch:
 
 def judged(flows: list[Flow], training: Training) -> list[Record]:
     """What the gradient through time gives reason to warn of."""
-    verdict, horizon = judge(flows), longest(flows)["horizon"]
+    verdict, horizon = judge(flows), longest(flows).horizon
     is_elman = any(isinstance(module, Elman) for module in training.model.modules())
-    if verdict["kind"] == "exploding":
-        found = (
-            f"in layer {verdict['layer']} they grow {verdict['growth']:,.0f} times on the way back"
-        )
+    if verdict.kind == "exploding":
+        found = f"in layer {verdict.layer} they grow {verdict.growth:,.0f} times on the way back"
         return [exploding(found, training.config, is_elman)]
     gone = horizon is not None and horizon < VANISHED_WITHIN
     return [vanishing(horizon, is_elman)] if gone and training.fraction >= SETTLED else []
@@ -192,16 +190,16 @@ def look(model: RecurrentModel, tokens: Tensor, flow: FlowMeasure = gradient_flo
 
 def thinned(flow: Flow) -> Record:
     """The part of a flow that goes into the log: lags 0, 1, 2, 3, 5, 8, ... and the last one."""
-    wanted, following = {flow["lags"][-1]}, (0, 1)
-    while following[0] < flow["lags"][-1]:
+    wanted, following = {flow.lags[-1]}, (0, 1)
+    while following[0] < flow.lags[-1]:
         wanted.add(following[0])
         following = following[1], max(sum(following), following[1] + 1)
-    kept = [pair for pair in zip(flow["lags"], flow["shares"], strict=True) if pair[0] in wanted]
+    kept = [pair for pair in zip(flow.lags, flow.shares, strict=True) if pair[0] in wanted]
     return {
-        "layer": flow["layer"],
-        "path": flow["path"],
+        "layer": flow.layer,
+        "path": flow.path,
         "lags": [lag for lag, _ in kept],
         "shares": [float(f"{share:.4g}") for _, share in kept],
-        "half_life": flow["half_life"],
-        "horizon": flow["horizon"],
+        "half_life": flow.half_life,
+        "horizon": flow.horizon,
     }

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..inference.evaluation import evaluate
 from ..models.recurrent import RecurrentModel
-from ..results.diagnosis import Cure, Flow, Tried
+from ..results.diagnosis import Cure, FinalBits, Flow, Tried
 from ..runs.folder import Run, load
 from ..runs.prepared import PreparedText
 from ..settings.data import DataConfig, data_config_from_dict
@@ -88,19 +88,20 @@ def cure(run: Run, text: PreparedText, out: Path, each: Budget, listener: Listen
 
     untreated, first = tried(None)
     rows = [tried(remedy) for remedy in chosen]
-    for row, _ in rows:
-        if row["bits_per_byte"] is not None and untreated["bits_per_byte"] is not None:
-            row["gain"] = untreated["bits_per_byte"] - row["bits_per_byte"]
-    rows.sort(key=lambda row: -math.inf if row[0]["gain"] is None else row[0]["gain"], reverse=True)
+    rows = [(_gained(row, untreated), folder) for row, folder in rows]
+    rows.sort(key=lambda row: -math.inf if row[0].gain is None else row[0].gain, reverse=True)
     test = None
     if "test" in text.store.splits and rows:
-        test = {UNTREATED: _test_bits(first, text), "best": _test_bits(rows[0][1], text)}
-    return {
-        "budget": str(replace(each, amount=round(each.amount))),
-        "untreated": untreated,
-        "tried": [row for row, _ in rows],
-        "test": test,
-    }
+        test = FinalBits(_test_bits(first, text), _test_bits(rows[0][1], text))
+    budget = str(replace(each, amount=round(each.amount)))
+    return Cure(budget, untreated, [row for row, _ in rows], test)
+
+
+def _gained(row: Tried, untreated: Tried) -> Tried:
+    """A row with what its remedy changed."""
+    if row.bits_per_byte is None or untreated.bits_per_byte is None:
+        return row
+    return replace(row, gain=untreated.bits_per_byte - row.bits_per_byte)
 
 
 def remedies_of(run: Run) -> list[Remedy]:
@@ -158,17 +159,17 @@ def text_of(run: Run) -> DataConfig:
 def _measure(run: Run, text: PreparedText, remedy: Remedy | None, results: dict[str, Any]) -> Tried:
     bits = results["bits_per_byte"]
     flow, effective = _look(run, text)
-    return {
-        "name": remedy.name if remedy else UNTREATED,
-        "flags": remedy.flags if remedy else "",
-        "source": remedy.source if remedy else "",
-        "bits_per_byte": bits if math.isfinite(bits) else None,
-        "gain": None,
-        "half_life": flow and flow["half_life"],
-        "horizon": flow and flow["horizon"],
-        "effective": effective,
-        "tokens_per_second": results["train_tokens_per_second"],
-    }
+    return Tried(
+        name=remedy.name if remedy else UNTREATED,
+        flags=remedy.flags if remedy else "",
+        source=remedy.source if remedy else "",
+        bits_per_byte=bits if math.isfinite(bits) else None,
+        gain=None,
+        half_life=flow.half_life if flow else None,
+        horizon=flow.horizon if flow else None,
+        effective=effective,
+        tokens_per_second=results["train_tokens_per_second"],
+    )
 
 
 def _look(run: Run, text: PreparedText) -> tuple[Flow | None, float]:
@@ -180,7 +181,7 @@ def _look(run: Run, text: PreparedText) -> tuple[Flow | None, float]:
             flow = longest(gradient_flow(exact, text_windows(tokens), WARM_UP))
         kind, split = run.model_config.kind, text.store.split("valid")
         memory = measure_memory(kind, run.model, tokens, split, num_targets=MEMORY_TARGETS)
-    return flow, memory["effective"]
+    return flow, memory.effective
 
 
 def _test_bits(folder: Path, text: PreparedText) -> float:

@@ -284,25 +284,37 @@ def _label() -> list[Layer]:
     ]
 
 
+@dataclass
+class _Box:
+    """Where a label stands, in pixels from the lower left corner."""
+
+    label: Layer
+    y: float
+    left: float
+    right: float
+
+    def is_beside(self, other: "_Box") -> bool:
+        return self.right <= other.left or other.right <= self.left
+
+
 def _apart(labels: Sequence[Layer], frame: Mapping[str, Layer]) -> list[Layer]:
     """Moves labels up and down until none covers another, and none leaves the picture."""
+    (width, height), scale = ROOM, frame["y"]["scale"]
     boxes = []
     for label in labels:
-        x, y = (
-            _share(label[key], frame[key]["scale"]) * size
-            for key, size in zip("xy", ROOM, strict=True)
-        )
-        width = LABEL_WIDTH * sum(1 + (letter > "\u2e80") for letter in label["n"])
-        boxes.append([min(y, ROOM[1]), x, x + width, label])
-    boxes.sort(key=lambda box: -box[0])
-    for sign in (-1, 1):  # first downwards, then back up from the bottom
-        for place, box in enumerate(boxes):
-            covered = [o[0] for o in boxes[:place] if box[1] < o[2] and o[1] < box[2]]
-            shifted = [other + sign * LABEL_HEIGHT for other in covered]
-            box[0] = min([box[0], *shifted]) if sign < 0 else max([box[0], 0, *shifted])
-        boxes.reverse()
-    scale = frame["y"]["scale"]
-    return [label | {"y": _value(y / ROOM[1], scale)} for y, _, _, label in boxes]
+        left = width * _share(label["x"], frame["x"]["scale"])
+        y = min(height, height * _share(label["y"], scale))
+        letters = sum(1 + (letter > "\u2e80") for letter in label["n"])
+        boxes.append(_Box(label, y, left, left + LABEL_WIDTH * letters))
+    boxes.sort(key=lambda box: -box.y)
+    for place, box in enumerate(boxes):  # downwards
+        above = [other.y for other in boxes[:place] if not box.is_beside(other)]
+        box.y = min([box.y, *(y - LABEL_HEIGHT for y in above)])
+    boxes.reverse()
+    for place, box in enumerate(boxes):  # and back up from the bottom
+        below = [other.y for other in boxes[:place] if not box.is_beside(other)]
+        box.y = max([box.y, 0.0, *(y + LABEL_HEIGHT for y in below)])
+    return [box.label | {"y": _value(box.y / height, scale)} for box in boxes]
 
 
 def _share(value: float, scale: Layer) -> float:

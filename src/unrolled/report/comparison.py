@@ -155,7 +155,7 @@ def _ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline], wor
     for rank, model in enumerate(models):
         spread = "" if model.spread is None else f"± {model.spread:.3f}"
         bits = barred(model.bits_per_byte, longest, number(model.bits_per_byte), rank, spread)
-        cells = [_figure(model, column, column.known(models), rank) for column in columns]
+        cells = [_figure(model, column, column.best_of(models), rank) for column in columns]
         rows.append((rank_key(model), Row(model.name, [bits, *cells], rank)))
     for row in baselines:
         bits = barred(row.bits_per_byte, longest, number(row.bits_per_byte), None)
@@ -166,14 +166,13 @@ def _ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline], wor
     return Table(headings, [row for _, row in rows], barred=[words("bits per byte")])
 
 
-def _figure(model: ComparedModel, column: Column, known: Sequence[float], rank: int) -> Cell:
+def _figure(model: ComparedModel, column: Column, best: float | None, rank: int) -> Cell:
     value = getattr(model, column.key)
-    best = column.best(known)
     mark = "†" if column.key == "perplexity" and model.closed_vocabulary else ""
-    text = column.write(value) + mark
+    text, is_best = column.write(value) + mark, value is not None and value == best
     if column.best is max:
-        return replace(barred(value, best, text, rank), is_best=value == best)
-    return Cell(text, is_best=value == best)
+        return replace(barred(value, best or 0.0, text, rank), is_best=is_best)
+    return Cell(text, is_best=is_best)
 
 
 def _curves(

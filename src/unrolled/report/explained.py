@@ -5,7 +5,7 @@ from html import escape
 
 from ..results.classification import Explained, Mistake, Part
 from .document import document
-from .parts import finite, language, percent, quotation, section
+from .parts import language, percent, quotation, section
 
 WORDS = """What the linear model holds most typical of each class, the strongest first: words that
 have nothing to do with their class show that it has learned an accident of the data."""
@@ -31,7 +31,7 @@ def explained_page(title: str, explained: Sequence[Explained]) -> str:
     """
     texts = f"{len(explained):,} text{'' if len(explained) == 1 else 's'}"
     verdict = f"{texts}, with the words that decided."
-    return document("Text classifier", title, verdict, explanations(finite(explained)))
+    return document("Text classifier", title, verdict, explanations(explained))
 
 
 def explanations(explained: Sequence[Explained]) -> str:
@@ -40,13 +40,13 @@ def explanations(explained: Sequence[Explained]) -> str:
 
 
 def _explained(entry: Explained) -> str:
-    label = entry.get("label")
-    truth = "" if label is None or label == entry["predicted"] else f", truly {_name(label)}"
-    text = "".join(part["text"] for part in entry["parts"])
+    label = entry.label
+    truth = "" if label is None or label == entry.predicted else f", truly {_name(label)}"
+    text = "".join(part.text for part in entry.parts)
     return (
-        f"<div class=explained><h3>{_name(entry['predicted'])} "
-        f"<small>{percent(entry['probability'])}{truth}</small></h3>"
-        f'<pre dir=auto lang="{language(text)}">{explanation_html(entry["parts"])}</pre></div>'
+        f"<div class=explained><h3>{_name(entry.predicted)} "
+        f"<small>{percent(entry.probability)}{truth}</small></h3>"
+        f'<pre dir=auto lang="{language(text)}">{explanation_html(entry.parts)}</pre></div>'
     )
 
 
@@ -56,8 +56,8 @@ def explanation_html(parts: Sequence[Part]) -> str:
     Args:
         parts: They add up to the text; weights in nats of log-odds, shown under the cursor.
     """
-    heaviest = max((abs(part["weight"] or 0) for part in parts), default=0)
-    return "".join(_mark(part["text"], part["weight"] or 0, heaviest) for part in parts)
+    heaviest = max((abs(part.weight or 0) for part in parts), default=0)
+    return "".join(_mark(part.text, part.weight or 0, heaviest) for part in parts)
 
 
 def _mark(text: str, weight: float, heaviest: float) -> str:
@@ -84,8 +84,8 @@ def class_words(words: Mapping[str, Sequence[Part]]) -> str:
 
 
 def _chips(entries: Sequence[Part]) -> str:
-    heaviest = max(abs(entry["weight"] or 0) for entry in entries) or 1
-    return " ".join(_chip(entry["text"], entry["weight"] or 0, heaviest) for entry in entries)
+    heaviest = max(abs(entry.weight or 0) for entry in entries) or 1
+    return " ".join(_chip(entry.text, entry.weight or 0, heaviest) for entry in entries)
 
 
 def _chip(text: str, weight: float, heaviest: float) -> str:
@@ -99,8 +99,8 @@ def _chip(text: str, weight: float, heaviest: float) -> str:
 def mistakes(wrong: Sequence[Mistake]) -> str:
     """The surest wrong answers."""
     boxes = "".join(
-        f"<div><h3>{_name(entry['predicted'])} <small>{percent(entry['probability'])}, "
-        f"truly {_name(entry['label'])}</small></h3>{quotation(_cut(entry['text']))}</div>"
+        f"<div><h3>{_name(entry.predicted)} <small>{percent(entry.probability)}, "
+        f"truly {_name(entry.label)}</small></h3>{quotation(_cut(entry.text))}</div>"
         for entry in wrong
     )
     body = f'<div class="samples mistakes">{boxes}</div>' if boxes else ""

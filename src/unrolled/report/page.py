@@ -23,6 +23,7 @@ from .words import Language, Words
 VEGA = "/*\n{}\n*/\n{}\n{}\n(() => {{ const {{ {} }} = vega; {} }})();\n"
 """Licence, Vega, Vega-Lite, and the interpreter: an ES module, here as a plain script."""
 INTERPRETER_BEGIN, INTERPRETER_END = "import { ", "export { expression as expressionInterpreter };"
+FOLDER = files("unrolled.report")
 TAGS = {"en": "en", "zh": "zh-Hans"}
 
 
@@ -61,7 +62,7 @@ def _environment(language: Language) -> Any:
     """The templates, with everything escaped, and the filters of numbers."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    folder = str(files(__package__).joinpath("templates"))
+    folder = str(FOLDER.joinpath("templates"))
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
@@ -77,9 +78,14 @@ def _environment(language: Language) -> Any:
         "percent": partial(figures.percent, language=language),
         "duration": partial(figures.duration, language=language),
         "script_of": figures.script_of,
-        "colour": lambda rank: f"c{rank % NUM_COLOURS}",
+        "colour": _colour,
     }
     return environment
+
+
+def _colour(rank: int) -> str:
+    """The class of page.css that has the colour of a rank."""
+    return f"c{rank % NUM_COLOURS}"
 
 
 @cache
@@ -102,4 +108,4 @@ def _hash(script: str) -> str:
 @cache
 def _asset(name: str) -> str:
     """A file of this folder."""
-    return files(__package__).joinpath(name).read_text("utf-8")
+    return FOLDER.joinpath(name).read_text("utf-8")

@@ -1,6 +1,7 @@
 """The result of synthetic probes as a page: how far each layer remembers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigError
@@ -12,7 +13,6 @@ from .parts import (
     columns,
     definitions,
     duration,
-    finite,
     marked,
     number,
     percent,
@@ -50,17 +50,17 @@ def html(probes: Probes) -> str:
     Raises:
         ConfigError: there is no trial to show.
     """
-    trials: list[Trial] = finite(probes["trials"])
+    trials = Probes.from_json(probes.to_json()).trials
     if not trials:
         raise ConfigError("trials", "at least one", "none", "Probe a layer first.")
-    models = list(dict.fromkeys(row["model"] for row in trials))
-    tasks = list(dict.fromkeys(row["task"] for row in trials))
+    models = list(dict.fromkeys(row.model for row in trials))
+    tasks = list(dict.fromkeys(row.task for row in trials))
     conditions: dict[str, Any] = {
-        name: "default" if value is None else value for name, value in probes["settings"].items()
+        name: "default" if value is None else value for name, value in probes.settings.items()
     }
     sections = (
         section("How far each layer remembers", REACHED, _reached(trials, tasks, models)),
-        *(_picture(task, [row for row in trials if row["task"] == task], models) for task in tasks),
+        *(_picture(task, [row for row in trials if row.task == task], models) for task in tasks),
         section("Trials", TRIALS, _figures(trials, models)),
         section("Conditions", CONDITIONS, definitions(conditions)),
     )
@@ -71,13 +71,13 @@ def html(probes: Probes) -> str:
 def verdict(trials: Sequence[Trial]) -> str:
     """For each task the layers that reached the greatest length, in a sentence."""
     said = []
-    for task in dict.fromkeys(row["task"] for row in trials):
-        rows = [row for row in trials if row["task"] == task]
-        longest = max((row["length"] for row in rows if row["solved"]), default=None)
+    for task in dict.fromkeys(row.task for row in trials):
+        rows = [row for row in trials if row.task == task]
+        longest = max((row.length for row in rows if row.solved), default=None)
         if longest is None:
-            said.append(f"nothing solves {task} at {min(row['length'] for row in rows)}")
+            said.append(f"nothing solves {task} at {min(row.length for row in rows)}")
             continue
-        best = [row["model"] for row in rows if row["solved"] and row["length"] == longest]
+        best = [row.model for row in rows if row.solved and row.length == longest]
         said.append(f"{task} is solved up to {longest} by {_listed(best)}")
     text = "; ".join(said) + "."
     return text[0].upper() + text[1:]
@@ -85,15 +85,15 @@ def verdict(trials: Sequence[Trial]) -> str:
 
 def reached(trials: Sequence[Trial], task: str, model: str) -> int | None:
     """The longest length that a layer has solved."""
-    rows = (row for row in trials if (row["task"], row["model"]) == (task, model))
-    return max((row["length"] for row in rows if row["solved"]), default=None)
+    rows = (row for row in trials if (row.task, row.model) == (task, model))
+    return max((row.length for row in rows if row.solved), default=None)
 
 
 def score(trial: Trial) -> str:
     """A score in the form that fits its measure."""
-    if trial["measure"] == "accuracy":
-        return percent(trial["score"])
-    return number(trial["score"], ".2g")
+    if trial.measure == "accuracy":
+        return percent(trial.score)
+    return number(trial.score, ".2g")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -105,7 +105,7 @@ def _reached(trials: Sequence[Trial], tasks: Sequence[str], models: Sequence[str
     for rank, model in enumerate(models):
         cells = ""
         for task in tasks:
-            asked = any((row["task"], row["model"]) == (task, model) for row in trials)
+            asked = any((row.task, row.model) == (task, model) for row in trials)
             length = reached(trials, task, model)
             cells += f"<td>{(length or MISSING) if asked else ''}</td>"
         rows += f"<tr><th scope=row>{marked(model, rank)}</th>{cells}</tr>"
@@ -114,11 +114,11 @@ def _reached(trials: Sequence[Trial], tasks: Sequence[str], models: Sequence[str
 
 def _picture(task: str, rows: Sequence[Trial], models: Sequence[str]) -> str:
     """Score against length; the axis is a percentage whatever the measure."""
-    loss = rows[0]["measure"] == "loss"
+    loss = rows[0].measure == "loss"
     lines = [line for rank, name in enumerate(models) if (line := _line(name, rank, rows))["x"]]
     levels: list[Level] = [
-        {"name": "solved", "colour": None, "y": _percentage(rows[0], rows[0]["goal"])},
-        {"name": "chance", "colour": None, "y": _percentage(rows[0], rows[0]["chance"])},
+        {"name": "solved", "colour": None, "y": _percentage(rows[0], rows[0].goal)},
+        {"name": "chance", "colour": None, "y": _percentage(rows[0], rows[0].chance)},
     ]
     heading = "Loss, % of what chance pays" if loss else "Right answers, %"
     shown = [*(y for line in lines for y in line["y"]), *(level["y"] for level in levels)]
@@ -132,9 +132,9 @@ def _picture(task: str, rows: Sequence[Trial], models: Sequence[str]) -> str:
 def _line(name: str, rank: int, rows: Sequence[Trial]) -> Series:
     """A line, or a point where there is only one length."""
     points = sorted(
-        (row["length"], min(_percentage(row, row["score"]), 120.0))
+        (row.length, min(_percentage(row, row.score), 120.0))
         for row in rows
-        if row["model"] == name and row["score"] is not None
+        if row.model == name and row.score is not None
     )
     return {
         "name": name,
@@ -146,7 +146,7 @@ def _line(name: str, rank: int, rows: Sequence[Trial]) -> Series:
 
 
 def _percentage(row: Trial, value: float) -> float:
-    return 100 * value / (row["chance"] if row["measure"] == "loss" else 1.0)
+    return 100 * value / (row.chance if row.measure == "loss" else 1.0)
 
 
 def _figures(trials: Sequence[Trial], models: Sequence[str]) -> str:
@@ -154,12 +154,12 @@ def _figures(trials: Sequence[Trial], models: Sequence[str]) -> str:
     rows = ""
     for row in trials:
         cells = (
-            *(row["task"], row["length"], score(row), score({**row, "score": row["chance"]})),
-            *("yes" if row["solved"] else "no", f"{row['num_parameters']:,}"),
-            *(f"{row['state_size']:,}", f"{row['learning_rate']:.2g}", f"{row['steps']:,}"),
-            *(duration(row["seconds"]), duration(row["allowed"])),
+            *(row.task, row.length, score(row), score(replace(row, score=row.chance))),
+            *("yes" if row.solved else "no", f"{row.num_parameters:,}"),
+            *(f"{row.state_size:,}", f"{row.learning_rate:.2g}", f"{row.steps:,}"),
+            *(duration(row.seconds), duration(row.allowed)),
         )
-        name = marked(row["model"], models.index(row["model"]))
+        name = marked(row.model, models.index(row.model))
         rows += f"<tr><th scope=row>{name}</th>"
         rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     return table(columns((*headings, "rate", "steps", "time", "of")), rows)

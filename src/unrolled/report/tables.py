@@ -76,6 +76,11 @@ class Column:
         """The figures that there are."""
         return [value for model in models if is_known(value := getattr(model, self.key))]
 
+    def best_of(self, models: Iterable[Any]) -> float | None:
+        """The figure that is printed bold."""
+        values = self.known(models)
+        return self.best(values) if self.best and values else None
+
 
 def definitions(rows: dict[str, Any]) -> list[tuple[str, str]]:
     """Names and values as text: numbers with separators, lists and mappings in one line."""

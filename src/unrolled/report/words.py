@@ -25,8 +25,8 @@ _MARKS = (
 @cache
 def catalogue(page: str) -> dict[str, Any]:
     """All phrases of a page by key, those of common.toml among them: {"en": ..., "zh": ...}."""
-    name = f"words/{page}.toml"
-    phrases = tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
+    file = files("unrolled.report").joinpath(f"words/{page}.toml")
+    phrases = tomllib.loads(file.read_text("utf-8"))
     return phrases if page == "common" else catalogue("common") | phrases
 
 

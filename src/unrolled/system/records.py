@@ -105,7 +105,8 @@ def _items(origin: Any, parts: tuple[Any, ...], value: Sequence[Any], place: str
         raise ValueError(f"{place} must have {len(parts)} items, got {len(value)}")
     kinds = [parts[0]] * len(value) if same else parts
     found = [
-        _value(kind, item, f"{place}[{n}]") for n, (kind, item) in enumerate(zip(kinds, value))
+        _value(kind, item, f"{place}[{n}]")
+        for n, (kind, item) in enumerate(zip(kinds, value, strict=True))
     ]
     return tuple(found) if origin is tuple else found
 
