@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from ..report.words import Language
 from ..settings.data import TokenizerKind
 from ..settings.models import Pooling, RecurrentKind
 from .options import Files, given, required
@@ -280,6 +281,7 @@ def explain(
     text: str | None = None,
     method: Literal["occlusion", "gradient"] = "occlusion",
     out: Path | None = None,
+    language: Language = "en",
 ) -> int:
     """Show which words made the classifier decide.
 
@@ -298,6 +300,8 @@ def explain(
         two the one that reads forward.
     out
         HTML page to write; default: colours in the terminal.
+    language
+        Of the page: en or zh.
     """
     from ..classification.explanation import explain as explain_text
     from ..classification.files import load_classifier
@@ -312,10 +316,10 @@ def explain(
         for explanation in explained:
             print_explanation(explanation.to_record())
         return 0
-    from ..report.classification import explained_page
+    from ..report.explained import html
     from ..system.files import write_atomically
 
-    page = explained_page(name_of(file), [explanation.to_record() for explanation in explained])
+    page = html(name_of(file), [explanation.to_record() for explanation in explained], language)
     write_atomically(out, lambda path: path.write_text(page, "utf-8"))
     print(f"Wrote {out}.")
     return 0
