@@ -11,6 +11,7 @@ sections, tables and figures, and numbers get their form by the filters below.
 """
 
 from base64 import b64encode
+from collections.abc import Iterator
 from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
@@ -39,22 +40,27 @@ def render(page: str, words: Words, *, has_charts: bool = True, **context: Any) 
     Returns:
         One self-contained HTML document; the same input gives the same text.
     """
+    return "".join(stream(page, words, has_charts=has_charts, **context))
+
+
+def stream(page: str, words: Words, *, has_charts: bool = True, **context: Any) -> Iterator[str]:
+    """The same in pieces, for a page as long as its input: see `render`."""
     from markupsafe import Markup
 
-    scripts = [_asset("theme.json"), _script()] if has_charts else []
-    html = (
-        _environment(words.language)
-        .get_template(f"{page}.html")
-        .render(
-            t=words,
-            language=TAGS[words.language],
-            style=Markup(_asset("templates/page.css")),
-            scripts=[Markup(script) for script in scripts],
-            script_hash=_hash(scripts[-1]) if scripts else "",
-            **context,
-        )
+    script = _script() if has_charts else ""
+    template = _environment(words.language).get_template(f"{page}.html")
+    pieces = template.stream(
+        t=words,
+        language=TAGS[words.language],
+        style=Markup(_asset("templates/page.css")),
+        theme=Markup(_asset("theme.json")),
+        script=Markup(script),
+        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+        **context,
     )
-    return html.encode("utf-8", "replace").decode()  # a lone surrogate cannot be saved
+    pieces.enable_buffering(64)
+    for piece in pieces:
+        yield piece.encode("utf-8", "replace").decode()  # a lone surrogate cannot be saved
 
 
 @cache
@@ -99,10 +105,6 @@ def _script() -> str:
     )
     library = [_asset(folder + name) for name in ("LICENSE", "vega.min.js", "vega-lite.min.js")]
     return VEGA.format(*library, names, interpreter) + _asset("templates/page.js")
-
-
-def _hash(script: str) -> str:
-    return b64encode(sha256(script.encode()).digest()).decode()
 
 
 @cache
