@@ -98,7 +98,7 @@ def print_explanation(explanation: Explained) -> None:
     Console(highlight=False, soft_wrap=True).print(line)
 
 
-def print_comparison(comparison: Comparison, report: Path) -> None:
+def print_comparison(comparison: Comparison, language: Language, report: Path) -> None:
     """Prints the ranked models between the baselines, the advice, and where the report is."""
     table = Table(
         title=f"{comparison.title}, {comparison.split} split; tokens per second: train, "
@@ -117,7 +117,7 @@ def print_comparison(comparison: Comparison, report: Path) -> None:
         table.add_row(*cells)
     console = Console(highlight=False)
     console.print(table)
-    words = Words("comparison", "en")
+    words = Words("comparison", language)
     for advice in comparison.recommendation:
         purpose = words(f"purpose {advice.purpose}")
         console.print(f"[bold]{purpose}: {advice.model}[/bold]. {reason(advice, words)}")

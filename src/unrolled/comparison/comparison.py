@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import CheckpointError, ConfigError
 from ..report.comparison import html
+from ..report.words import Language
 from ..results.comparison import (
     Baseline,
     ComparedModel,
@@ -44,6 +45,8 @@ class CompareRequest:
     kinds: tuple[Kind, ...] = COMPARED
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
+    language: Language = "en"
+    """Of the report."""
 
 
 def compare(
@@ -84,7 +87,7 @@ def compare(
             named = partial(_hear, listener, run.name)
             run_worker(run, one, text.folder, time.monotonic(), named)
     comparison = collect(out, request)
-    page = html(comparison)
+    page = html(comparison, request.language)
     write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
     _link_best(out, comparison)
     text.clean_up()

@@ -136,11 +136,13 @@ def line_chart(
         "levels": [_row(row.name, row.rank, right, row.y) for row in inside],
         "lines": [_row(row.name, row.rank, *point, s=place, f=int(row.is_faint))
                   for place, row in enumerate(lines) for point in row.points],
+        "dots": [_row(row.name, row.rank, *row.points[0])
+                 for row in named if len(row.points) == 1],
         "intervals": [_row(row.name, row.rank, row.x, row.y, low=max(row.low, left),
                            high=min(row.high, right)) for row in intervals],
         "labels": _apart(labels, frame),
     }  # fmt: skip
-    layers = [_level(axes), *_line(axes), *_interval(axes), *_label()]
+    layers = [_level(axes), *_line(axes), _dot(axes, "dots"), *_interval(axes), *_label()]
     said = "; ".join(f"{row.name} {row.points[-1][1]:.4g}" for row in named)
     away = ", ".join(f"{row.name} {row.y:.3f}" for row in levels if row not in inside)
     note = outside(away) if away else ""
@@ -155,14 +157,9 @@ def point_chart(title: str, axes: tuple[Axis, Axis], lines: Sequence[Line]) -> C
     rows = [_row(row.name, row.rank, *point) for row in lines for point in row.points]
     xs, ys = [row["x"] for row in rows], [row["y"] for row in rows]
     frame = _frame(axes, (min(xs) / 2, max(xs) * 2), _span(ys, ys, axes[1].is_log))
-    dots = {
-        "data": {"name": "points"},
-        "mark": {"type": "point", "style": "dot"},
-        "encoding": _place() | {"color": _colour(), "tooltip": _tooltip(axes)},
-    }
     said = "; ".join(f"{row['n']} {row['x']:.4g}, {row['y']:.4g}" for row in rows)
     data = {"points": rows, "labels": _apart(rows, frame)}
-    return Chart(title, _chart(f"{title}: {said}", frame, data, [dots, *_label()]))
+    return Chart(title, _chart(f"{title}: {said}", frame, data, [_dot(axes, "points"), *_label()]))
 
 
 def _chart(
@@ -252,6 +249,13 @@ def _line(axes: tuple[Axis, Axis]) -> list[Layer]:
             "encoding": point,
         },
     ]
+
+
+def _dot(axes: tuple[Axis, Axis], data: str) -> Layer:
+    """Points."""
+    encoding = _place() | {"color": _colour(), "tooltip": _tooltip(axes)}
+    mark = {"type": "point", "style": "dot"}
+    return {"data": {"name": data}, "mark": mark, "encoding": encoding}
 
 
 def _interval(axes: tuple[Axis, Axis]) -> list[Layer]:
