@@ -27,7 +27,7 @@ from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.settings.models import ClassifierConfig
 from unrolled.settings.training import Budget, ClassifierTrainConfig
-from unrolled.text.labelled import plain
+from unrolled.text.labels import plain
 from unrolled.text.vocabulary import train_tokenizer
 
 LENGTH, WORDS, PROBED = 500, 200, 64

@@ -24,8 +24,9 @@ from unrolled.report.classification import reason
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import ClassifierConfig
 from unrolled.settings.training import Budget, ClassifierTrainConfig
-from unrolled.text.labelled import mirrored, plain
+from unrolled.text.labels import plain
 from unrolled.text.tokenizers import ByteTokenizer
+from unrolled.text.words import mirrored
 from unrolled.training import language_model as language
 from unrolled.training.loop import Interrupted
 

@@ -152,8 +152,6 @@ def test_remedies_are_tried_on_a_given_text_in_the_tokens_of_the_run(tmp_path, r
     assert result.cure.untreated.bits_per_byte > 0
     trial = load(tmp_path / "out" / "trials" / "untreated")
     assert trial.tokenizer.fingerprint == config["tokenizer"]["fingerprint"]
-    with pytest.raises(ConfigError, match=r"TEXT must be files with --cure, got -\. Save"):
-        examine(tmp_path / "out2", rnn, texts=("-",), cure=TOKENS)
 
 
 def test_trials_differ_by_their_remedy_alone(rnn):

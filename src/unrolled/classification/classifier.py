@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..models.classifier import RecurrentClassifier
 from ..settings.training import ClassifierTrainConfig
-from ..text.labelled import mirrored, plain
+from ..text.labels import plain
 from ..text.tokenizers import Tokenizer
+from ..text.words import mirrored
 from .documents import Documents
 from .ensemble import mix
 from .linear import LinearModel
@@ -30,7 +31,7 @@ class RecurrentMember:
     tokenizer: Tokenizer
     config: ClassifierTrainConfig
     mirrored: bool = False
-    """Whether it reads texts from their end, see `text.labelled.mirrored`."""
+    """Whether it reads texts from their end, see `text.words.mirrored`."""
 
     @property
     def num_parameters(self) -> int:

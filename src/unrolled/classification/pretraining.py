@@ -10,7 +10,7 @@ from ..errors import CheckpointError
 from ..runs.folder import CONFIG, load_config
 from ..settings.data import DataConfig
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_text
 from ..training import language_model
 from ..training.loop import Listener
 from .pretrained import Pretrained
@@ -54,8 +54,8 @@ def pretrain(
             language_model.resume(folder, listener, stop)
     else:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda temporary: temporary.write_text(lines, "utf-8"))
-        write_atomically(begun, lambda temporary: temporary.write_text(signature, "utf-8"))
+        write_text(path, lines)
+        write_text(begun, signature)
         listener({"kind": "start", "text": f"Of {len(texts):,} texts."})
         wanted = replace(wanted, data=replace(data, texts=(str(path),)))
         language_model.train(folder, wanted, listener, stop)

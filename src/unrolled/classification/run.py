@@ -1,6 +1,5 @@
 """Labelled files → a folder with classifier, figures and report."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -14,21 +13,13 @@ from ..report.classification import html
 from ..results.classification import Classification, Explained, Look, Part
 from ..runs.folder import TRAIN_STATE, remove_train_state
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
-from ..text.files import find_files, read_documents
-from ..text.labelled import (
-    LabelledTexts,
-    label_of,
-    mirrored,
-    normalized,
-    plain,
-    read_labelled,
-    read_splits,
-    split_labelled,
-    spread,
-    without_shared,
-)
+from ..text.documents import read_documents
+from ..text.files import find_files
+from ..text.labels import LabelledTexts, label_of, plain, read_labelled, read_splits
+from ..text.splitting import normalized, split_labelled, spread, without_shared
+from ..text.words import mirrored
 from ..training.loop import Listener
 from .classifier import Classifier
 from .evaluation import evaluate_classifier, figures, texts_per_second
@@ -114,9 +105,8 @@ def run(
     )
     save_classifier(replace(trained.classifier, info=_summary(results)), out / FILE)
     results = replace(results, file_bytes=(out / FILE).stat().st_size)
-    text = json.dumps(results.to_json(), indent=1, ensure_ascii=False)
-    _write(out / RESULTS, text + "\n")
-    _write(out / REPORT, html(results))
+    write_json(out / RESULTS, results.to_json())
+    write_text(out / REPORT, html(results))
     _forget(out)
     return results
 
@@ -128,10 +118,6 @@ def _forget(out: Path) -> None:
     with suppress(OSError):  # not there, or not empty
         (out / BACKWARD_FOLDER).rmdir()
     forget_pretraining(out)
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
 def _typical(classifier: Classifier, texts: Sequence[str]) -> dict[str, list[Part]]:

@@ -13,11 +13,12 @@ from .. import kernels
 from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
 from ..settings.data import TokenizerKind
-from ..settings.models import ClassifierConfig, RecurrentKind
+from ..settings.kinds import RecurrentName
+from ..settings.models import ClassifierConfig
 from ..settings.presets import override
 from ..settings.training import ClassifierTrainConfig
 from ..system.machine import using_threads
-from ..text.labelled import plain
+from ..text.labels import plain
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
 from .classifier import Classifier, Member, RecurrentMember
@@ -31,14 +32,14 @@ from .trainee import Fitting, Listener, decide, read
 VOCAB_SIZE = 30_000
 BACKWARD_FOLDER = "backward"
 """Folder of the checkpoints of the model that reads backward."""
-DEFAULT_KIND: RecurrentKind = "gru"
+DEFAULT_KIND: RecurrentName = "gru"
 
 
 @dataclass(frozen=True)
 class ClassifierRequest:
     """Which classifier to train: what the user chose, the rest by default."""
 
-    kind: RecurrentKind | None = DEFAULT_KIND
+    kind: RecurrentName | None = DEFAULT_KIND
     """Of the recurrent model; None: the linear one alone."""
     tokenizer: TokenizerKind = "word"
     vocab_size: int = VOCAB_SIZE
@@ -136,12 +137,12 @@ def _recurrent_models(
 
 
 def recurrent_kind(
-    asked: RecurrentKind | Literal["linear"] | None, pretrained: Pretrained | None
-) -> RecurrentKind | None:
+    asked: RecurrentName | Literal["linear"] | None, pretrained: Pretrained | None
+) -> RecurrentName | None:
     """The kind that was asked for, else that of the language model, else GRU; linear: none."""
     if asked == "linear":
         return None
-    own: RecurrentKind = pretrained.settings["kind"] if pretrained else DEFAULT_KIND
+    own: RecurrentName = pretrained.settings["kind"] if pretrained else DEFAULT_KIND
     return asked or own
 
 

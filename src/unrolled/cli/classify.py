@@ -10,9 +10,10 @@ from cyclopts import App, Parameter
 
 from ..report.words import Language
 from ..settings.data import TokenizerKind
-from ..settings.models import Pooling, RecurrentKind
+from ..settings.kinds import RecurrentName
+from ..settings.models import Pooling
+from .inputs import name_of, read_sentences
 from .options import Files, given, required
-from .sentences import name_of, read_sentences
 
 classify = App(
     name="classify",
@@ -119,7 +120,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     /,
     *,
     out: Path,
-    kind: RecurrentKind | Literal["linear"] | None = None,
+    kind: RecurrentName | Literal["linear"] | None = None,
     preset: Literal["article"] | None = None,
     post_padding_unmasked: Annotated[bool, Parameter(negative=())] = False,
     budget: str | None = None,
@@ -317,9 +318,9 @@ def explain(
             print_explanation(explanation.to_record())
         return 0
     from ..report.explained import html
-    from ..system.files import write_atomically
+    from ..system.files import write_text
 
-    page = html(name_of(file), [explanation.to_record() for explanation in explained], language)
-    write_atomically(out, lambda path: path.write_text(page, "utf-8"))
+    texts = [explanation.to_record() for explanation in explained]
+    write_text(out, html(name_of(file), texts, language))
     print(f"Wrote {out}.")
     return 0

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..settings.data import DataConfig
 from .options import GivenTexts, Texts, required
 
 
@@ -35,13 +36,17 @@ def evaluate(
     from ..inference.evaluation import baselines
     from ..inference.evaluation import evaluate as library_evaluate
     from ..runs.folder import load
-    from ..text.store import encode_texts
+    from ..text.prepare import encode_texts
+    from .inputs import saved_input
     from .tables import print_losses
 
     opened = load(run)
     column, documents = opened.reading(options.column, options.documents)
-    with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
-        store = encode_texts(named, opened.tokenizer, Path(folder), column, documents)
+    with (
+        saved_input(DataConfig(tuple(named))) as source,
+        tempfile.TemporaryDirectory(prefix="unrolled-") as folder,
+    ):
+        store = encode_texts(source.texts, opened.tokenizer, Path(folder), column, documents)
         loss = library_evaluate(opened.model, store, "text").to_dict()
         rows = [asdict(row) for row in baselines(store, "text", opened.baselines)]
     if json_output:

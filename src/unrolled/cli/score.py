@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..report.words import Language
+from .inputs import name_of, read_sentences
 from .options import required
-from .sentences import name_of, read_sentences
 
 
 def score(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ..settings.data import DataConfig
-from ..settings.kinds import Kind, Size
+from ..settings.kinds import KindName, Size
 from ..settings.training import Budget
 from .options import DataOptions, ModelOptions, Texts, TrainOptions, given, required
 
@@ -19,7 +19,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
     /,
     *,
-    model: Kind = "lstm",
+    model: KindName = "lstm",
     out: Path,
     budget: str = "10m",
     size: Size = "medium",
@@ -57,11 +57,13 @@ def train(  # noqa: PLR0913  a parameter is a flag
     from ..system.interrupt import stop_on_interrupt
     from ..training import language_model
     from ..training.loop import Interrupted
+    from .inputs import saved_input
     from .progress import Progress
     from .tables import print_results
 
     try:
         with (
+            saved_input(source, out) as source,
             Progress() as progress,
             _events(tensorboard, out, progress) as hear,
             stop_on_interrupt() as stop,

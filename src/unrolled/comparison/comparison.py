@@ -23,9 +23,9 @@ from ..results.comparison import (
 )
 from ..runs.folder import CONFIG, load_config, read_log
 from ..runs.prepared import PreparedText
-from ..settings.kinds import COMPARED, KINDS, Kind
+from ..settings.kinds import COMPARED, KINDS, KindName
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_text
 from ..training.language_model import Stop, TrainRequest
 from ..training.loop import Interrupted, Listener
 from .recommendation import recommend
@@ -42,7 +42,7 @@ class CompareRequest:
 
     train: TrainRequest
     """Text, size, settings and the whole budget; its kind and seed are replaced."""
-    kinds: tuple[Kind, ...] = COMPARED
+    kinds: tuple[KindName, ...] = COMPARED
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
     language: Language = "en"
@@ -87,8 +87,7 @@ def compare(
             named = partial(_hear, listener, run.name)
             run_worker(run, one, text.folder, time.monotonic(), named)
     comparison = collect(out, request)
-    page = html(comparison, request.language)
-    write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
+    write_text(out / REPORT, html(comparison, request.language))
     _link_best(out, comparison)
     text.clean_up()
     return comparison
@@ -127,7 +126,7 @@ def _trainings(
     out: Path, request: CompareRequest, began: float
 ) -> Iterator[tuple[Path, TrainRequest]]:
     """Every run with what to train; the n-gram first: the others share what time it leaves."""
-    kinds = sorted(request.kinds, key=KINDS.index)
+    kinds = sorted(request.kinds, key=[*KINDS].index)
     if "ngram" in kinds:
         yield out / "ngram", replace(request.train, kind="ngram")
     networks = [kind for kind in kinds if kind != "ngram"]

@@ -41,18 +41,16 @@ def _lower_rate(config: TrainConfig) -> str:
     return f"--learning-rate to {config.learning_rate / 3:.1g}"
 
 
-def vanishing(horizon: int | None, is_elman: bool) -> Record:
+def vanishing(horizon: int | None, gated: bool) -> Record:
     """Hardly anything of the gradient is left after a few steps."""
-    remedy = (
-        "Use --model gru or lstm." if is_elman else "Try --forget-bias 3 or --gate-init chrono."
-    )
+    remedy = "Try --forget-bias 3 or --gate-init chrono." if gated else "Use --model gru or lstm."
     found = f"after {horizon} steps less than 1 % is left, so nothing further back is learned"
     return _warning("vanishing", f"Gradients vanish: {found}. {remedy}")
 
 
-def exploding(found: str, config: TrainConfig, is_elman: bool) -> Record:
+def exploding(found: str, config: TrainConfig, gated: bool) -> Record:
     """The gradient grows on its way back through the text."""
-    other = ", or use --model gru or lstm" if is_elman else ", or --clip-norm"
+    other = ", or --clip-norm" if gated else ", or use --model gru or lstm"
     return _warning("exploding", f"Gradients explode: {found}. Lower {_lower_rate(config)}{other}.")
 
 

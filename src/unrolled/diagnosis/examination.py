@@ -1,6 +1,5 @@
 """One run examined: gradients, dynamics, used memory, a verdict, and what helps."""
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,10 +21,12 @@ from ..runs.folder import CLASSIFIER, Run, load, read_log
 from ..runs.prepared import PreparedText
 from ..settings.data import DocumentKind
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_json, write_text
 from ..system.machine import machine, using_threads, versions
-from ..text.files import find_files, read_documents
-from ..text.store import SplitInfo, encode_texts
+from ..text.documents import read_documents
+from ..text.files import find_files
+from ..text.prepare import encode_texts
+from ..text.store import SplitInfo
 from ..training.loop import Listener
 from .dynamics import measure_dynamics
 from .flow import NUM_ROWS, WARM_UP, gradient_flow, text_windows
@@ -83,8 +84,6 @@ def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnos
     run = load(request.run)
     if request.cure is not None:
         remedies_of(run)  # a model without any is refused before the work begins
-        if "-" in request.texts:
-            raise ConfigError("TEXT", "files with --cure", "-", "Save the text in a file.")
     with _folder(out):
         tokens, split, text = _text(run, request, out)
         each = None
@@ -145,10 +144,8 @@ def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
 
 def write_report(out: Path, result: Diagnosis, language: Language) -> None:
     """Writes the page, and the figures as JSON."""
-    page = html(result, language)
-    figures = json.dumps(result.to_json(), ensure_ascii=False, indent=1)
-    write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
-    write_atomically(out / RESULTS, lambda path: path.write_text(figures, "utf-8"))
+    write_text(out / REPORT, html(result, language))
+    write_json(out / RESULTS, result.to_json())
 
 
 def _text(
@@ -177,7 +174,7 @@ def _own_text(run: Run, request: DiagnoseRequest, out: Path) -> PreparedText:
             column=column,
             documents=documents,
         )
-    elif missing := [name for name in texts if name == "-" or not Path(name).exists()]:
+    elif missing := [name for name in texts if not Path(name).exists()]:
         problem = f"was trained on {missing[0]}, which is not there any more"
         raise CheckpointError(run.path, problem, "Name a text after the run.")
     text = PreparedText.prepare(data, out / TEXT, run.tokenizer)

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ..inference.evaluation import even_windows
 from ..models.recurrent import RecurrentModel
-from ..nn.elman import Elman
+from ..nn.layer import Layer
 from ..results.diagnosis import Flow
 from ..runs.folder import read_log
 from ..text.store import TokenStore
@@ -153,12 +153,13 @@ class Watch:
 def judged(flows: list[Flow], training: Training) -> list[Record]:
     """What the gradient through time gives reason to warn of."""
     verdict, horizon = judge(flows), longest(flows).horizon
-    is_elman = any(isinstance(module, Elman) for module in training.model.modules())
+    layers = [module for module in training.model.modules() if isinstance(module, Layer)]
+    gated = all(layer.keep_gate is not None for layer in layers)
     if verdict.kind == "exploding":
         found = f"in layer {verdict.layer} they grow {verdict.growth:,.0f} times on the way back"
-        return [exploding(found, training.config, is_elman)]
+        return [exploding(found, training.config, gated)]
     gone = horizon is not None and horizon < VANISHED_WITHIN
-    return [vanishing(horizon, is_elman)] if gone and training.fraction >= SETTLED else []
+    return [vanishing(horizon, gated)] if gone and training.fraction >= SETTLED else []
 
 
 def sample(store: TokenStore) -> Tensor:
@@ -168,8 +169,7 @@ def sample(store: TokenStore) -> Tensor:
     """
     tokens = store.tokens("train")
     length = min(WARM_UP + LENGTH + 1, len(tokens))
-    starts = np.linspace(0, len(tokens) - length, ROWS).astype(np.int64)
-    return torch.from_numpy(tokens[starts[:, None] + np.arange(length)].astype(np.int64))
+    return even_windows(tokens, ROWS, length)
 
 
 def look(model: RecurrentModel, tokens: Tensor, flow: FlowMeasure = gradient_flow) -> list[Flow]:

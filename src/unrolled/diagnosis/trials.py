@@ -14,7 +14,7 @@ from ..results.diagnosis import Cure, FinalBits, Flow, Tried
 from ..runs.folder import Run, load
 from ..runs.prepared import PreparedText
 from ..settings.data import DataConfig, data_config_from_dict
-from ..settings.kinds import UNUSED, Kind
+from ..settings.kinds import KINDS, is_unused
 from ..settings.models import RecurrentConfig
 from ..settings.training import Budget, train_config_from_dict
 from ..system.machine import using_threads
@@ -124,9 +124,9 @@ def _request(run: Run, each: Budget, remedy: Remedy | None) -> TrainRequest:
     settings = {
         name: value
         for name, value in asdict(model).items()
-        if name != "kind" and name not in UNUSED.get(model.kind, ())
+        if name != "kind" and not is_unused(model.kind, name)
     }
-    kind: Kind = model.kind
+    kind = model.kind
     if remedy is None:
         pass
     elif remedy.kind is None:
@@ -136,18 +136,21 @@ def _request(run: Run, each: Budget, remedy: Remedy | None) -> TrainRequest:
         kind = remedy.kind
         settings = _of_another_kind(kind, settings)
         del train_settings["learning_rate"]  # each architecture has its own
-        if kind == "transformer":
+        if KINDS[kind].family == "transformer":
             del train_settings["batch_size"]
     return TrainRequest(kind, text_of(run), "small", each, seed, settings, train_settings)
 
 
-def _of_another_kind(kind: Kind, settings: dict[str, Any]) -> dict[str, Any]:
+def _of_another_kind(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """What another architecture takes over: width, depth and dropout, so that these are equal."""
-    if kind == "transformer":
+    kind = KINDS[name]
+    if kind.family == "transformer":
         return {"dropout": settings["hidden_dropout"]}
     names = SIZES + DROPOUTS
-    if kind != "mingru":
-        names += ("num_layers", "connections", "weight_dropout")
+    if kind.num_layers == 1:  # else its preset says how layers go on top of each other
+        names += ("num_layers", "connections")
+    if "weight_dropout" in kind.uses:
+        names += ("weight_dropout",)
     return {name: settings[name] for name in names if name in settings}
 
 

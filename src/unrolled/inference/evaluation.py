@@ -132,6 +132,16 @@ class PositionLoss:
     nats_per_token: float
 
 
+def even_windows(tokens: NDArray[np.integer], number: int, length: int) -> torch.Tensor:
+    """Windows evenly spread over a text from its first token to its last, `(number, length)` int64.
+
+    Args:
+        tokens: Token ids, `length` of them or more.
+    """
+    starts = np.linspace(0, len(tokens) - length, number).astype(np.int64)
+    return torch.from_numpy(tokens[starts[:, None] + np.arange(length)].astype(np.int64))
+
+
 @torch.inference_mode()
 def loss_by_position(
     model: LanguageModel,
@@ -144,10 +154,8 @@ def loss_by_position(
     Windows lie evenly in the text; positions are averaged in bins that double in width.
     """
     length = min(length, len(tokens) - 1)
-    starts = np.linspace(0, len(tokens) - 1 - length, num_windows).astype(np.int64)
-    piece = torch.from_numpy(tokens[starts[:, None] + np.arange(length + 1)].astype(np.int64))
     total = np.zeros(length)
-    for rows in piece.split(32):
+    for rows in even_windows(tokens, num_windows, length + 1).split(32):
         log_probs, _ = model.score(rows[:, :-1], rows[:, 1:], model.initial_state(len(rows)))
         total -= log_probs.double().sum(0).numpy()
     edges = [2**k for k in range(length.bit_length())]

@@ -27,8 +27,7 @@ from ..models.build import load_model
 from ..models.ngram import NgramModel
 from ..settings.data import DocumentKind
 from ..settings.models import ModelConfig, model_config_from_dict
-from ..system.files import write_atomically
-from ..text.files import is_text
+from ..system.files import write_atomically, write_json, write_text
 from ..text.tokenizers import Tokenizer, load_tokenizer
 from .prepared import load_baselines
 
@@ -116,10 +115,7 @@ def load_config(run: Path) -> dict[str, Any]:
 
 def save_config(run: Path, config: dict[str, Any]) -> None:
     """Writes config.json whole or not at all."""
-    text = json.dumps(config, indent=2, ensure_ascii=False)
-    if not is_text(text):  # a file's name need not be UTF-8
-        text = json.dumps(config, indent=2)
-    write_atomically(run / CONFIG, lambda path: path.write_text(text + "\n", "utf-8"))
+    write_json(run / CONFIG, config)
 
 
 def save_train_state(run: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -172,4 +168,4 @@ def trim_log(run: Path, step: int) -> None:
     """Removes what a run that goes on at `step` will do over again, and a half-written line."""
     records = [row for row in read_log(run) if row["step"] <= step and row["kind"] != "end"]
     lines = "".join(json.dumps(record) + "\n" for record in records)
-    write_atomically(run / LOG, lambda path: path.write_text(lines, "utf-8"))
+    write_text(run / LOG, lines)

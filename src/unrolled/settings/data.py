@@ -14,7 +14,7 @@ class DataConfig:
     """Which text, how it is cut into documents, splits and tokens."""
 
     texts: tuple[str, ...] = ()
-    """Files or folders, or "-" for standard input: the training text, or all of it."""
+    """Files or folders: the training text, or all of it."""
     valid: tuple[str, ...] = ()
     """Files of a given validation split; empty: a part of `texts`."""
     test: tuple[str, ...] = ()

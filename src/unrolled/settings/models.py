@@ -5,8 +5,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
 from .check import check_choice, from_dict
+from .kinds import KINDS, RECURRENT, Family, RecurrentName, is_unused
 
-RecurrentKind: TypeAlias = Literal["rnn", "gru", "lstm", "mingru"]
 RecurrentInit: TypeAlias = Literal["orthogonal", "identity"]
 GateInit: TypeAlias = Literal["constant", "uniform", "chrono"]
 Connections: TypeAlias = Literal["none", "residual", "sum"]
@@ -33,7 +33,7 @@ class NgramConfig:
 class RecurrentConfig:
     """Embedding, L recurrent layers with carried state, projection, tied softmax."""
 
-    kind: RecurrentKind = "lstm"
+    kind: RecurrentName = "lstm"
     embedding_size: int = 256
     """E, the width of the tied input and output embedding."""
     hidden_size: int = 512
@@ -100,7 +100,7 @@ class ClassifierConfig:
 
     vocab_size: int
     num_classes: int
-    kind: RecurrentKind = "gru"
+    kind: RecurrentName = "gru"
     embedding_size: int = 128
     hidden_sizes: tuple[int, ...] = (128,)
     """Width of each layer, from the words up."""
@@ -122,13 +122,14 @@ class ClassifierConfig:
     """Dropout of the recurrent weights, one mask for all time steps."""
 
     def __post_init__(self) -> None:
+        check_choice("kind", self.kind, RECURRENT)
         check_choice("pooling", self.pooling, get_args(Pooling))
         if not self.hidden_sizes or min(self.hidden_sizes) < 1:
             raise ConfigError("hidden_sizes", "one or more widths", self.hidden_sizes, "Write 128.")
         if self.embedding_size < 1:
             raise ConfigError("embedding_size", "at least 1", self.embedding_size, "Write 128.")
-        if self.kind == "mingru" and self.weight_dropout:
-            rule, remedy = "left at 0.0 for mingru", "It has nothing that this could act on."
+        if self.weight_dropout and is_unused(self.kind, "weight_dropout"):
+            rule, remedy = f"left at 0.0 for {self.kind}", "It has nothing that this could act on."
             raise ConfigError("weight_dropout", rule, self.weight_dropout, remedy)
         for name in ("dropout", "word_dropout", "hidden_dropout", "weight_dropout"):
             if not 0 <= (value := getattr(self, name)) < 1:
@@ -136,6 +137,11 @@ class ClassifierConfig:
 
 
 ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig
+CONFIGS: dict[Family, type[ModelConfig]] = {
+    "ngram": NgramConfig,
+    "recurrent": RecurrentConfig,
+    "transformer": TransformerConfig,
+}
 
 
 def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
@@ -144,13 +150,11 @@ def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
     Raises:
         ConfigError: it is of no known kind, or has a setting that its kind does not have.
     """
-    kinds = {"ngram": NgramConfig, "transformer": TransformerConfig}
-    kinds |= dict.fromkeys(("rnn", "gru", "lstm", "mingru"), RecurrentConfig)
     kind = values.get("kind")
-    if kind not in kinds:
-        rule = f"one of {', '.join(sorted(kinds))}"
+    if kind not in KINDS:
+        rule = f"one of {', '.join(sorted(KINDS))}"
         raise ConfigError("model", rule, kind, "Retrain, or mend config.json.")
-    return from_dict(kinds[kind], values)
+    return from_dict(CONFIGS[KINDS[kind].family], values)
 
 
 def classifier_config_from_dict(values: dict[str, Any]) -> ClassifierConfig:

@@ -28,7 +28,7 @@ from ..runs.folder import (
 )
 from ..runs.prepared import PreparedText, count_model, load_baselines
 from ..settings.data import DataConfig
-from ..settings.kinds import Kind, Size
+from ..settings.kinds import KindName, Size
 from ..settings.models import ModelConfig, NgramConfig, model_config_from_dict
 from ..settings.presets import model_preset, override, regularize, superfluous, train_preset
 from ..settings.training import Budget, TrainConfig, train_config_from_dict
@@ -45,7 +45,7 @@ Stop = Callable[[], bool]
 class TrainRequest:
     """What to train: the user's words, before the text has decided what they left open."""
 
-    kind: Kind
+    kind: KindName
     data: DataConfig
     size: Size = "medium"
     budget: Budget = field(default_factory=lambda: Budget(600, "seconds"))
