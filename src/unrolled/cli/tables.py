@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..report.classification import reason as why
+from ..report.comparison import reason
 from ..report.diagnosis_words import Language, verdict_sentence
 from ..report.parts import MISSING, in_bytes, number, perplexity, rank_key, scaled
-from ..report.verdict import PURPOSES, reason
+from ..report.words import Words
 from ..results.classification import Classification, Explained, Prediction
 from ..results.comparison import ComparedModel, Comparison
 from ..results.diagnosis import Diagnosis
@@ -97,7 +98,7 @@ def print_explanation(explanation: Explained) -> None:
     Console(highlight=False, soft_wrap=True).print(line)
 
 
-def print_comparison(comparison: Comparison, report: Path) -> None:
+def print_comparison(comparison: Comparison, language: Language, report: Path) -> None:
     """Prints the ranked models between the baselines, the advice, and where the report is."""
     table = Table(
         title=f"{comparison.title}, {comparison.split} split; tokens per second: train, "
@@ -116,8 +117,10 @@ def print_comparison(comparison: Comparison, report: Path) -> None:
         table.add_row(*cells)
     console = Console(highlight=False)
     console.print(table)
+    words = Words("comparison", language)
     for advice in comparison.recommendation:
-        console.print(f"[bold]{PURPOSES[advice.purpose]}: {advice.model}[/bold]. {reason(advice)}")
+        purpose = words(f"purpose {advice.purpose}")
+        console.print(f"[bold]{purpose}: {advice.model}[/bold]. {reason(advice, words)}")
     if comparison.models:
         console.print(f"Use the best: unrolled generate {comparison.models[0].run}")
     console.print(f"Pictures, samples and conditions: {report}")
