@@ -56,18 +56,18 @@ def main() -> None:
             budget=Budget.parse(arguments.budget or budget),
             seed=arguments.seed,
         )
-        result = probe(arguments.work / part, request, listener=lambda record: None)
+        result = probe(arguments.work / part, request)
         show(part, request, result)
-        lines += [json.dumps(trial) for trial in result["trials"]]
+        lines += [json.dumps(trial) for trial in result.trials]
     print("\n" + "\n".join(lines))
 
 
 def show(part: str, request: ProbeRequest, result: Probes) -> None:
     """Prints one part as a markdown table."""
-    trials = {(row["model"], row["length"]): row for row in result["trials"]}
-    seconds = sum(row["seconds"] for row in result["trials"])
-    chance = {row["length"]: row["chance"] for row in result["trials"]}
-    goal = {row["length"]: row["goal"] for row in result["trials"]}
+    trials = {(row.model, row.length): row for row in result.trials}
+    seconds = sum(row.seconds for row in result.trials)
+    chance = {row.length: row.chance for row in result.trials}
+    goal = {row.length: row.goal for row in result.trials}
     print(f"\n{part}: {seconds / 60:.1f} minutes in all; solved in bold, else not tried further\n")
     print(
         "| model | parameters | state | " + " | ".join(f"T = {n}" for n in request.lengths) + " |"
@@ -75,9 +75,9 @@ def show(part: str, request: ProbeRequest, result: Probes) -> None:
     print("|---|---|---|" + "---|" * len(request.lengths))
     for model in request.models:
         rows = [trials.get((model, length)) for length in request.lengths]
-        largest = max((row for row in rows if row), key=lambda row: row["length"])
+        largest = max((row for row in rows if row), key=lambda row: row.length)
         cells = " | ".join(map(cell, rows))
-        print(f"| {model} | {largest['num_parameters']:,} | {largest['state_size']:,} | {cells} |")
+        print(f"| {model} | {largest.num_parameters:,} | {largest.state_size:,} | {cells} |")
     for name, values in (("chance", chance), ("solved from", goal)):
         cells = " | ".join(f"{values[n]:.3g}" if n in values else "" for n in request.lengths)
         print(f"| {name} | | | {cells} |", flush=True)
@@ -87,8 +87,8 @@ def cell(row: Trial | None) -> str:
     """Score, steps and seconds of a trial."""
     if row is None:
         return "–"
-    text = f"**{score(row)}**" if row["solved"] else score(row)
-    return f"{text} ({row['steps']:,} steps, {row['seconds']:.0f} s)"
+    text = f"**{score(row)}**" if row.solved else score(row)
+    return f"{text} ({row.steps:,} steps, {row.seconds:.0f} s)"
 
 
 if __name__ == "__main__":

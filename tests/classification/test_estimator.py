@@ -87,7 +87,7 @@ def test_truth_values_are_the_same_in_files(reviews, tmp_path):
     (tmp_path / "more.jsonl").write_text("\n".join(lines), "utf-8")
     found = evaluate_files(tmp_path / "a.safetensors", [str(tmp_path / "more.jsonl")], None, None)
     expected = fitted.score(texts[200:], np.array(names[200:]) == "good")
-    assert found["chosen"]["accuracy"] == pytest.approx(expected)
+    assert found.chosen.accuracy == pytest.approx(expected)
 
 
 def test_it_is_cloned_and_its_settings_are_set():

@@ -53,8 +53,8 @@ def test_reliability_by_hand():
     confidence = np.array([0.95, 0.96, 0.99, 0.61])
     log_probs = np.log(np.column_stack([1 - confidence, confidence]))
     rows = reliability(log_probs, np.array([1, 1, 0, 0]))
-    assert [(row["count"], row["accuracy"]) for row in rows] == [(1, 0.0), (3, 2 / 3)]
-    assert rows[0]["low"] < 0.61 <= rows[0]["high"]
-    assert rows[1]["confidence"] == pytest.approx(np.mean(confidence[:3]))
+    assert [(row.count, row.accuracy) for row in rows] == [(1, 0.0), (3, 2 / 3)]
+    assert rows[0].low < 0.61 <= rows[0].high
+    assert rows[1].confidence == pytest.approx(np.mean(confidence[:3]))
     expected = (0.61 + 3 * abs(np.mean(confidence[:3]) - 2 / 3)) / 4
     assert calibration_error(rows) == pytest.approx(expected)

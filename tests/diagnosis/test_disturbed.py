@@ -22,18 +22,18 @@ from .planted import Fading, LooksBack, V, echo
 @pytest.mark.parametrize("distance", [1, 3, 16, 40])
 def test_only_what_is_looked_at_costs(distance):
     found = measure_perturbed(LooksBack(distance), echo(4000, distance), 300)
-    assert [(row["kind"], row["beyond"]) for row in found] == [
+    assert [(row.kind, row.beyond) for row in found] == [
         (kind, beyond) for kind in KINDS for beyond in BEYOND
     ]
     for row in found:
-        if row["beyond"] >= distance:
-            assert row["bits"] == 0
+        if row.beyond >= distance:
+            assert row.bits == 0
         else:
-            assert row["bits"] > 1
+            assert row.bits > 1
 
 
 def test_what_depends_on_the_length_alone_costs_nothing():
-    assert {row["bits"] for row in measure_perturbed(Fading(), echo(1200, 3), 100)} == {0.0}
+    assert {row.bits for row in measure_perturbed(Fading(), echo(1200, 3), 100)} == {0.0}
 
 
 @pytest.mark.parametrize("num_tokens", [64, 100, 1100])
@@ -54,7 +54,7 @@ def test_the_near_context_stays(kind, num_tokens, monkeypatch):
     assert np.array_equal(true, rows_before(positions, true[:, -1], context))
     assert len(found) == len(disturbed) == sum(beyond < context for beyond in BEYOND)
     for row, changed in zip(found, disturbed, strict=True):
-        far = context - row["beyond"]
+        far = context - row.beyond
         assert np.array_equal(changed[:, far:], true[:, far:])
         old, new = true[:, :far], changed[:, :far]
         if kind == "reversed":
@@ -114,14 +114,14 @@ def test_repeated_tokens_are_cheap_for_a_model_that_copies():
     tokens[0] = 0
     found = measure_repeated(LooksBack(half, sure=0.9), tokens)
     assert found is not None
-    assert found["order"] == 6
-    assert found["num_repeated"] + found["num_new"] == 199
-    assert found["num_repeated"] >= half - 6
-    assert found["repeated_bits"] == pytest.approx(-np.log2(0.9), abs=0.02)
-    assert found["new_bits"] > 3  # the first half, and the five after it that end no run yet
+    assert found.order == 6
+    assert found.num_repeated + found.num_new == 199
+    assert found.num_repeated >= half - 6
+    assert found.repeated_bits == pytest.approx(-np.log2(0.9), abs=0.02)
+    assert found.new_bits > 3  # the first half, and the five after it that end no run yet
     marks = find_repeated(tokens, 6)[1:]
     bits = -score_stream(LooksBack(half, sure=0.9), tokens) * BITS_PER_NAT
-    assert found["new_bits"] == pytest.approx(bits[~marks].mean(), rel=1e-6)
+    assert found.new_bits == pytest.approx(bits[~marks].mean(), rel=1e-6)
 
 
 def test_the_run_is_shorter_where_symbols_are_words():
@@ -129,9 +129,9 @@ def test_the_run_is_shorter_where_symbols_are_words():
         vocab_size = 5000
 
     tokens = echo(400, 3)
-    assert measure_repeated(Words(3), tokens)["order"] == 2
-    assert measure_repeated(LooksBack(3), tokens)["order"] == 6
-    assert measure_repeated(LooksBack(3), tokens, order=4)["order"] == 4
+    assert measure_repeated(Words(3), tokens).order == 2
+    assert measure_repeated(LooksBack(3), tokens).order == 6
+    assert measure_repeated(LooksBack(3), tokens, order=4).order == 4
 
 
 def test_without_both_kinds_of_tokens_there_is_nothing_to_compare():

@@ -34,7 +34,7 @@ def test_exponents_of_a_diagonal_network_are_the_mean_logarithms_of_what_it_keep
 def test_the_first_exponent_is_the_rate_of_the_gradient(kind):
     model = make(kind, hidden_size=48).double()
     flows = gradient_flow(model, text(0, rows=16), warm_up=64)
-    rate = max(flow["rate"] for flow in flows)
+    rate = max(flow.rate for flow in flows)
     assert lyapunov_exponents(model, text(0, length=464), 64)[0] == pytest.approx(rate, rel=0.2)
 
 
@@ -49,7 +49,7 @@ def test_radii_are_those_of_each_gate():
     with torch.no_grad():
         for gate in range(4):
             model.stack.layers[0].weight_hh[16 * gate : 16 * (gate + 1)] *= gate + 1
-    found = [(row["layer"], row["matrix"], row["radius"]) for row in spectral_radii(model.stack)]
+    found = [(row.layer, row.matrix, row.radius) for row in spectral_radii(model.stack)]
     names = ("input", "forget", "candidate", "output")
     assert found == [(1, name, pytest.approx(gate + 1)) for gate, name in enumerate(names)]
     assert spectral_radii(make("mingru").stack) == []
@@ -61,15 +61,15 @@ def test_gates_without_weights_are_their_biases():
     with torch.no_grad():
         layer.weight_ih.zero_(), layer.weight_hh.zero_(), layer.bias.zero_()
         layer.bias[3:6] = torch.tensor([3.0, -3.0, 0.0])
-    gates = {gate["name"]: gate for gate in measure_dynamics(model, text(0), 64)["gates"]}
+    gates = {gate.name: gate for gate in measure_dynamics(model, text(0), 64).gates}
     assert list(gates) == ["input", "forget", "output"]
     forget = gates["forget"]
-    assert (forget["open"], forget["closed"]) == ([1, 0, 0], [0, 1, 0])
+    assert (forget.open, forget.closed) == ([1, 0, 0], [0, 1, 0])
     values = [1 / (1 + math.exp(-bias)) for bias in (-3, 0, 3)]
-    assert forget["mean"] == pytest.approx(sum(values) / 3)
-    np.testing.assert_allclose(forget["timescales"], [-1 / math.log(value) for value in values])
-    assert gates["input"]["timescales"] == []
-    assert gates["input"]["mean"] == pytest.approx(0.5)
+    assert forget.mean == pytest.approx(sum(values) / 3)
+    np.testing.assert_allclose(forget.timescales, [-1 / math.log(value) for value in values])
+    assert gates["input"].timescales == []
+    assert gates["input"].mean == pytest.approx(0.5)
 
 
 @torch.no_grad()
@@ -84,11 +84,11 @@ def with_biases(*biases: float, **settings) -> RecurrentModel:
 
 def test_saturated_states_of_a_tanh_layer():
     found = measure_dynamics(with_biases(-5.0, 0.0, 5.0, 5.0), text(0), 64)
-    (state,) = found["gates"]
-    assert (state["name"], state["closed"], state["open"]) == ("state", [1, 0, 0, 0], [0, 0, 1, 1])
-    assert found["dead"] == []
+    (state,) = found.gates
+    assert (state.name, state.closed, state.open) == ("state", [1, 0, 0, 0], [0, 0, 1, 1])
+    assert found.dead == []
 
 
 def test_dead_units_of_a_relu_layer():
     found = measure_dynamics(with_biases(-1.0, 0.0, 0.5, 2.0, nonlinearity="relu"), text(0), 64)
-    assert (found["dead"], found["gates"]) == ([0.5], [])
+    assert (found.dead, found.gates) == ([0.5], [])

@@ -13,7 +13,8 @@ from unrolled.diagnosis.examination import DiagnoseRequest, diagnose
 from unrolled.diagnosis.remedies import REMEDIES, Remedy, remedies
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.models.build import build
-from unrolled.runs.folder import load, load_config, save_config
+from unrolled.runs.config import load_config, save_config
+from unrolled.runs.folder import load
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import RecurrentConfig
 from unrolled.settings.presets import model_preset, override
@@ -37,37 +38,37 @@ def rnn(tmp_path_factory, text) -> Path:
     run = tmp_path_factory.mktemp("runs") / "rnn"
     data = DataConfig(texts=(str(text),), tokenizer="char", valid_fraction=0.2)
     settings = {"precision": "float32", "threads": 1}
-    train(run, TrainRequest("rnn", data, "small", TOKENS, 0, SMALL, settings), lambda record: None)
+    train(run, TrainRequest("rnn", data, "small", TOKENS, 0, SMALL, settings))
     return run
 
 
 def examine(out: Path, run: Path, **settings):
-    return diagnose(out, DiagnoseRequest(run, memory_seconds=0.1, **settings), lambda record: None)
+    return diagnose(out, DiagnoseRequest(run, memory_seconds=0.1, **settings))
 
 
 def test_a_recurrent_run(tmp_path, rnn):
     result = examine(tmp_path / "out", rnn)
-    assert result["model"] == "rnn" and result["cure"] is None and result["words"] is None
-    assert [(flow["layer"], flow["path"]) for flow in result["flows"]] == [(1, "hidden")]
-    assert result["verdict"]["horizon"] == result["flows"][0]["horizon"]
-    assert len(result["dynamics"]["exponents"]) == 8
-    assert result["dynamics"]["radii"][0]["matrix"] == "recurrent"
-    assert [row["name"] for row in result["memory"]] == ["rnn", "5-gram"]
+    assert result.model == "rnn" and result.cure is None and result.words is None
+    assert [(flow.layer, flow.path) for flow in result.flows] == [(1, "hidden")]
+    assert result.verdict.horizon == result.flows[0].horizon
+    assert len(result.dynamics.exponents) == 8
+    assert result.dynamics.radii[0].matrix == "recurrent"
+    assert [row.name for row in result.memory] == ["rnn", "5-gram"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "report.html",
         "results.json",
     ]
     written = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
-    assert written["verdict"] == result["verdict"]
+    assert written["verdict"] == result.verdict.to_json()
     assert "<html" in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 
 def test_the_same_twice_and_on_a_given_text(tmp_path, rnn, text):
     first, again = (examine(tmp_path / name, rnn) for name in ("a", "b"))
-    assert first["flows"] == again["flows"] and first["dynamics"] == again["dynamics"]
+    assert first.flows == again.flows and first.dynamics == again.dynamics
     given = examine(tmp_path / "c", rnn, texts=(str(text),))
-    assert given["flows"] != first["flows"]
-    assert given["conditions"]["tokens"] > 4 * first["conditions"]["tokens"]
+    assert given.flows != first.flows
+    assert given.conditions["tokens"] > 4 * first.conditions["tokens"]
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == [
         "report.html",
         "results.json",
@@ -76,10 +77,10 @@ def test_the_same_twice_and_on_a_given_text(tmp_path, rnn, text):
 
 def test_an_ngram_has_a_memory_but_no_gradient(tmp_path, text):
     data = DataConfig(texts=(str(text),), tokenizer="char")
-    train(tmp_path / "run", TrainRequest("ngram", data), lambda record: None)
+    train(tmp_path / "run", TrainRequest("ngram", data))
     result = examine(tmp_path / "out", tmp_path / "run", language="zh")
-    assert result["verdict"]["kind"] == "no gradient" and result["flows"] == []
-    assert result["memory"][0]["effective"] <= 8  # order 8
+    assert result.verdict.kind == "no gradient" and result.flows == []
+    assert result.memory[0].effective <= 8  # order 8
     with pytest.raises(ConfigError) as caught:
         examine(tmp_path / "other", tmp_path / "run", cure=TOKENS)
     assert str(caught.value) == (
@@ -95,14 +96,14 @@ def test_what_cannot_be_examined(tmp_path, rnn, text):
     with pytest.raises(CheckpointError, match="full is not empty. Choose another --out."):
         examine(tmp_path / "full", rnn)
     config = load_config(rnn)
-    gone = {**config, "data": {**config["data"], "texts": [str(tmp_path / "gone.txt")]}}
+    gone = replace(config, data=replace(config.data, texts=(str(tmp_path / "gone.txt"),)))
     save_config(rnn, gone)
     try:
         with pytest.raises(CheckpointError, match="gone.txt, which is not there any more. Name a"):
             examine(tmp_path / "out", rnn)
         changed = text.with_name("changed.txt")
         changed.write_text(text.read_text("utf-8")[::-1], "utf-8")  # the same characters
-        save_config(rnn, {**gone, "data": {**gone["data"], "texts": [str(changed)]}})
+        save_config(rnn, replace(gone, data=replace(gone.data, texts=(str(changed),))))
         with pytest.raises(CheckpointError, match="a text that has changed since. Name a text"):
             examine(tmp_path / "out2", rnn)
     finally:
@@ -117,16 +118,16 @@ def test_remedies_are_ranked_by_what_they_changed(tmp_path, rnn, monkeypatch):
     )
     monkeypatch.setattr(trials, "remedies", lambda model, train: list(tried))
     monkeypatch.setattr(trials, "MEMORY_TARGETS", 32)
-    result = examine(tmp_path / "out", rnn, cure=TOKENS)["cure"]
-    gains = {row["name"]: row["gain"] for row in result["tried"]}
+    result = examine(tmp_path / "out", rnn, cure=TOKENS).cure
+    gains = {row.name: row.gain for row in result.tried}
     assert gains["nothing"] == 0  # the same seed and the same tokens
     assert gains["no learning"] < -0.02
-    ranked = [row["gain"] for row in result["tried"]]
+    ranked = [row.gain for row in result.tried]
     assert ranked == sorted(ranked, reverse=True)
-    bits = result["untreated"]["bits_per_byte"]
-    assert all(row["bits_per_byte"] == bits - row["gain"] for row in result["tried"])
-    assert set(result["test"]) == {"untreated", "best"}
-    flags = {row["name"]: row["flags"] for row in result["tried"]}
+    bits = result.untreated.bits_per_byte
+    assert all(row.bits_per_byte == bits - row.gain for row in result.tried)
+    assert result.test is not None
+    flags = {row.name: row.flags for row in result.tried}
     assert flags["GRU"] == "--model gru" and flags["nothing"] == "--clip-norm 0.5"
     assert (tmp_path / "out" / "trials" / "GRU" / "model.safetensors").is_file()
 
@@ -143,24 +144,21 @@ def test_remedies_are_tried_on_a_given_text_in_the_tokens_of_the_run(tmp_path, r
     monkeypatch.setattr(trials, "remedies", lambda model, train: [])
     monkeypatch.setattr(trials, "MEMORY_TARGETS", 32)
     config = load_config(rnn)
-    unfinished = {key: value for key, value in config.items() if key != "results"}
-    save_config(rnn, unfinished)
+    save_config(rnn, replace(config, results=None))
     try:
         result = examine(tmp_path / "out", rnn, texts=(str(other),), cure=Budget(20, "seconds"))
     finally:
         save_config(rnn, config)
-    assert result["cure"]["untreated"]["bits_per_byte"] > 0
+    assert result.cure.untreated.bits_per_byte > 0
     trial = load(tmp_path / "out" / "trials" / "untreated")
-    assert trial.tokenizer.fingerprint == config["tokenizer"]["fingerprint"]
-    with pytest.raises(ConfigError, match=r"TEXT must be files with --cure, got -\. Save"):
-        examine(tmp_path / "out2", rnn, texts=("-",), cure=TOKENS)
+    assert trial.tokenizer.fingerprint == config.tokenizer.fingerprint
 
 
 def test_trials_differ_by_their_remedy_alone(rnn):
     run = load(rnn)
     kept = {"output_dropout": 0.4, "input_dropout": 0.2, "num_layers": 2, "weight_dropout": 0.0}
-    run.config["model"] |= kept
-    run.config["train"] |= {"clip_norm": 0.7}
+    model, trained = replace(run.config.model, **kept), replace(run.config.train, clip_norm=0.7)
+    run = replace(run, config=replace(run.config, model=model, train=trained))
     budget = Budget(1000, "tokens")
     untreated = trials._request(run, budget, None)
     assert kept.items() <= untreated.model_settings.items()

@@ -91,11 +91,11 @@ def test_shares_are_those_of_autograd(kind, num_layers):
     model, tokens = make(kind, hidden_size=17, num_layers=num_layers).double(), text(1, 3, 40)
     expected = by_autograd(model, tokens)
     flows = gradient_flow(model, tokens, warm_up=0)
-    assert {(flow["layer"], flow["path"]) for flow in flows} == set(expected)
+    assert {(flow.layer, flow.path) for flow in flows} == set(expected)
     for flow in flows:
-        norms = expected[flow["layer"], flow["path"]]
+        norms = expected[flow.layer, flow.path]
         shares = [norm / norms[0] for norm in norms]
-        np.testing.assert_allclose(flow["shares"], shares, rtol=1e-6)
+        np.testing.assert_allclose(flow.shares, shares, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
@@ -104,7 +104,7 @@ def test_float32_kernels_give_the_same(kind):
     fast = gradient_flow(model, tokens, warm_up=64)
     exact = gradient_flow(model.double(), tokens, warm_up=64)
     for one, other in zip(fast, exact, strict=True):
-        np.testing.assert_allclose(one["shares"][:40], other["shares"][:40], rtol=1e-3)
+        np.testing.assert_allclose(one.shares[:40], other.shares[:40], rtol=1e-3)
 
 
 def test_a_modified_lstm_without_modification_has_the_same_flow():
@@ -113,15 +113,15 @@ def test_a_modified_lstm_without_modification_has_the_same_flow():
     modified.stack.layers[0] = Modified(modified.stack.layers[0]).eval()
     pairs = zip(gradient_flow(plain, tokens, 64), gradient_flow(modified, tokens, 64), strict=True)
     for one, other in pairs:
-        np.testing.assert_allclose(one["shares"], other["shares"], rtol=1e-9)
+        np.testing.assert_allclose(one.shares, other.shares, rtol=1e-9)
 
 
 def test_zoneout_keeps_more_of_the_cell():
     plain = longest(gradient_flow(make("lstm").double(), text(1), 64))
     kept = gradient_flow(make("lstm", zoneout=0.5).double(), text(1), 64)
-    cell = next(flow for flow in kept if flow["path"] == "cell")
-    assert (cell["lags"][0], cell["shares"][0]) == (1, 1)
-    assert cell["rate"] > plain["rate"]
+    cell = next(flow for flow in kept if flow.path == "cell")
+    assert (cell.lags[0], cell.shares[0]) == (1, 1)
+    assert cell.rate > plain.rate
 
 
 def test_looking_changes_nothing():
@@ -161,24 +161,24 @@ SEEDS = range(20)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_small_radius_vanishes_as_linear_theory_says(seed):
     flows = gradient_flow(planted_rnn(seed, 0.5, 0.05), text(seed), warm_up=64)
-    assert judge(flows)["kind"] == "vanishing"
-    assert flows[0]["half_life"] == pytest.approx(math.log(2) / -math.log(0.5), rel=0.05)
-    assert flows[0]["rate"] == pytest.approx(math.log(0.5), rel=0.05)
-    assert flows[0]["horizon"] == 7  # 0.5 ** 7 is the first power below 0.01
+    assert judge(flows).kind == "vanishing"
+    assert flows[0].half_life == pytest.approx(math.log(2) / -math.log(0.5), rel=0.05)
+    assert flows[0].rate == pytest.approx(math.log(0.5), rel=0.05)
+    assert flows[0].horizon == 7  # 0.5 ** 7 is the first power below 0.01
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_large_radius_explodes(seed):
     verdict = judge(gradient_flow(planted_rnn(seed, 1.6, 0.01), text(seed), warm_up=64))
-    assert verdict["kind"] == "exploding"
-    assert verdict["growth"] > 100 and verdict["rate"] > 0
+    assert verdict.kind == "exploding"
+    assert verdict.growth > 100 and verdict.rate > 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_identity_and_relu_are_healthy(seed):
     model = make("rnn", seed, nonlinearity="relu", recurrent_init="identity").double()
     verdict = judge(gradient_flow(model, text(seed), warm_up=64))
-    assert verdict["kind"] == "healthy" and verdict["horizon"] is None
+    assert verdict.kind == "healthy" and verdict.horizon is None
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -186,22 +186,22 @@ def test_forget_biases_order_half_lives_and_give_their_rates(seed):
     half_lives = []
     for bias in (-2.0, 0.0, 3.0):
         model, tokens = planted_lstm(seed, bias), text(seed)
-        flow = next(f for f in gradient_flow(model, tokens, 64) if f["path"] == "cell")
+        flow = next(f for f in gradient_flow(model, tokens, 64) if f.path == "cell")
         layer = model.stack.layers[0]
         with torch.no_grad():
             x = model.embedding(tokens[:, :-1]).transpose(0, 1)
             h = torch.zeros(*x.shape[:2], 64, dtype=torch.float64)
             mean_log = layer.gates(x, h)["forget"].log().mean().item()
-        assert flow["rate"] == pytest.approx(mean_log, rel=0.1)
-        half_lives.append(flow["half_life"])
+        assert flow.rate == pytest.approx(mean_log, rel=0.1)
+        half_lives.append(flow.half_life)
     assert all(a < b for a, b in pairwise(half_lives))
-    assert judge(gradient_flow(planted_lstm(seed, -2.0), text(seed), 64))["kind"] == "vanishing"
-    assert judge(gradient_flow(planted_lstm(seed, 3.0), text(seed), 64))["kind"] == "healthy"
+    assert judge(gradient_flow(planted_lstm(seed, -2.0), text(seed), 64)).kind == "vanishing"
+    assert judge(gradient_flow(planted_lstm(seed, 3.0), text(seed), 64)).kind == "healthy"
 
 
 def test_the_longest_memory_is_that_of_the_cell():
     best = longest(gradient_flow(planted_lstm(0, 3.0), text(0), 64))
-    assert best["path"] == "cell"
+    assert best.path == "cell"
 
 
 def test_half_life_rate_and_horizon_of_a_power():
@@ -216,7 +216,7 @@ def test_half_life_rate_and_horizon_of_a_power():
 
 
 def test_no_gradient_no_verdict():
-    assert judge([])["kind"] == "no gradient"
+    assert judge([]).kind == "no gradient"
     with pytest.raises(ConfigError, match="^model must be a recurrent one, got TransformerModel"):
         gradient_flow(TransformerModel(TransformerConfig(hidden_size=16), V), text(0), 64)
 

@@ -42,26 +42,26 @@ def ngram(tokens: np.ndarray, order: int, vocab_size: int) -> NgramModel:
 def test_a_model_that_looks_at_one_token_uses_so_much_context(distance):
     tokens = echo(3000, distance)
     found = measure_memory("planted", LooksBack(distance), tokens, num_targets=400)
-    bits = {point["context"]: point["bits"] for point in found["curve"]}
+    bits = {point.context: point.bits for point in found.curve}
     assert list(bits) == CONTEXTS
     for context in CONTEXTS:
         if context < distance:
             assert bits[context] == pytest.approx(np.log2(V), rel=1e-6)
         else:
             assert bits[context] == bits[512] < 0.7 * np.log2(V)
-    assert 0.98 * distance <= found["effective"] <= distance
-    assert 0.98 * distance <= found["effective_low"] <= found["effective_high"] <= distance
+    assert 0.98 * distance <= found.effective <= distance
+    assert 0.98 * distance <= found.effective_low <= found.effective_high <= distance
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
 def test_an_ngram_uses_no_more_than_it_has(order, english):
     tokens = np.frombuffer(b"\0" + Path(english).read_bytes(), np.uint8)
     found = measure_memory("ngram", ngram(tokens, order, 256), tokens, num_targets=300)
-    bits = {point["context"]: point["bits"] for point in found["curve"]}
-    assert found["effective_high"] <= max(1, order - 1)
+    bits = {point.context: point.bits for point in found.curve}
+    assert found.effective_high <= max(1, order - 1)
     assert len({bits[context] for context in CONTEXTS if context >= order - 1}) == 1
     if order == 5:
-        assert found["effective_low"] > 2
+        assert found.effective_low > 2
 
 
 def test_the_interval_holds_the_truth_of_a_smooth_decay():
@@ -119,11 +119,11 @@ def test_many_windows_are_scored_in_pieces():
 def test_a_narrow_transformer_looks_no_further_than_its_window():
     tokens = echo(1500, 2)
     found = measure_memory("narrow", build(NARROW, V).eval(), tokens, num_targets=60)
-    bits = [point["bits"] for point in found["curve"]]
+    bits = [point.bits for point in found.curve]
     np.testing.assert_allclose(bits[3:], bits[-1], rtol=1e-6)
-    for row in found["perturbed"]:
-        if row["beyond"] >= 16:
-            assert row["bits"] == pytest.approx(0, abs=1e-6)
+    for row in found.perturbed:
+        if row.beyond >= 16:
+            assert row.bits == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("num_tokens", [64, 65, 127, 128, 300])
@@ -133,9 +133,9 @@ def test_short_texts_have_fewer_points(num_tokens):
     for model in (LooksBack(2), ngram(tokens, 3, V), lstm, build(NARROW, V).eval()):
         found = measure_memory("short", model, tokens, num_targets=500)
         longest = 1 << ((num_tokens // 2).bit_length() - 1)
-        assert [point["context"] for point in found["curve"]][-1] == longest
-        assert 1 <= found["effective_low"] <= found["effective_high"] <= longest
-        assert found["perturbed"]
+        assert [point.context for point in found.curve][-1] == longest
+        assert 1 <= found.effective_low <= found.effective_high <= longest
+        assert found.perturbed
         assert are_finite(found)
 
 
@@ -159,13 +159,13 @@ def test_bits_are_those_of_the_headline():
     split = split_of(tokens, num_bytes=9000, spelling_nats=700.0)
     plain = measure_memory("a", LooksBack(4), tokens, num_targets=200)
     found = measure_memory("a", LooksBack(4), tokens, split, num_targets=200)
-    for one, other in zip(plain["curve"], found["curve"], strict=True):
-        nats = one["bits"] / BITS_PER_NAT
-        assert other["bits"] == pytest.approx(to_bits_per_byte(nats, split), rel=1e-9)
-    for one, other in zip(plain["perturbed"], found["perturbed"], strict=True):
-        assert other["bits"] == pytest.approx(one["bits"] * 2000 / 9000)
+    for one, other in zip(plain.curve, found.curve, strict=True):
+        nats = one.bits / BITS_PER_NAT
+        assert other.bits == pytest.approx(to_bits_per_byte(nats, split), rel=1e-9)
+    for one, other in zip(plain.perturbed, found.perturbed, strict=True):
+        assert other.bits == pytest.approx(one.bits * 2000 / 9000)
     for key in ("effective", "effective_low", "effective_high", "repeated"):
-        assert found[key] == plain[key]
+        assert getattr(found, key) == getattr(plain, key)
 
 
 def test_the_same_numbers_twice():
@@ -173,8 +173,8 @@ def test_the_same_numbers_twice():
     found = measure_memory("a", model, tokens, num_targets=40, seed=3)
     assert found == measure_memory("a", model, tokens, num_targets=40, seed=3)
     other = measure_memory("a", model, tokens, num_targets=40, seed=4)
-    assert other["curve"] == found["curve"]
-    assert other["perturbed"][0] != found["perturbed"][0]
+    assert other.curve == found.curve
+    assert other.perturbed[0] != found.perturbed[0]
     costs = measure_curve(Fading(), tokens, CONTEXTS, 40)
     assert effective_interval(CONTEXTS, costs, 3) == effective_interval(CONTEXTS, costs, 3)
     assert effective_interval(CONTEXTS, costs, 3) != effective_interval(CONTEXTS, costs, 4)

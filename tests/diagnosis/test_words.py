@@ -8,9 +8,15 @@ from unrolled.classification.request import ARTICLE_MODEL
 from unrolled.diagnosis.verdict import judge_words
 from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
+from unrolled.results.diagnosis import WordFlow
 from unrolled.settings.models import ClassifierConfig
 
 WORDS, PADDED = 200, 500
+
+
+def flow(shares: list[float]) -> WordFlow:
+    """What arrives at each position of a text without padding."""
+    return WordFlow(list(range(1, len(shares) + 1)), shares, len(shares), None)
 
 
 def article(seed: int) -> RecurrentClassifier:
@@ -33,8 +39,8 @@ def test_padding_hides_the_first_word_of_the_articles_program(seed):
     # Below 1e-6 for 19 of these seeds; 6.3e-6 for one, whose state forgets padding more slowly.
     assert norms[0] < (1e-5 if seed == 15 else 1e-6) * norms[-1]
     shares = (norms / norms.max()).tolist()
-    verdict = judge_words({"shares": shares})
-    assert verdict["kind"] == "vanishing" and 10 < verdict["horizon"] < PADDED - WORDS
+    verdict = judge_words(flow(shares))
+    assert verdict.kind == "vanishing" and 10 < verdict.horizon < PADDED - WORDS
 
 
 def test_pooling_brings_it_back():
@@ -42,7 +48,7 @@ def test_pooling_brings_it_back():
     settings = ARTICLE_MODEL | {"pooling": "all"}
     model = RecurrentClassifier(ClassifierConfig(1000, 2, "lstm", **settings))
     norms = word_gradient(model, *batch(0, padded=True))
-    assert judge_words({"shares": (norms / norms.max()).tolist()})["kind"] == "healthy"
+    assert judge_words(flow((norms / norms.max()).tolist())).kind == "healthy"
 
 
 @pytest.mark.parametrize("pooling", ["last", "all"])

@@ -10,6 +10,7 @@ from unrolled.probes import run as running
 from unrolled.probes.request import ProbeRequest
 from unrolled.probes.run import probe
 from unrolled.probes.search import Found
+from unrolled.results.probes import Probes, Trial
 from unrolled.settings.training import Budget
 
 SMALL = ProbeRequest(
@@ -52,7 +53,7 @@ def order(asked):
 def test_lengths_rise_and_failures_end_them(tmp_path, played):
     asked, solves = played
     solves |= {("parity", 4, "gru"), ("adding", 4, "transformer"), ("adding", 6, "transformer")}
-    result = probe(tmp_path, SMALL, lambda record: None)
+    result = probe(tmp_path, SMALL)
     assert order(asked) == [
         ("parity", 4, "gru"),
         ("parity", 4, "transformer"),
@@ -61,14 +62,14 @@ def test_lengths_rise_and_failures_end_them(tmp_path, played):
         ("adding", 4, "transformer"),
         ("adding", 6, "transformer"),
     ]
-    assert [row["solved"] for row in result["trials"]] == [True, False, False, False, True, True]
-    assert json.loads((tmp_path / "results.json").read_text()) == result
+    assert [row.solved for row in result.trials] == [True, False, False, False, True, True]
+    assert Probes.from_json(json.loads((tmp_path / "results.json").read_text())) == result
 
 
 def test_the_rate_that_solved_a_shorter_length_is_the_next_to_begin_with(tmp_path, played):
     asked, solves = played
     solves.add(("parity", 4, "gru"))
-    probe(tmp_path, replace(SMALL, models=("gru",), tasks=("parity",)), lambda record: None)
+    probe(tmp_path, replace(SMALL, models=("gru",), tasks=("parity",)))
     assert asked[1][3] == pytest.approx(3 * asked[0][3])
 
 
@@ -76,7 +77,7 @@ def test_tokens_are_steps_and_time_is_shared(tmp_path, played, monkeypatch):
     asked, solves = played
     solves.add(("adding", 4, "gru"))
     request = replace(SMALL, tasks=("adding",))
-    probe(tmp_path / "tokens", request, lambda record: None)
+    probe(tmp_path / "tokens", request)
     assert [(row[4].steps, row[4].seconds) for row in asked] == [
         (round(200 / 32), float("inf")),
         (round(200 / 32), float("inf")),
@@ -85,7 +86,7 @@ def test_tokens_are_steps_and_time_is_shared(tmp_path, played, monkeypatch):
     asked.clear()
     clock = iter([0.0, 0.0, 90.0])
     monkeypatch.setattr(running.time, "monotonic", lambda: next(clock))
-    probe(tmp_path / "time", replace(request, budget=Budget(100, "seconds")), lambda record: None)
+    probe(tmp_path / "time", replace(request, budget=Budget(100, "seconds")))
     # Half of the time for both layers at the first length; then what is left for the one that
     # solved it.
     assert [row[4].seconds for row in asked] == pytest.approx([25.0, 25.0, 10.0])
@@ -96,7 +97,7 @@ def test_finished_trials_are_kept(tmp_path, played):
     solves.add(("parity", 4, "gru"))
 
     def stop(record):
-        if "trial" in record and record["trial"]["length"] == 6:
+        if isinstance(record, Trial) and record.length == 6:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -107,21 +108,21 @@ def test_finished_trials_are_kept(tmp_path, played):
         ("parity", 6, "gru"),
     ]
     asked.clear()
-    result = probe(tmp_path, SMALL, lambda record: None)
+    result = probe(tmp_path, SMALL)
     assert order(asked) == [("adding", 4, "gru"), ("adding", 4, "transformer")]
-    assert len(result["trials"]) == 5
+    assert len(result.trials) == 5
     asked.clear()
-    again = probe(tmp_path, replace(SMALL, models=("rnn",), tasks=("parity",)), lambda record: None)
+    again = probe(tmp_path, replace(SMALL, models=("rnn",), tasks=("parity",)))
     assert order(asked) == [("parity", 4, "rnn")]
-    assert len(again["trials"]) == 6
+    assert len(again.trials) == 6
     assert {path.name for path in tmp_path.iterdir()} == {"results.json", "report.html"}
 
 
 def test_trials_of_other_settings_are_not_mixed(tmp_path, played):
-    probe(tmp_path, SMALL, lambda record: None)
+    probe(tmp_path, SMALL)
     before = (tmp_path / "results.json").read_bytes()
     with pytest.raises(CheckpointError) as caught:
-        probe(tmp_path, replace(SMALL, seed=1), lambda record: None)
+        probe(tmp_path, replace(SMALL, seed=1))
     assert str(caught.value) == (
         f"{tmp_path} has trials of other settings (seed 0). Use another --out."
     )
@@ -132,37 +133,37 @@ def test_trials_of_other_settings_are_not_mixed(tmp_path, played):
 def test_another_file_is_refused_in_one_sentence(tmp_path, content):
     (tmp_path / "results.json").write_text(content)
     with pytest.raises(CheckpointError, match="is damaged, or no result of probes. Delete it, or"):
-        probe(tmp_path, SMALL, lambda record: None)
+        probe(tmp_path, SMALL)
     assert (tmp_path / "results.json").read_text() == content
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="file is not a folder. Choose another --out."):
-        probe(tmp_path / "file", SMALL, lambda record: None)
+        probe(tmp_path / "file", SMALL)
 
 
 def test_what_failed_is_tried_again_with_much_more_time(tmp_path, played):
     asked, solves = played
     request = replace(SMALL, tasks=("parity",), budget=Budget(40, "seconds"))
     solves.add(("parity", 4, "gru"))
-    probe(tmp_path, request, lambda record: None)
+    probe(tmp_path, request)
     first = order(asked)
     assert first == [("parity", 4, "gru"), ("parity", 4, "transformer"), ("parity", 6, "gru")]
     asked.clear()
-    probe(tmp_path, request, lambda record: None)
+    probe(tmp_path, request)
     assert asked == []
-    result = probe(tmp_path, replace(request, budget=Budget(400, "seconds")), lambda record: None)
+    result = probe(tmp_path, replace(request, budget=Budget(400, "seconds")))
     assert order(asked) == [("parity", 4, "transformer"), ("parity", 6, "gru")]
-    assert len(result["trials"]) == 3
-    assert min(row["allowed"] for row in result["trials"] if not row["solved"]) > 100
+    assert len(result.trials) == 3
+    assert min(row.allowed for row in result.trials if not row.solved) > 100
 
 
 def test_real_trials_are_repeatable(tmp_path):
     rows = []
     for folder in ("one", "two"):
-        result = probe(tmp_path / folder, SMALL, lambda record: None)
-        rows.append([{**row, "seconds": 0} for row in result["trials"]])
+        result = probe(tmp_path / folder, SMALL)
+        rows.append([replace(row, seconds=0) for row in result.trials])
     assert rows[0] == rows[1]
-    assert rows[0][0]["num_parameters"] == pytest.approx(2000, rel=0.3)
-    assert all(len(row["tried"]) == 3 for row in rows[0])
+    assert rows[0][0].num_parameters == pytest.approx(2000, rel=0.3)
+    assert all(len(row.tried) == 3 for row in rows[0])
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_the_same_steps_give_the_same_numbers():
 
 def test_steps_are_counted_over_race_and_rest():
     found = small(Adding(10), Limit(steps=100))
-    assert [row["learning_rate"] for row in found.tried] == pytest.approx([3e-3, 1e-3, 9e-3])
+    assert [row.learning_rate for row in found.tried] == pytest.approx([3e-3, 1e-3, 9e-3])
     assert found.steps == 100 - 2 * 6
 
 
@@ -68,7 +68,7 @@ def test_what_explodes_ends_as_a_failure(monkeypatch):
     monkeypatch.setattr(searching, "CLIP_NORM", 1e30)
     found = small(Adding(10), Limit(steps=60), rate=1e30)
     assert not found.solved
-    assert found.tried[0]["loss"] > 1e6
+    assert found.tried[0].loss > 1e6
 
 
 def test_held_out_sequences_are_others():

@@ -16,8 +16,10 @@ from ..settings.data import TokenizerKind
 from ..settings.kinds import RECURRENT, RecurrentName
 from ..settings.models import Pooling
 from ..settings.training import Budget, Precision
-from ..text.files import is_text
-from ..text.labelled import LabelledTexts, label_of, split_labelled
+from ..system.machine import num_cores
+from ..text.labels import LabelledTexts, label_of
+from ..text.splitting import split_labelled
+from ..text.tables import is_text
 from .files import load_classifier, save_classifier
 from .pretrained import Pretrained
 from .training import VOCAB_SIZE, ClassifierRequest, Labelled, recurrent_kind, train_classifier
@@ -44,7 +46,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         kind: Recurrent layer, "rnn", "gru", "lstm" or "mingru"; "linear": none. Default: that of
             the language model, or gru.
         language_model: Run folder of `unrolled train` that the recurrent model begins from.
-        backward_language_model: One of mirrored texts, see `unrolled.text.labelled.mirrored`: a
+        backward_language_model: One of mirrored texts, see `unrolled.text.words.mirrored`: a
             second recurrent model, which reads backward, begins from it.
         budget: How long the recurrent model is trained: "5epochs", "10m".
         hidden_sizes: Width of each recurrent layer, from the words up.
@@ -147,6 +149,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         )
         values = self.get_params()
         train = {name: values[name] for name in TRAIN_SETTINGS}
+        train["threads"] = self.threads or num_cores()  # not measured: the same again next time
         return ClassifierRequest(
             kind=recurrent_kind(self.kind, pretrained),
             tokenizer=self.tokenizer,

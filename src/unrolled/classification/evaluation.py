@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from ..text.labelled import spread
+from ..results.classification import Classification, Figures, LengthGroup, Mistake
+from ..text.splitting import spread
 from .classifier import Classifier
 from .ensemble import mix
 from .metrics import (
@@ -28,11 +28,11 @@ NUM_LENGTHS = 6
 
 
 def evaluate_classifier(
-    classifier: Classifier, texts: Sequence[str], labels: Labels
-) -> dict[str, Any]:
-    """Figures of each model and of the mixture on N texts with classes `(N,)`, as JSON values."""
+    classifier: Classifier, texts: Sequence[str], labels: Labels, split: str
+) -> Classification:
+    """Figures of each model and of the mixture on N texts with classes `(N,)`."""
     members, rates = _read(classifier, texts)
-    return figures(classifier, members, texts, labels) | {"texts_per_second": rates}
+    return figures(classifier, members, texts, labels, split, rates)
 
 
 def texts_per_second(classifier: Classifier, texts: Sequence[str]) -> dict[str, float]:
@@ -54,8 +54,13 @@ def _read(
 
 
 def figures(
-    classifier: Classifier, members: dict[str, LogProbs], texts: Sequence[str], labels: Labels
-) -> dict[str, Any]:
+    classifier: Classifier,
+    members: dict[str, LogProbs],
+    texts: Sequence[str],
+    labels: Labels,
+    split: str,
+    texts_per_second: dict[str, float],
+) -> Classification:
     """The same from log-probabilities that are known already."""
     each = {
         name: mix([log_probs], np.array([classifier.alone[name]]))
@@ -65,35 +70,36 @@ def figures(
     chosen = mix(list(members.values()), weights)
     if len(members) > 1:
         each["mixture"] = chosen
-    table = confusion(chosen, labels)
-    return {
-        "num_texts": len(texts),
-        "models": {name: summary(log_probs, labels) for name, log_probs in each.items()},
-        "chosen": summary(chosen, labels),
-        "confusion": table.tolist(),
-        "reliability": reliability(chosen, labels),
-        "by_length": by_length(each, texts, labels),
-        "mistakes": mistakes(classifier, chosen, texts, labels),
-    }
+    return Classification(
+        classes=classifier.classes,
+        split=split,
+        num_texts=len(texts),
+        models={name: summary(log_probs, labels) for name, log_probs in each.items()},
+        chosen=summary(chosen, labels),
+        weights=classifier.weights,
+        confusion=confusion(chosen, labels).tolist(),
+        reliability=reliability(chosen, labels),
+        by_length=by_length(each, texts, labels),
+        mistakes=mistakes(classifier, chosen, texts, labels),
+        texts_per_second=texts_per_second,
+    )
 
 
-def summary(log_probs: LogProbs, labels: Labels) -> dict[str, float]:
+def summary(log_probs: LogProbs, labels: Labels) -> Figures:
     """Accuracy with its 95 % interval, macro-F1, loss in nats and calibration error."""
     right = int((log_probs.argmax(1) == labels).sum())
     low, high = wilson_interval(right, len(labels))
-    return {
-        "accuracy": accuracy(log_probs, labels),
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "macro_f1": macro_f1(confusion(log_probs, labels)),
-        "log_loss": log_loss(log_probs, labels),
-        "calibration_error": calibration_error(reliability(log_probs, labels)),
-    }
+    return Figures(
+        accuracy=accuracy(log_probs, labels),
+        accuracy_low=low,
+        accuracy_high=high,
+        macro_f1=macro_f1(confusion(log_probs, labels)),
+        log_loss=log_loss(log_probs, labels),
+        calibration_error=calibration_error(reliability(log_probs, labels)),
+    )
 
 
-def by_length(
-    each: dict[str, LogProbs], texts: Sequence[str], labels: Labels
-) -> list[dict[str, Any]]:
+def by_length(each: dict[str, LogProbs], texts: Sequence[str], labels: Labels) -> list[LengthGroup]:
     """Accuracy of each model on texts of about the same number of characters."""
     lengths = np.array([len(text) for text in texts])
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, NUM_LENGTHS + 1)).astype(int))
@@ -102,32 +108,32 @@ def by_length(
     for number in np.unique(place):
         inside = place == number
         rows.append(
-            {
-                "low": int(lengths[inside].min()),
-                "high": int(lengths[inside].max()),
-                "count": int(inside.sum()),
-                "accuracy": {
+            LengthGroup(
+                low=int(lengths[inside].min()),
+                high=int(lengths[inside].max()),
+                count=int(inside.sum()),
+                accuracy={
                     name: accuracy(log_probs[inside], labels[inside])
                     for name, log_probs in each.items()
                 },
-            }
+            )
         )
     return rows
 
 
 def mistakes(
     classifier: Classifier, log_probs: LogProbs, texts: Sequence[str], labels: Labels
-) -> list[dict[str, Any]]:
+) -> list[Mistake]:
     """The wrong answers that the classifier was surest of."""
     predicted = log_probs.argmax(1)
     wrong = np.flatnonzero(predicted != labels)
     surest = wrong[np.argsort(-log_probs.max(1)[wrong], kind="stable")][:NUM_MISTAKES]
     return [
-        {
-            "text": texts[index],
-            "label": str(classifier.classes[labels[index]]),
-            "predicted": str(classifier.classes[predicted[index]]),
-            "probability": float(np.exp(log_probs[index].max())),
-        }
+        Mistake(
+            text=texts[index],
+            label=str(classifier.classes[labels[index]]),
+            predicted=str(classifier.classes[predicted[index]]),
+            probability=float(np.exp(log_probs[index].max())),
+        )
         for index in surest.tolist()
     ]

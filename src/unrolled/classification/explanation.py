@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from ..results.classification import Explained
-from ..text.labelled import plain
+from ..results.classification import Explained, Part
+from ..text.labels import plain
 from ..text.words import PLAIN_WORDS
 from ..training.loop import autocast
 from .classifier import Classifier, RecurrentMember
@@ -32,14 +32,11 @@ class Explanation:
     predicted: Any
     probability: float
 
-    def to_dict(self) -> Explained:
-        """JSON values."""
+    def to_record(self, label: str | None = None) -> Explained:
+        """The same as plain values; `label` is the true class, where it is known."""
         pairs = zip(self.parts, self.weights.tolist(), strict=True)
-        return {
-            "parts": [{"text": text, "weight": weight} for text, weight in pairs],
-            "predicted": str(self.predicted),
-            "probability": self.probability,
-        }
+        parts = [Part(text, weight) for text, weight in pairs]
+        return Explained(parts, str(self.predicted), self.probability, label)
 
 
 def explain(classifier: Classifier, text: str, method: Method = "occlusion") -> Explanation:

@@ -56,13 +56,13 @@ def reliability(log_probs: LogProbs, labels: Labels) -> list[Bin]:
     for number in np.unique(place):
         inside = place == number
         rows.append(
-            {
-                "low": float(edges[number]),
-                "high": float(edges[number + 1]),
-                "confidence": float(confidence[inside].mean()),
-                "accuracy": float(right[inside].mean()),
-                "count": int(inside.sum()),
-            }
+            Bin(
+                low=float(edges[number]),
+                high=float(edges[number + 1]),
+                confidence=float(confidence[inside].mean()),
+                accuracy=float(right[inside].mean()),
+                count=int(inside.sum()),
+            )
         )
     return rows
 
@@ -72,5 +72,5 @@ def calibration_error(bins: list[Bin]) -> float:
 
     Source: Naeini et al. 2015; Guo et al. 2017.
     """
-    total = sum(row["count"] for row in bins)
-    return sum(row["count"] * abs(row["confidence"] - row["accuracy"]) for row in bins) / total
+    total = sum(row.count for row in bins)
+    return sum(row.count * abs(row.confidence - row.accuracy) for row in bins) / total

@@ -1,7 +1,6 @@
 """Labelled files → a folder with classifier, figures and report."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,25 +10,18 @@ import numpy as np
 
 from ..errors import CheckpointError, ConfigError, LabelError
 from ..report.classification import html
-from ..results.classification import Explained
+from ..results.classification import Classification, Explained, Part
+from ..results.events import Message, OnEvent, Stop, ignore, never
 from ..runs.folder import TRAIN_STATE, remove_train_state
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
-from ..text.files import find_files, read_documents
-from ..text.labelled import (
-    LabelledTexts,
-    label_of,
-    mirrored,
-    normalized,
-    plain,
-    read_labelled,
-    read_splits,
-    split_labelled,
-    spread,
-    without_shared,
-)
-from ..training.loop import Listener
+from ..text.documents import read_documents
+from ..text.files import find_files
+from ..text.labels import LabelledTexts, label_of, plain, read_labelled, read_splits
+from ..text.splitting import normalized, split_labelled, spread, without_shared
+from ..text.words import mirrored
+from ..training.loop import Callbacks, MakeMonitor
 from .classifier import Classifier
 from .evaluation import evaluate_classifier, figures, texts_per_second
 from .explanation import explain
@@ -37,7 +29,6 @@ from .files import FILE, load_classifier, save_classifier
 from .pretrained import Pretrained
 from .pretraining import BACKWARD_LANGUAGE_MODEL, LANGUAGE_MODEL, forget_pretraining, pretrain
 from .request import ClassifyRequest, check_request, classifier_request
-from .shown import shown
 from .training import (
     BACKWARD_FOLDER,
     ClassifierRequest,
@@ -59,9 +50,13 @@ RESULTS, REPORT = "results.json", "report.html"
 
 
 def run(
-    out: Path, request: ClassifyRequest, listener: Listener, stop: Callable[[], bool]
-) -> dict[str, Any]:
-    """Trains, measures and writes; returns the content of results.json.
+    out: Path,
+    request: ClassifyRequest,
+    on_event: OnEvent = ignore,
+    stop: Stop = never,
+    monitor: MakeMonitor | None = None,
+) -> Classification:
+    """Trains, measures and writes; returns what stands in results.json.
 
     The test texts are read once, at the end.
 
@@ -82,29 +77,42 @@ def run(
     if "test" not in parts:
         notes.append(NO_TEST)
     for note in [sizes, *notes]:
-        listener({"kind": "start", "text": note})
-    pretrained = _pretrained(out, request, wanted, parts, listener, stop)
+        on_event(Message(text=note))
+    pretrained = _pretrained(out, request, wanted, parts, Callbacks(on_event, stop, monitor))
     numbered = {name: _numbered(part, classes) for name, part in parts.items()}
     trained = train_classifier(
         numbered["train"],
         numbered["valid"],
         classes,
         classifier_request(request, *pretrained),
-        listener,
+        on_event,
         stop,
         out,
+        monitor,
     )
     split = "test" if "test" in parts else "valid"
-    found = _measure(trained, numbered[split], split)
-    results = _results(request, parts, trained, found, split, notes)
-    results["title"] = ", ".join(Path(name).name for name in request.data)
-    results["class_ngrams"] = _typical(trained.classifier, numbered["train"].texts)
-    results["explained"] = _explained(trained.classifier, numbered[split])
+    results = replace(
+        _measure(trained, numbered[split], split),
+        title=", ".join(Path(name).name for name in request.data),
+        num_texts_of={name: len(part) for name, part in parts.items()},
+        saved=trained.saved,
+        num_parameters=trained.classifier.num_parameters(),
+        seconds=trained.seconds,
+        curves=trained.curves,
+        class_ngrams=_typical(trained.classifier, numbered["train"].texts),
+        explained=_explained(trained.classifier, numbered[split]),
+        notes=notes,
+        request={
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(request).items()
+        },
+        machine=machine(),
+        versions=versions(),
+    )
     save_classifier(replace(trained.classifier, info=_summary(results)), out / FILE)
-    results["file_bytes"] = (out / FILE).stat().st_size
-    text = json.dumps(results, indent=1, ensure_ascii=False)
-    _write(out / RESULTS, text + "\n")
-    _write(out / REPORT, html(shown(results)))
+    results = replace(results, file_bytes=(out / FILE).stat().st_size)
+    write_json(out / RESULTS, results.to_json())
+    write_text(out / REPORT, html(results))
     _forget(out)
     return results
 
@@ -118,16 +126,12 @@ def _forget(out: Path) -> None:
     forget_pretraining(out)
 
 
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
-
-
-def _typical(classifier: Classifier, texts: Sequence[str]) -> dict[str, Any]:
+def _typical(classifier: Classifier, texts: Sequence[str]) -> dict[str, list[Part]]:
     found = classifier.linear.typical(
         [plain(text) for text in spread(texts, TYPICAL_TEXTS)], NUM_TYPICAL
     )
     return {
-        str(name): [{"text": text, "weight": weight} for text, weight in rows]
+        str(name): [Part(text, weight) for text, weight in rows]
         for name, rows in zip(classifier.classes, found, strict=True)
     }
 
@@ -139,15 +143,17 @@ def _explained(classifier: Classifier, part: Labelled) -> list[Explained]:
         if MIN_EXPLAINED <= len(text) <= MAX_EXPLAINED
     ]
     return [
-        {**explain(classifier, text).to_dict(), "label": label}
-        for text, label in spread(short, NUM_EXPLAINED)
+        explain(classifier, text).to_record(label) for text, label in spread(short, NUM_EXPLAINED)
     ]
 
 
-def _summary(results: dict[str, Any]) -> dict[str, Any]:
+def _summary(results: Classification) -> dict[str, Any]:
     """What the file of the classifier itself says of how it was made: no texts."""
-    kept = ("title", "split", "num_texts_of", "models", "chosen", "reason", "seconds", "request")
-    return {name: results[name] for name in (*kept, "machine", "versions")}
+    values, names = (
+        results.to_json(),
+        ("title", "split", "num_texts_of", "models", "chosen", "seconds"),
+    )
+    return {name: values[name] for name in (*names, "request", "machine", "versions")}
 
 
 def _read(request: ClassifyRequest) -> tuple[dict[str, LabelledTexts], list[str], str]:
@@ -207,8 +213,7 @@ def _pretrained(
     request: ClassifyRequest,
     wanted: ClassifierRequest,
     parts: dict[str, LabelledTexts],
-    listener: Listener,
-    stop: Callable[[], bool],
+    callbacks: Callbacks,
 ) -> list[Pretrained | None]:
     """Language models to begin from, forward and backward: given ones, or of the texts.
 
@@ -224,15 +229,7 @@ def _pretrained(
     if request.model_settings.get("bidirectional"):
         ways[BACKWARD_LANGUAGE_MODEL] = [mirrored(text) for text in texts]
     return [
-        pretrain(
-            out / name,
-            texts,
-            wanted,
-            budget,
-            request.seed,
-            lambda record, name=name: listener(record | {"run": name}),
-            stop,
-        )
+        pretrain(out / name, texts, wanted, budget, request.seed, callbacks.named(name))
         for name, texts in ways.items()
     ]
 
@@ -247,47 +244,17 @@ def _pretraining_texts(request: ClassifyRequest, parts: dict[str, LabelledTexts]
     return list(found.values())
 
 
-def _measure(trained: Trained, part: Labelled, split: str) -> dict[str, Any]:
+def _measure(trained: Trained, part: Labelled, split: str) -> Classification:
     """On test texts by reading them; on validation texts by what is known of unseen ones."""
     if split == "test":
-        return evaluate_classifier(trained.classifier, part.texts, part.labels)
-    found = figures(trained.classifier, trained.valid, part.texts, part.labels)
-    return found | {"texts_per_second": texts_per_second(trained.classifier, part.texts)}
-
-
-def _results(
-    request: ClassifyRequest,
-    parts: dict[str, LabelledTexts],
-    trained: Trained,
-    found: dict[str, Any],
-    split: str,
-    notes: list[str],
-) -> dict[str, Any]:
-    classifier = trained.classifier
-    return {
-        "classes": classifier.classes,
-        "split": split,
-        "num_texts_of": {name: len(part) for name, part in parts.items()},
-        "weights": classifier.weights,
-        "saved": trained.saved,
-        "num_parameters": classifier.num_parameters(),
-        "seconds": trained.seconds,
-        "curves": trained.curves,
-        "reason": reason(classifier),
-        "notes": notes,
-        **found,
-        "request": {
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in asdict(request).items()
-        },
-        "machine": machine(),
-        "versions": versions(),
-    }
+        return evaluate_classifier(trained.classifier, part.texts, part.labels, split)
+    rates = texts_per_second(trained.classifier, part.texts)
+    return figures(trained.classifier, trained.valid, part.texts, part.labels, split, rates)
 
 
 def evaluate_files(
     path: Path, data: list[str], text: str | None, label: str | None
-) -> dict[str, Any]:
+) -> Classification:
     """Figures of a saved classifier on labelled files.
 
     Raises:
@@ -298,18 +265,4 @@ def evaluate_files(
     classes = [str(label_of(name)) for name in classifier.classes]
     check_labels(classes, part, "given")
     numbered = _numbered(part, classes)
-    found = evaluate_classifier(classifier, numbered.texts, numbered.labels)
-    return found | {"split": ", ".join(data), "classes": classes, "reason": reason(classifier)}
-
-
-def reason(classifier: Classifier) -> str:
-    """Which model won, in words."""
-    if len(classifier.members) == 1:
-        return "Only the linear model was trained."
-    used = [name for name, weight in classifier.weights.items() if weight]
-    if len(used) == 1:
-        return f"The {used[0]} model alone: beside it no other helps on held-out texts."
-    return (
-        f"The mixture of {', '.join(used[:-1])} and {used[-1]}: each of them makes it better on "
-        "held-out texts."
-    )
+    return evaluate_classifier(classifier, numbered.texts, numbered.labels, ", ".join(data))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -10,7 +10,8 @@ from rich.table import Table
 
 from ..probes.request import CURES, LENGTHS, MODELS, PLAIN, TASKS, ProbeRequest
 from ..report.probes import reached, score, verdict
-from ..results.probes import Probes, Trial
+from ..report.words import Language, Words
+from ..results.probes import Probes, Trial, TrialProgress
 from ..settings.training import Budget
 
 Many = Parameter(negative=(), consume_multiple=True)
@@ -27,6 +28,7 @@ def probe(  # noqa: PLR0913  a parameter is a flag
     parameters: int = ProbeRequest.num_parameters,
     batch_size: int | None = None,
     seed: int = 0,
+    language: Language = "en",
 ) -> int:
     """Ask recurrent layers and a Transformer questions that need memory, at rising lengths.
 
@@ -49,14 +51,16 @@ def probe(  # noqa: PLR0913  a parameter is a flag
         Sequences in an update; default: as suits each task, 16 to 64.
     seed
         Of the questions and of the weights.
+    language
+        Of the verdict and the report.
     """
     amount = Budget.parse(budget)
-    request = ProbeRequest(tasks, models, lengths, amount, parameters, batch_size, seed)
+    request = ProbeRequest(tasks, models, lengths, amount, parameters, batch_size, seed, language)
     from ..probes.run import REPORT
     from ..probes.run import probe as run
 
-    with _Shown() as listener:
-        result = run(out, request, listener)
+    with _Shown() as on_trial:
+        result = run(out, request, on_trial)
     _print(result, request, out / REPORT)
     return 0
 
@@ -75,34 +79,34 @@ class _Shown:
     def __exit__(self, *error: object) -> None:
         self.status.stop()
 
-    def __call__(self, record: dict[str, Any]) -> None:
-        """Hears a record of probes/run.py."""
-        if "trial" in record:
-            row: Trial = record["trial"]
-            done = "solved" if row["solved"] else "not solved"
+    def __call__(self, row: TrialProgress | Trial) -> None:
+        """Shows how far a trial is, or what it came to."""
+        if isinstance(row, Trial):
+            done = "solved" if row.solved else "not solved"
             self.console.print(
-                f"{row['task']} {row['length']} {row['model']}: {done}, {score(row)} "
-                f"after {row['steps']:,} steps, {row['seconds']:.0f} s",
+                f"{row.task} {row.length} {row.model}: {done}, {score(row)} "
+                f"after {row.steps:,} steps, {row.seconds:.0f} s",
                 markup=False,
             )
             return
-        now = "" if record["score"] is None else f", now at {record['score']:.3g}"
-        name = f"{record['task']} {record['length']} {record['model']}"
-        self.status.update(f"{name}: {record['fraction']:.0%} of its share{now}")
+        now = "" if row.score is None else f", now at {row.score:.3g}"
+        name = f"{row.task} {row.length} {row.model}"
+        self.status.update(f"{name}: {row.fraction:.0%} of its share{now}")
 
 
 def _print(result: Probes, request: ProbeRequest, report: Path) -> None:
     """The table tasks x lengths x models, the verdict, and where the pictures are."""
     console = Console(highlight=False)
     for task in dict.fromkeys(request.tasks):
-        rows = [row for row in result["trials"] if row["task"] == task]
+        rows = [row for row in result.trials if row.task == task]
         console.print(_table(task, rows, request))
-    console.print(verdict(result["trials"]), markup=False, soft_wrap=True)
+    words = Words("probes", request.language)
+    console.print(verdict(result.trials, words), markup=False, soft_wrap=True)
     console.print(f"Pictures and conditions: {report}", markup=False, soft_wrap=True)
 
 
 def _table(task: str, rows: Sequence[Trial], request: ProbeRequest) -> Table:
-    measure: Literal["loss", "accuracy"] = rows[0]["measure"]
+    measure: Literal["loss", "accuracy"] = rows[0].measure
     better = "loss, less is better" if measure == "loss" else "accuracy"
     table = Table(title=f"{task} ({better}; solved in bold)")
     table.add_column("model")
@@ -110,7 +114,7 @@ def _table(task: str, rows: Sequence[Trial], request: ProbeRequest) -> Table:
     for heading in (*map(str, lengths), "solved up to"):
         table.add_column(heading, justify="right")
     for model in dict.fromkeys(request.models):
-        cells = {row["length"]: row for row in rows if row["model"] == model}
+        cells = {row.length: row for row in rows if row.model == model}
         shown = [_cell(cells.get(length)) for length in lengths]
         table.add_row(model, *shown, str(reached(rows, task, model) or "-"))
     return table
@@ -119,4 +123,4 @@ def _table(task: str, rows: Sequence[Trial], request: ProbeRequest) -> Table:
 def _cell(row: Trial | None) -> str:
     if row is None:
         return "failed before"
-    return f"[bold]{score(row)}[/bold]" if row["solved"] else score(row)
+    return f"[bold]{score(row)}[/bold]" if row.solved else score(row)

@@ -1,8 +1,11 @@
 """Results as text."""
 
+import json
 import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,97 +13,95 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ..report.classification import reason as why
+from ..report.comparison import reason
 from ..report.diagnosis_words import Language, verdict_sentence
 from ..report.parts import MISSING, in_bytes, number, perplexity, rank_key, scaled
-from ..results.classification import Explained
-from ..results.comparison import Baseline, ComparedModel, Comparison
+from ..report.words import Words
+from ..results.classification import Classification, Explained, Prediction
+from ..results.comparison import ComparedModel, Comparison
 from ..results.diagnosis import Diagnosis
+from ..results.loss import Baseline, Evaluation
+from ..results.run import RunResults
+
+if TYPE_CHECKING:  # torch is not loaded before a command needs it
+    from ..inference.next_words import Candidate
+    from ..inference.surprisal import TextScore
 
 COMPARED = ("bits/byte", "ppl", "size", "train", "score", "write", "memory", "file")
+TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})
+NO_CLASS = "?"
 
 
-def print_results(run: Path, config: dict[str, Any]) -> None:
+def print_results(run: Path, kind: str, results: RunResults) -> None:
     """Prints what a training reached, with the baselines beside it."""
-    results = config["results"]
-    print_losses(config["model"]["kind"], results, results["baselines"], results["split"])
-    for note in results.get("notes", ()):
+    print_evaluation(kind, results, results.split)
+    for note in results.notes:
         print(f"Note: {note}")
-    print(f"Trained for {results['train_seconds']:.0f} s. Use it: unrolled generate {run}")
+    print(f"Trained for {results.train_seconds:.0f} s. Use it: unrolled generate {run}")
 
 
-def print_losses(
-    name: str, loss: dict[str, Any], baselines: list[dict[str, Any]], split: str
-) -> None:
+def print_evaluation(name: str, loss: Evaluation, split: str) -> None:
     """Prints one model's cost of a text between the baselines, best first."""
     split = escape(split)  # a file's name, perhaps with brackets
-    table = Table(title=f"{split}: {loss['num_tokens']:,} tokens, {loss['num_bytes']:,} bytes")
+    table = Table(title=f"{split}: {loss.num_tokens:,} tokens, {loss.num_bytes:,} bytes")
     table.add_column("model")
     for heading in ("bits/byte", "bits/char", "perplexity/token", "perplexity/word"):
         table.add_column(heading, justify="right")
-    rows: list[tuple[float, tuple[str, ...]]] = []
-    rows += [
-        (row["bits_per_byte"], (row["name"], number(row["bits_per_byte"]))) for row in baselines
-    ]
-    word = loss["perplexity_per_word"]
-    closed = " (closed vocabulary)" if loss["closed_vocabulary"] else ""
-    rows.append(
-        (
-            loss["bits_per_byte"],
-            (
-                f"[bold]{name}[/bold]",
-                f"{loss['bits_per_byte']:.3f}",
-                f"{loss['bits_per_char']:.3f}",
-                f"{loss['perplexity']:.2f}{closed}",
-                "-" if word is None else f"{word:.2f}",
-            ),
-        )
+    word = loss.perplexity_per_word
+    closed = " (closed vocabulary)" if loss.closed_vocabulary else ""
+    own = (
+        f"[bold]{name}[/bold]",
+        number(loss.bits_per_byte),
+        number(loss.bits_per_char),
+        f"{loss.perplexity:.2f}{closed}",
+        "-" if word is None else f"{word:.2f}",
     )
-    for _, cells in sorted(rows):
+    rows = [(rank_key(row), (row.name, number(row.bits_per_byte))) for row in loss.baselines]
+    for _, cells in sorted([*rows, (rank_key(loss), own)]):
         table.add_row(*cells)
     Console().print(table)
 
 
-def print_classification(results: dict[str, Any], out: Path) -> None:
+def print_classification(results: Classification, out: Path) -> None:
     """Prints what a classifier is worth, its members beside it, and why it is what it is."""
-    title = f"{results['split']}: {results['num_texts']:,} texts, {len(results['classes'])} classes"
+    title = f"{results.split}: {results.num_texts:,} texts, {len(results.classes)} classes"
     table = Table(title=title)
     table.add_column("model")
     for heading in ("accuracy", "95 % interval", "macro-F1", "log loss", "calibration error"):
         table.add_column(heading, justify="right")
-    for name, row in results["models"].items():
+    for name, row in results.models.items():
         table.add_row(
             name,
-            f"{100 * row['accuracy']:.2f} %",
-            f"{100 * row['accuracy_low']:.2f}-{100 * row['accuracy_high']:.2f}",
-            number(row["macro_f1"]),
-            number(row["log_loss"]),
-            f"{100 * row['calibration_error']:.2f} %",
+            f"{100 * row.accuracy:.2f} %",
+            f"{100 * row.accuracy_low:.2f}-{100 * row.accuracy_high:.2f}",
+            number(row.macro_f1),
+            number(row.log_loss),
+            f"{100 * row.calibration_error:.2f} %",
         )
     console = Console(highlight=False)
     console.print(table)
-    console.print(results["reason"], markup=False)
+    console.print(why(results), markup=False)
     console.print(f"Use it: unrolled classify predict {out}", markup=False)
 
 
 def print_explanation(explanation: Explained) -> None:
     """Prints a text, green what speaks for the predicted class and red what speaks against it."""
-    parts = explanation["parts"]
-    largest = max((abs(part["weight"]) for part in parts), default=0) or 1
-    line = Text(f"{explanation['predicted']} {explanation['probability']:.3f}  ", style="bold")
+    parts = explanation.parts
+    largest = max((abs(part.weight) for part in parts), default=0) or 1
+    line = Text(f"{explanation.predicted} {explanation.probability:.3f}  ", style="bold")
     for part in parts:
-        share = abs(part["weight"]) / largest
-        colour = "green" if part["weight"] > 0 else "red"
+        share = abs(part.weight) / largest
+        colour = "green" if part.weight > 0 else "red"
         strength = "bold reverse " if share > 0.6 else "reverse " if share > 0.3 else ""
-        line.append(
-            part["text"], style=f"not bold {strength}{colour}" if share > 0.1 else "not bold"
-        )
+        line.append(part.text, style=f"not bold {strength}{colour}" if share > 0.1 else "not bold")
     Console(highlight=False, soft_wrap=True).print(line)
 
 
-def print_comparison(comparison: Comparison, report: Path) -> None:
+def print_comparison(comparison: Comparison, language: Language, report: Path) -> None:
     """Prints the ranked models between the baselines, the advice, and where the report is."""
     table = Table(
-        title=f"{comparison['title']}, {comparison['split']} split; tokens per second: train, "
+        title=f"{comparison.title}, {comparison.split} split; tokens per second: train, "
         "score, write",
         box=SIMPLE_HEAD,
         show_edge=False,
@@ -110,75 +111,75 @@ def print_comparison(comparison: Comparison, report: Path) -> None:
     table.add_column("model", no_wrap=True)
     for heading in COMPARED:
         table.add_column(heading, justify="right", no_wrap=True)
-    rows = [(rank_key(model), _model_cells(model)) for model in comparison["models"]]
-    rows += [(rank_key(row), _baseline_cells(row)) for row in comparison["baselines"]]
+    rows = [(rank_key(model), _model_cells(model)) for model in comparison.models]
+    rows += [(rank_key(row), _baseline_cells(row)) for row in comparison.baselines]
     for _, cells in sorted(rows):
         table.add_row(*cells)
     console = Console(highlight=False)
     console.print(table)
-    for advice in comparison["recommendation"]:
-        console.print(f"[bold]{advice['purpose']}: {advice['model']}[/bold]. {advice['reason']}")
-    if comparison["models"]:
-        console.print(f"Use the best: unrolled generate {comparison['models'][0]['run']}")
+    words = Words("comparison", language)
+    for advice in comparison.recommendation:
+        purpose = words(f"purpose {advice.purpose}")
+        console.print(f"[bold]{purpose}: {advice.model}[/bold]. {reason(advice, words)}")
+    if comparison.models:
+        console.print(f"Use the best: unrolled generate {comparison.models[0].run}")
     console.print(f"Pictures, samples and conditions: {report}")
 
 
 def _model_cells(model: ComparedModel) -> tuple[str, ...]:
-    spread = "" if model["spread"] is None else f" ± {model['spread']:.3f}"
+    spread = "" if model.spread is None else f" ± {model.spread:.3f}"
     return (
-        f"[bold]{model['name']}[/bold]",
-        number(model["bits_per_byte"]) + spread,
-        perplexity(model["perplexity"]),
-        scaled(model["num_parameters"]),
-        scaled(model["train_tokens_per_second"]),
-        scaled(model["score_tokens_per_second"]),
-        scaled(model["generate_tokens_per_second"]),
-        in_bytes(model["peak_bytes"]),
-        in_bytes(model["file_bytes"]),
+        f"[bold]{model.name}[/bold]",
+        number(model.bits_per_byte) + spread,
+        perplexity(model.perplexity),
+        scaled(model.num_parameters),
+        scaled(model.train_tokens_per_second),
+        scaled(model.score_tokens_per_second),
+        scaled(model.generate_tokens_per_second),
+        in_bytes(model.peak_bytes),
+        in_bytes(model.file_bytes),
     )
 
 
 def _baseline_cells(row: Baseline) -> tuple[str, ...]:
-    return f"[dim]{row['name']}[/dim]", f"[dim]{number(row['bits_per_byte'])}[/dim]"
+    return f"[dim]{row.name}[/dim]", f"[dim]{number(row.bits_per_byte)}[/dim]"
 
 
 def print_diagnosis(diagnosis: Diagnosis, language: Language, report: Path) -> None:
     """Prints the verdict, the figures behind it, and the remedies by what they changed."""
     console = Console(highlight=False)
-    console.print(
-        verdict_sentence(diagnosis["verdict"], diagnosis["model"], language), style="bold"
-    )
-    if diagnosis["flows"]:
+    console.print(verdict_sentence(diagnosis.verdict, diagnosis.model, language), style="bold")
+    if diagnosis.flows:
         table = _plain_table("layer", "path", "half-life", "less than 1 % after", "per step")
-        for flow in diagnosis["flows"]:
+        for flow in diagnosis.flows:
             table.add_row(
-                str(flow["layer"]),
-                flow["path"],
-                number(flow["half_life"], ".1f"),
-                "never" if flow["horizon"] is None else str(flow["horizon"]),
-                MISSING if flow["rate"] is None else f"x {math.exp(flow['rate']):.3f}",
+                str(flow.layer),
+                flow.path,
+                number(flow.half_life, ".1f"),
+                "never" if flow.horizon is None else str(flow.horizon),
+                MISSING if flow.rate is None else f"x {math.exp(flow.rate):.3f}",
             )
         console.print(table)
-    if diagnosis["memory"]:
+    if diagnosis.memory:
         table = _plain_table("model", "uses tokens of context", "95 % interval")
-        for row in diagnosis["memory"]:
-            interval = f"{row['effective_low']:.0f}-{row['effective_high']:.0f}"
-            table.add_row(row["name"], f"{row['effective']:.0f}", interval)
+        for row in diagnosis.memory:
+            interval = f"{row.effective_low:.0f}-{row.effective_high:.0f}"
+            table.add_row(row.name, f"{row.effective:.0f}", interval)
         console.print(table)
-    if (cure := diagnosis["cure"]) is not None:
+    if (cure := diagnosis.cure) is not None:
         table = _plain_table("remedy", "bits/byte", "gain", "half-life", "context", "tokens/s")
-        for row in (cure["untreated"], *cure["tried"]):
+        for row in (cure.untreated, *cure.tried):
             table.add_row(
-                row["name"],
-                number(row["bits_per_byte"]),
-                number(row["gain"], "+.3f"),
-                number(row["half_life"], ".1f"),
-                number(row["effective"], ".0f"),
-                scaled(row["tokens_per_second"]),
+                row.name,
+                number(row.bits_per_byte),
+                number(row.gain, "+.3f"),
+                number(row.half_life, ".1f"),
+                number(row.effective, ".0f"),
+                scaled(row.tokens_per_second),
             )
         console.print(table)
-        if cure["tried"] and (cure["tried"][0]["gain"] or 0) > 0:
-            console.print(f"Try it: unrolled train ... {cure['tried'][0]['flags']}", markup=False)
+        if cure.tried and (cure.tried[0].gain or 0) > 0:
+            console.print(f"Try it: unrolled train ... {cure.tried[0].flags}", markup=False)
     console.print(f"Pictures and conditions: {report}", markup=False)
 
 
@@ -188,3 +189,55 @@ def _plain_table(first: str, *others: str) -> Table:
     for heading in others:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
+
+
+def _tsv(*cells: object) -> str:
+    """A line of a table: tabs, line ends and backslashes are escaped."""
+    return "\t".join(str(cell).translate(TSV_ESCAPES) for cell in cells) + "\n"
+
+
+def _jsonl(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def score_lines(scores: "Iterable[TextScore]", format: Literal["tsv", "jsonl"]) -> Iterator[str]:
+    """A line for each token, below a heading, or a JSON object for each text.
+
+    Tokens that are parts of one character each name that character.
+    """
+    if format == "jsonl":
+        yield from (_jsonl(score.to_json()) for score in scores)
+        return
+    yield _tsv("text", "start", "end", "token", "bits")
+    for place, score in enumerate(scores, 1):
+        for token in score.tokens:
+            yield _tsv(place, token.start, token.end, token.text, f"{token.bits:.6g}")
+
+
+def prediction_lines(
+    predictions: Iterable[Prediction], format: Literal["tsv", "jsonl"]
+) -> Iterator[str]:
+    """A line or a JSON object for each text; no class is "?", in JSON null."""
+    if format == "tsv":
+        yield _tsv("class", "probability", "text")
+    for row in predictions:
+        if format == "tsv":
+            name = NO_CLASS if row.label is None else row.label
+            yield _tsv(name, f"{row.probability:.4f}", row.text)
+        else:
+            rounded = {name: round(value, 6) for name, value in row.probabilities.items()}
+            yield _jsonl({"class": row.label, "probabilities": rounded, "text": row.text})
+
+
+def print_candidates(tokens: "Sequence[Candidate]", words: "Sequence[Candidate]") -> None:
+    """Prints what may come next, the most likely first, blanks to be seen."""
+    table = Table()
+    for heading in ("next token", "next word"):
+        table.add_column(heading)
+        table.add_column("probability", justify="right")
+    for pair in zip_longest(tokens, words):
+        cells: list[str] = []
+        for row in pair:
+            cells += [row.text.replace(" ", "␣"), f"{row.probability:.2%}"] if row else ["", ""]
+        table.add_row(*cells)
+    Console(highlight=False, markup=False).print(table)

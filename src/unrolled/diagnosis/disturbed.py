@@ -1,13 +1,12 @@
 """What a model's far context is worth: its order, its words, and what it repeats."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..inference.evaluation import score_stream
 from ..models.base import LanguageModel
+from ..results.diagnosis import Perturbed, Repetition
 from ..results.loss import BITS_PER_NAT
 from ..settings.models import SMALL_VOCABULARY
 from ..text.store import SplitInfo
@@ -29,7 +28,7 @@ def measure_perturbed(
     num_targets: int,
     split: SplitInfo | None = None,
     seed: int = 0,
-) -> list[dict[str, Any]]:
+) -> list[Perturbed]:
     """Disturbs everything further back than so many tokens and measures what that costs.
 
     The far context is put in random order (its words count, their order does not), reversed, or
@@ -45,8 +44,8 @@ def measure_perturbed(
         seed: Of the orders and of the places that other text is from.
 
     Returns:
-        `Perturbed` of report/diagnosis_result.py for each kind and distance, in bits per byte. How
-        symbols out of the vocabulary are spelled costs the same in any context and drops out.
+        For each kind and distance, in bits per byte. How symbols out of the vocabulary are spelled
+        costs the same in any context and drops out.
 
     Raises:
         TextError: the text has fewer than 64 tokens.
@@ -64,7 +63,7 @@ def measure_perturbed(
             disturbed = disturb(rows, kind, beyond, foreign, generator)
             extra = float((score_last(model, disturbed) - true_costs).mean())
             bits = extra * bits_per_nat(split)
-            results.append({"kind": kind, "beyond": beyond, "bits": bits})
+            results.append(Perturbed(kind, beyond, bits))
     return results
 
 
@@ -109,7 +108,7 @@ def _elsewhere(
 
 def measure_repeated(
     model: LanguageModel, tokens: NDArray[np.integer], order: int | None = None
-) -> dict[str, Any] | None:
+) -> Repetition | None:
     """Compares tokens that complete a run seen earlier in their context with all others.
 
     A model that can look up its context predicts them better than one that only has a summary of
@@ -121,8 +120,7 @@ def measure_repeated(
         order: Tokens of a run; default: 2, or 6 where the vocabulary is of letters or bytes.
 
     Returns:
-        `Memory.repeated` of report/diagnosis_result.py, in bits per token; None where all tokens
-        or none of them are repeated.
+        In bits per token; None where all tokens or none of them are repeated.
 
     Raises:
         ConfigError: `order` is below 1.
@@ -133,13 +131,13 @@ def measure_repeated(
     if repeated.all() or not repeated.any():
         return None
     bits = -score_stream(model, tokens).astype(np.float64) * BITS_PER_NAT
-    return {
-        "order": order,
-        "num_repeated": int(repeated.sum()),
-        "num_new": int((~repeated).sum()),
-        "repeated_bits": float(bits[repeated].mean()),
-        "new_bits": float(bits[~repeated].mean()),
-    }
+    return Repetition(
+        order=order,
+        num_repeated=int(repeated.sum()),
+        num_new=int((~repeated).sum()),
+        repeated_bits=float(bits[repeated].mean()),
+        new_bits=float(bits[~repeated].mean()),
+    )
 
 
 def find_repeated(

@@ -1,6 +1,7 @@
 """The network as a dynamical system that text drives: Lyapunov exponents, radii, gates."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from ..models.recurrent import RecurrentModel
 from ..nn.layer import Layer
 from ..nn.stack import RecurrentStack, StackState
-from ..results.diagnosis import Dynamics, Gate
+from ..results.diagnosis import Dynamics, Gate, SpectralRadius
 from .flow import Recorded
 
 EXPONENTS = 8
@@ -30,12 +31,12 @@ def measure_dynamics(model: RecurrentModel, tokens: Tensor, warm_up: int) -> Dyn
     """
     with torch.no_grad():
         layers = _record(model, tokens, warm_up)
-    return {
-        "exponents": lyapunov_exponents(model, tokens[:4], warm_up),
-        "radii": spectral_radii(model.stack),
-        "gates": [gate for number, each in enumerate(layers, 1) for gate in _gates(number, each)],
-        "dead": [_dead(each) for each in layers if each.layer.activation == "relu"],
-    }
+    return Dynamics(
+        exponents=lyapunov_exponents(model, tokens[:4], warm_up),
+        radii=spectral_radii(model.stack),
+        gates=[gate for number, each in enumerate(layers, 1) for gate in _gates(number, each)],
+        dead=[_dead(each) for each in layers if each.layer.activation == "relu"],
+    )
 
 
 def lyapunov_exponents(
@@ -111,7 +112,7 @@ def _shaped(flat: Tensor, stack: RecurrentStack) -> StackState:
     return parts if stack.num_states > 1 else parts[0]
 
 
-def spectral_radii(stack: RecurrentStack) -> list[dict[str, Any]]:
+def spectral_radii(stack: RecurrentStack) -> list[SpectralRadius]:
     """Greatest |eigenvalue| of each recurrent matrix, gate by gate; some layers have none."""
     rows = []
     for number, layer in enumerate(stack.layers, 1):
@@ -121,7 +122,7 @@ def spectral_radii(stack: RecurrentStack) -> list[dict[str, Any]]:
             parts = parameters[name].detach().double().split(layer.hidden_size)
             for matrix, part in zip(layer.matrices, parts, strict=True):
                 radius = float(torch.linalg.eigvals(part).abs().max())
-                rows.append({"layer": number, "matrix": matrix, "radius": radius})
+                rows.append(SpectralRadius(number, matrix, radius))
     return rows
 
 
@@ -150,26 +151,32 @@ def _gates(number: int, recorded: Recorded) -> list[Gate]:
         return [_gate(number, "state", y, -SATURATED_STATE, SATURATED_STATE)]
     if layer.keep_gate is None:
         return []
-    found = [_gate(number, name, value, *SATURATED) for name, value in gates.items()]
     keep, inverted = layer.keep_gate
-    for gate in found:
-        if gate["name"] == keep:
-            kept = (1 - gates[keep] if inverted else gates[keep]).flatten(0, 1).mean(0)
-            scales = [-1 / math.log(min(max(f, 1e-12), 1 - 1e-9)) for f in kept.tolist()]
-            gate["timescales"] = sorted(scales)
-    return found
+    scales = _timescales(1 - gates[keep] if inverted else gates[keep])
+    return [
+        _gate(number, name, value, *SATURATED, scales if name == keep else [])
+        for name, value in gates.items()
+    ]
 
 
-def _gate(number: int, name: str, value: Tensor, low: float, high: float) -> Gate:
+def _timescales(keep: Tensor) -> list[float]:
+    """Of each unit, from the share of its state that a step keeps, `(T, B, H)`; rising."""
+    means = keep.flatten(0, 1).mean(0).tolist()
+    return sorted(-1 / math.log(min(max(mean, 1e-12), 1 - 1e-9)) for mean in means)
+
+
+def _gate(
+    number: int, name: str, value: Tensor, low: float, high: float, timescales: Sequence[float] = ()
+) -> Gate:
     units = value.flatten(0, 1)  # (T * B, H)
-    return {
-        "layer": number,
-        "name": name,
-        "mean": float(units.mean()),
-        "closed": (units < low).double().mean(0).tolist(),
-        "open": (units > high).double().mean(0).tolist(),
-        "timescales": [],
-    }
+    return Gate(
+        layer=number,
+        name=name,
+        mean=float(units.mean()),
+        closed=(units < low).double().mean(0).tolist(),
+        open=(units > high).double().mean(0).tolist(),
+        timescales=list(timescales),
+    )
 
 
 def _dead(recorded: Recorded) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ConfigError, ShapeError, TextError
+from ..inference.evaluation import even_windows
 from ..models.base import detach_state
 from ..models.recurrent import RecurrentModel
 from ..nn.layer import Layer
@@ -39,8 +40,7 @@ def text_windows(
     if length < WARM_UP + 16:
         problem = f"has {len(tokens) - 1} tokens, too few to follow gradients through"
         raise TextError("The text", problem, f"Give one of at least {2 * (WARM_UP + 16)} tokens.")
-    starts = np.linspace(0, len(tokens) - length, num_rows).astype(np.int64)
-    return torch.from_numpy(tokens[starts[:, None] + np.arange(length)].astype(np.int64))
+    return even_windows(tokens, num_rows, length)
 
 
 @dataclass(frozen=True)
@@ -159,21 +159,21 @@ def flow_of(layer: int, path: Literal["hidden", "cell"], norms: Tensor) -> Flow:
     first = 1 if back[0] == 0 and back[1] > 0 else 0
     shares = (back / back[first] if back[first] > 0 else torch.zeros_like(back))[first:].tolist()
     lags = list(range(first, len(norms)))
-    return {
-        "layer": layer,
-        "path": path,
-        "lags": lags,
-        "shares": shares,
-        "half_life": half_life(lags, shares),
-        "rate": fit_rate(lags, shares),
-        "horizon": horizon(lags, shares),
-    }
+    return Flow(
+        layer=layer,
+        path=path,
+        lags=lags,
+        shares=shares,
+        half_life=half_life(lags, shares),
+        rate=fit_rate(lags, shares),
+        horizon=horizon(lags, shares),
+    )
 
 
 def longest(flows: Sequence[Flow]) -> Flow:
     """The layer and path that keep most of the gradient: the model's memory."""
-    return max(flows, key=lambda flow: (_last(flow), flow["shares"][-1]))
+    return max(flows, key=lambda flow: (_last(flow), flow.shares[-1]))
 
 
 def _last(flow: Flow) -> float:
-    return float("inf") if flow["horizon"] is None else flow["horizon"]
+    return float("inf") if flow.horizon is None else flow.horizon

@@ -1,7 +1,6 @@
 """How much of its context a model uses: the same tokens with more and more text before them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError
 from ..inference.evaluation import to_bits_per_byte
 from ..models.base import LanguageModel
+from ..results.diagnosis import ContextLoss, Memory
 from ..results.loss import BITS_PER_NAT
 from ..text.store import SplitInfo
 from .disturbed import CONTEXT, VARIANTS, measure_perturbed, measure_repeated
@@ -36,7 +36,7 @@ def measure_memory(
     num_targets: int = 1000,
     longest: int = LONGEST,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Memory:
     """Measures how far back a model looks, with three experiments that fit every model.
 
     1. The same tokens are scored after exactly 1, 2, 4, ... tokens of context, each time from the
@@ -54,7 +54,7 @@ def measure_memory(
         seed: Of the bootstrap and of the disturbed contexts.
 
     Returns:
-        `Memory` of report/diagnosis_result.py. Bits per byte are those of `unrolled evaluate`: they
+        Bits per byte are those of `unrolled evaluate`: they
         include what spelling symbols out of the vocabulary costs. That is the same in every
         context and says nothing about memory, so the effective length leaves it out.
 
@@ -67,18 +67,18 @@ def measure_memory(
     contexts = _contexts(tokens, longest)
     costs = measure_curve(model, tokens, contexts, num_targets)
     low, high = effective_interval(contexts, costs, seed)
-    return {
-        "name": name,
-        "curve": [
-            {"context": context, "bits": _to_bits(nats, split)}
+    return Memory(
+        name=name,
+        curve=[
+            ContextLoss(context, _to_bits(nats, split))
             for context, nats in zip(contexts, costs.mean(0).tolist(), strict=True)
         ],
-        "effective": effective_length(contexts, costs.mean(0)),
-        "effective_low": low,
-        "effective_high": high,
-        "perturbed": measure_perturbed(model, tokens, num_targets, split, seed),
-        "repeated": measure_repeated(model, tokens[: num_targets * CONTEXT + 1]),
-    }
+        effective=effective_length(contexts, costs.mean(0)),
+        effective_low=low,
+        effective_high=high,
+        perturbed=measure_perturbed(model, tokens, num_targets, split, seed),
+        repeated=measure_repeated(model, tokens[: num_targets * CONTEXT + 1]),
+    )
 
 
 def affordable_targets(

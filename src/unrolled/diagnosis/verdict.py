@@ -1,9 +1,8 @@
 """What the gradient's flow comes to."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from ..results.diagnosis import Flow, Verdict, VerdictKind
+from ..results.diagnosis import Flow, Verdict, VerdictKind, WordFlow
 from .decay import LEFT
 from .flow import longest
 
@@ -20,46 +19,32 @@ def judge(flows: Sequence[Flow]) -> Verdict:
     the first. Vanishing: on no path is more than 1 % left after 50 steps.
     """
     if not flows:
-        return _verdict("no gradient", None)
+        return Verdict("no gradient")
     growing = [
         flow
         for flow in flows
-        if max(flow["shares"]) > GROWN and flow["rate"] is not None and flow["rate"] > 0
+        if max(flow.shares) > GROWN and flow.rate is not None and flow.rate > 0
     ]
     if growing:
-        return _verdict("exploding", max(growing, key=lambda flow: flow["rate"] or 0.0))
+        return _verdict("exploding", max(growing, key=lambda flow: flow.rate or 0.0))
     best = longest(flows)
-    gone = best["horizon"] is not None and best["horizon"] <= VANISHED_WITHIN
+    gone = best.horizon is not None and best.horizon <= VANISHED_WITHIN
     return _verdict("vanishing" if gone else "healthy", best)
 
 
-def judge_words(words: dict[str, Any]) -> Verdict:
+def judge_words(words: WordFlow) -> Verdict:
     """Says whether the gradient of a classifier reaches the first word of a text.
 
     Vanishing: less than 1 % of the greatest arrives there. The horizon is the number of steps from
     the last one that is read, padding included, back to where more than 1 % arrives for the last
     time.
     """
-    shares = words["shares"]
+    shares = words.shares
     first = next((n for n, share in enumerate(shares) if share >= LEFT), len(shares) - 1)
     gone = shares[0] < LEFT
-    return {
-        "kind": "vanishing" if gone else "healthy",
-        "layer": None,
-        "horizon": len(shares) - first if gone else None,
-        "half_life": None,
-        "rate": None,
-        "growth": None,
-        "arrives": shares[0],
-    }
+    steps = len(shares) - first if gone else None
+    return Verdict("vanishing" if gone else "healthy", horizon=steps, arrives=shares[0])
 
 
-def _verdict(kind: VerdictKind, flow: Flow | None) -> Verdict:
-    return {
-        "kind": kind,
-        "layer": flow and flow["layer"],
-        "horizon": flow and flow["horizon"],
-        "half_life": flow and flow["half_life"],
-        "rate": flow and flow["rate"],
-        "growth": flow and max(flow["shares"]),
-    }
+def _verdict(kind: VerdictKind, flow: Flow) -> Verdict:
+    return Verdict(kind, flow.layer, flow.horizon, flow.half_life, flow.rate, max(flow.shares))

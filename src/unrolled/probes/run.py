@@ -4,16 +4,16 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 
 from ..errors import CheckpointError
-from ..report.parts import finite
 from ..report.probes import html
-from ..results.probes import Probes, Trial
-from ..system.files import write_atomically
+from ..report.words import Language
+from ..results.probes import Probes, Trial, TrialProgress
+from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
 from .request import VARIANTS, ProbeRequest
 from .search import Limit, search
@@ -24,11 +24,11 @@ RESULTS, REPORT = "results.json", "report.html"
 WORTH_AGAIN = 2.0
 """So much more time than before, and a trial that failed is tried again."""
 
-Listener = Callable[[dict[str, Any]], None]
-"""Hears how far a trial is, and the finished `trial`."""
+OnTrial = Callable[[TrialProgress | Trial], None]
+"""Called while a trial runs, and with each that is finished."""
 
 
-def probe(out: Path, request: ProbeRequest, listener: Listener) -> Probes:
+def probe(out: Path, request: ProbeRequest, on_trial: OnTrial = lambda trial: None) -> Probes:
     """Asks every layer every question at rising lengths, and writes results.json and report.html.
 
     A layer that fails at a length is not tried at longer ones. All layers have the same time at a
@@ -44,19 +44,20 @@ def probe(out: Path, request: ProbeRequest, listener: Listener) -> Probes:
     """
     began = time.monotonic()
     probes = _start(out, request)
-    probes["trials"] = [row for row in probes["trials"] if not _worth_again(row, request)]
+    trials = [row for row in probes.trials if not _worth_again(row, request)]
+    probes = replace(probes, trials=trials)
     limits: dict[tuple[str, int], Limit] = {}
-    while pending := list(_pending(request, probes["trials"])):
+    while pending := list(_pending(request, trials)):
         task, name = pending[0]
         place = task.name, task.length
         if place not in limits:
             limits[place] = _limit(request, pending, time.monotonic() - began)
         limit = limits[place]
-        trial = _try(task, name, limit, request, probes["trials"], listener)
-        probes["trials"].append(trial)
-        _save(out, probes)
-        listener({"trial": trial})
-    _save(out, probes)
+        trial = _try(task, name, limit, request, trials, on_trial)
+        trials.append(trial)
+        _save(out, probes, request.language)
+        on_trial(trial)
+    _save(out, probes, request.language)
     return probes
 
 
@@ -78,40 +79,37 @@ def _start(out: Path, request: ProbeRequest) -> Probes:
     kept: list[Trial] = []
     if path.exists():
         before = _read(path)
-        if before["settings"] != settings:
+        if before.settings != settings:
             told = ", ".join(
                 f"{name} {'default' if value is None else value}"
-                for name, value in before["settings"].items()
+                for name, value in before.settings.items()
                 if settings.get(name) != value
             )
             raise CheckpointError(
                 out, f"has trials of other settings ({told})", "Use another --out."
             )
-        kept = before["trials"]
-    return {"settings": settings, "trials": kept}
+        kept = before.trials
+    return Probes(settings, kept)
 
 
 def _read(path: Path) -> Probes:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        return Probes.from_json(json.loads(path.read_text("utf-8")))
     except ValueError:
-        found = None
-    if not isinstance(found, dict) or not found.keys() >= {"settings", "trials"}:
         problem = "is damaged, or no result of probes"
-        raise CheckpointError(path, problem, "Delete it, or use another --out.")
-    return cast(Probes, found)
+        raise CheckpointError(path, problem, "Delete it, or use another --out.") from None
 
 
 def _worth_again(row: Trial, request: ProbeRequest) -> bool:
     """Whether a trial failed in so little time that what it may take now is much more."""
-    if row["solved"] or row["allowed"] is None or request.budget.unit != "seconds":
+    if row.solved or row.allowed is None or request.budget.unit != "seconds":
         return False
-    return request.budget.amount / request.num_trials >= WORTH_AGAIN * row["allowed"]
+    return request.budget.amount / request.num_trials >= WORTH_AGAIN * row.allowed
 
 
 def _pending(request: ProbeRequest, trials: Sequence[Trial]) -> Iterator[tuple[Task, str]]:
     """Trials that are asked for, not finished, and not hopeless."""
-    known = {(row["task"], row["length"], row["model"]) for row in trials}
+    known = {(row.task, row.length, row.model) for row in trials}
     for name in dict.fromkeys(request.tasks):
         for length in sorted(set(request.lengths)):
             for model in dict.fromkeys(request.models):
@@ -123,9 +121,9 @@ def _pending(request: ProbeRequest, trials: Sequence[Trial]) -> Iterator[tuple[T
 def failed_before(trials: Sequence[Trial], task: str, length: int, model: str) -> bool:
     """Whether a model has failed at a shorter length of a task."""
     return any(
-        row["task"] == task and row["model"] == model and row["length"] < length
+        row.task == task and row.model == model and row.length < length
         for row in trials
-        if not row["solved"]
+        if not row.solved
     )
 
 
@@ -154,10 +152,12 @@ def _try(
     limit: Limit,
     request: ProbeRequest,
     trials: Sequence[Trial],
-    listener: Listener,
+    on_trial: OnTrial,
 ) -> Trial:
-    where = {"task": task.name, "length": task.length, "model": name}
-    listener(where | {"fraction": 0.0, "score": None})
+    def report(fraction: float, score: float | None) -> None:
+        on_trial(TrialProgress(task.name, task.length, name, fraction, score))
+
+    report(0.0, None)
     found = search(
         task,
         VARIANTS[name],
@@ -166,25 +166,25 @@ def _try(
         num_parameters=request.num_parameters,
         batch_size=request.sequences(task.name),
         seed=request.seed,
-        progress=lambda fraction, score: listener(where | {"fraction": fraction, "score": score}),
+        progress=report,
     )
-    return {
-        "task": task.name,
-        "length": task.length,
-        "model": name,
-        "measure": task.measure,
-        "score": found.score if math.isfinite(found.score) else None,
-        "chance": task.chance,
-        "goal": task.goal,
-        "solved": found.solved,
-        "num_parameters": found.model.num_parameters(),
-        "state_size": found.model.state_size(task.num_steps),
-        "learning_rate": found.learning_rate,
-        "tried": finite(found.tried),
-        "steps": found.steps,
-        "allowed": round(limit.seconds, 2) if math.isfinite(limit.seconds) else None,
-        "seconds": round(found.seconds, 2),
-    }
+    return Trial(
+        task=task.name,
+        length=task.length,
+        model=name,
+        measure=task.measure,
+        score=found.score if math.isfinite(found.score) else None,
+        chance=task.chance,
+        goal=task.goal,
+        solved=found.solved,
+        num_parameters=found.model.num_parameters(),
+        state_size=found.model.state_size(task.num_steps),
+        learning_rate=found.learning_rate,
+        tried=found.tried,
+        steps=found.steps,
+        allowed=round(limit.seconds, 2) if math.isfinite(limit.seconds) else None,
+        seconds=round(found.seconds, 2),
+    )
 
 
 def _rate(trials: Sequence[Trial], task: Task, name: str) -> float:
@@ -192,16 +192,14 @@ def _rate(trials: Sequence[Trial], task: Task, name: str) -> float:
     shorter = [
         row
         for row in trials
-        if (row["task"], row["model"]) == (task.name, name) and row["length"] < task.length
+        if (row.task, row.model) == (task.name, name) and row.length < task.length
     ]
     if not shorter:
         return VARIANTS[name].rate
-    return max(shorter, key=lambda row: row["length"])["learning_rate"]
+    return max(shorter, key=lambda row: row.length).learning_rate
 
 
-def _save(out: Path, probes: Probes) -> None:
-    text = json.dumps(probes, indent=1, allow_nan=False) + "\n"
-    write_atomically(out / RESULTS, lambda path: path.write_text(text, "utf-8"))
-    if probes["trials"]:
-        page = html(probes)
-        write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
+def _save(out: Path, probes: Probes, language: Language) -> None:
+    write_json(out / RESULTS, probes.to_json())
+    if probes.trials:
+        write_text(out / REPORT, html(probes, language))

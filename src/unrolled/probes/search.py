@@ -171,7 +171,7 @@ def search(
         if run.found is not None:
             break
         share = Limit(runs[0].steps)  # the others as many steps as the first
-    tried: list[TriedRate] = [{"learning_rate": run.rate, "loss": run.loss} for run in runs]
+    tried: list[TriedRate] = [TriedRate(run.rate, run.loss) for run in runs]
     best = _best(runs)
     taken = time.monotonic() - began
     rest = Limit(limit.steps - sum(run.steps for run in runs), limit.seconds - taken)

@@ -5,10 +5,11 @@ from html import escape
 from math import sqrt
 from typing import Literal
 
-from ..results.classification import Bin, ClassifierFigures, LengthGroup, Look
-from .charts import Series, chart, side_by_side
+from ..results.classification import Bin, LengthGroup, Look
+from .classification_table import ClassifierFigures
 from .parts import NUM_COLOURS, bar, columns, duration, number, percent, section, table
 from .reliability import diagram
+from .uplot_charts import Series, chart, side_by_side
 
 RELIABILITY = """Of the texts that the classifier is 90 % sure of, nine in ten should be right: a
 point below the dashed line promised too much, one above it too little, and the larger it is, the
@@ -23,12 +24,12 @@ belongs to a model that loses the thread of long texts."""
 
 def reliability(bins: Sequence[Bin]) -> str:
     """Promised and kept probabilities, as a picture and in figures."""
-    most = max((entry["count"] for entry in bins), default=0)
+    most = max((entry.count for entry in bins), default=0)
     rows = "".join(
-        f"<tr><th scope=row>{_range(100 * entry['low'], 100 * entry['high'])}"
-        f"\N{NO-BREAK SPACE}%</th><td>{percent(entry['confidence'])}</td>"
-        f"<td>{percent(entry['accuracy'])}</td>"
-        f"<td class=bits>{entry['count']:,}{bar(entry['count'], most, 0)}</td></tr>"
+        f"<tr><th scope=row>{_range(100 * entry.low, 100 * entry.high)}"
+        f"\N{NO-BREAK SPACE}%</th><td>{percent(entry.confidence)}</td>"
+        f"<td>{percent(entry.accuracy)}</td>"
+        f"<td class=bits>{entry.count:,}{bar(entry.count, most, 0)}</td></tr>"
         for entry in bins
     )
     figures = table(columns(("sure by", "promised", "kept", "texts"), "texts"), rows)
@@ -38,12 +39,12 @@ def reliability(bins: Sequence[Bin]) -> str:
 
 def curves(models: Sequence[ClassifierFigures], looks: Mapping[str, Sequence[Look]]) -> str:
     """Loss and accuracy of the recurrent models while they train."""
-    rank = {model["name"]: rank for rank, model in enumerate(models)}
+    rank = {model.name: rank for rank, model in enumerate(models)}
     losses, accuracies, notes = [], [], ""
     for name, seen in looks.items():
-        train = ((look["epoch"], look["train_loss"]) for look in seen)
-        valid = ((look["epoch"], look["valid_loss"]) for look in seen)
-        right = ((look["epoch"], _hundred(look["valid_accuracy"])) for look in seen)
+        train = ((look.epoch, look.train_loss) for look in seen)
+        valid = ((look.epoch, look.valid_loss) for look in seen)
+        right = ((look.epoch, _hundred(look.valid_accuracy)) for look in seen)
         losses.append(line(f"{name}, training", rank[name], "faint", train))
         losses.append(line(name, rank[name], "line", valid))
         accuracies.append(line(name, rank[name], "line", right))
@@ -55,27 +56,27 @@ def curves(models: Sequence[ClassifierFigures], looks: Mapping[str, Sequence[Loo
 
 
 def _lowest(name: str, looks: Sequence[Look]) -> str:
-    losses = [(loss, look) for look in looks if (loss := look["valid_loss"]) is not None]
+    losses = [(loss, look) for look in looks if (loss := look.valid_loss) is not None]
     if len(losses) < 2:
         return ""
     loss, look = min(losses, key=lambda pair: pair[0])
     return (
         f"<p class=note>{escape(name)}: lowest loss on held-out texts {number(loss)} nats, after "
-        f"{look['epoch']:.1f} passes, {duration(look['seconds'])}.</p>"
+        f"{look.epoch:.1f} passes, {duration(look.seconds)}.</p>"
     )
 
 
 def lengths(models: Sequence[ClassifierFigures], groups: Sequence[LengthGroup]) -> str:
     """Accuracy of each model by the length of the text."""
-    names = [model["name"] for model in models]
+    names = [model.name for model in models]
     lines = [
-        line(name, rank, "line", ((_middle(g), _hundred(g["accuracy"].get(name))) for g in groups))
+        line(name, rank, "line", ((_middle(g), _hundred(g.accuracy.get(name))) for g in groups))
         for rank, name in enumerate(names)
     ]
     head = columns(("characters", "texts", *names))
     rows = "".join(
-        f"<tr><th scope=row>{_range(group['low'], group['high'])}</th><td>{group['count']:,}</td>"
-        + "".join(f"<td>{percent(group['accuracy'].get(name))}</td>" for name in names)
+        f"<tr><th scope=row>{_range(group.low, group.high)}</th><td>{group.count:,}</td>"
+        + "".join(f"<td>{percent(group.accuracy.get(name))}</td>" for name in names)
         + "</tr>"
         for group in groups
     )
@@ -86,7 +87,7 @@ def lengths(models: Sequence[ClassifierFigures], groups: Sequence[LengthGroup]) 
 
 def _middle(group: LengthGroup) -> float:
     """Where a group stands on a logarithmic axis."""
-    return sqrt(max(group["low"], 1) * max(group["high"], 1))
+    return sqrt(max(group.low, 1) * max(group.high, 1))
 
 
 def _range(low: float, high: float) -> str:

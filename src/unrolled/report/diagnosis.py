@@ -19,7 +19,7 @@ from .diagnosis_words import (
     verdict_sentence,
 )
 from .document import document
-from .parts import definitions, finite, section
+from .parts import definitions, section
 
 
 def html(diagnosis: Diagnosis, language: Language) -> str:
@@ -35,27 +35,27 @@ def html(diagnosis: Diagnosis, language: Language) -> str:
     """
     if language not in LANGUAGES:
         raise ConfigError("language", 'one of "en", "zh"', repr(language), "Choose one of them.")
-    result: Diagnosis = finite(diagnosis)
-    verdict, dynamics, model = result["verdict"], result["dynamics"], result["model"]
-    gates = dynamics["gates"] if dynamics else []
+    result = Diagnosis.from_json(diagnosis.to_json())
+    verdict, dynamics, model = result.verdict, result.dynamics, result.model
+    gates = dynamics.gates if dynamics else []
     sections = (
         steps_to_take(next_steps(result, language), language),
-        decay(result["flows"], language),
-        heat_map(result["history"], language),
-        words(result.get("words"), language),
+        decay(result.flows, language),
+        heat_map(result.history, language),
+        words(result.words, language),
         timescales(gates, language),
         saturation(gates, language),
         lyapunov(dynamics, language),
         radii(dynamics, language),
-        memory(result["memory"], language),
-        perturbed(result["memory"], language),
-        repeated(result["memory"], language),
+        memory(result.memory, language),
+        perturbed(result.memory, language),
+        repeated(result.memory, language),
         remedies(result, language),
-        _conditions(result["conditions"], language),
+        _conditions(result.conditions, language),
     )
     sentence = unbroken(verdict_sentence(verdict, model, language))
     body = "\n".join(part for part in sections if part)
-    return document(say("kicker", language), result["title"], sentence, body, language)
+    return document(say("kicker", language), result.title, sentence, body, language)
 
 
 def _conditions(conditions: dict[str, Any], language: Language) -> str:

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any, Literal
+from typing import Literal
 
-from ..results.diagnosis import Flow, Memory
-from .charts import Level, Mark, Series, chart
+from ..results.diagnosis import Flow, Memory, WordFlow
 from .diagnosis_words import Language, compact, marked_up, name_of, part_of_whole, say
 from .parts import MISSING, NUM_COLOURS, columns, marked, number, section, table
+from .uplot_charts import Level, Mark, Series, chart
 
 FLOOR = 1e-6
 """Shares below are outside of the picture."""
@@ -53,7 +53,7 @@ def decay(flows: Sequence[Flow], language: Language) -> str:
     """Share of the gradient against lag, a line per layer and path, with its figures."""
     lines = []
     for rank, flow in enumerate(flows):
-        points = _percent(flow["lags"], flow["shares"])
+        points = _percent(flow.lags, flow.shares)
         # Nothing is seen of a line after its first point below the picture.
         gone = (place for place, (_, y) in enumerate(points, 1) if (y or 0) < 100 * FLOOR)
         points = points[: next(gone, len(points))]
@@ -64,16 +64,16 @@ def decay(flows: Sequence[Flow], language: Language) -> str:
 
 
 def _name(flow: Flow, language: Language) -> str:
-    return say(flow["path"], language, layer=flow["layer"])
+    return say(flow.path, language, layer=flow.layer)
 
 
 def _figures(flows: Sequence[Flow], language: Language) -> str:
     head = columns(say(key, language) for key in ("layer", "half-life", "horizon", "rate"))
     rows = "".join(
         f"<tr><th scope=row>{marked(_name(flow, language), rank)}</th>"
-        f"<td>{reached(flow['half_life'], flow['lags'][-1] if flow['lags'] else None)}</td>"
-        f"<td>{reached(flow['horizon'], flow['lags'][-1] if flow['lags'] else None)}</td>"
-        f"<td>{signed(flow['rate'])}</td></tr>"
+        f"<td>{reached(flow.half_life, flow.lags[-1] if flow.lags else None)}</td>"
+        f"<td>{reached(flow.horizon, flow.lags[-1] if flow.lags else None)}</td>"
+        f"<td>{signed(flow.rate)}</td></tr>"
         for rank, flow in enumerate(flows)
     )
     return table(head, rows, "figures")
@@ -91,11 +91,11 @@ def signed(value: float | None, pattern: str = "+.3f") -> str:
     return number(value, pattern).replace("-", "\N{MINUS SIGN}")
 
 
-def words(found: dict[str, Any] | None, language: Language) -> str:
+def words(found: WordFlow | None, language: Language) -> str:
     """Gradient at the word of each position of a classifier's text, padding apart."""
     if not found:
         return ""
-    positions, shares, length = found["positions"], found["shares"], found["length"]
+    positions, shares, length = found.positions, found.shares, found.length
     start = positions[0] if positions else 0
     pairs = list(zip(positions, shares, strict=True))
     real = [(x, y) for x, y in pairs if x - start < length]
@@ -108,7 +108,7 @@ def words(found: dict[str, Any] | None, language: Language) -> str:
     heading = say("share of greatest", language)
     picture = _shares(heading, say("position", language), lines, WORDS_FLOOR)
     first = part_of_whole(real[0][1] if real else None, language)
-    values = {"share": first, "length": length, "padded_to": found["padded_to"]}
+    values = {"share": first, "length": length, "padded_to": found.padded_to}
     note = f"<p class=note>{marked_up('first word', language, **values)}</p>"
     lead = marked_up("words, how", language)
     return section(say("words", language), lead, picture + note if picture else "")
@@ -118,8 +118,8 @@ def memory(models: Sequence[Memory], language: Language) -> str:
     """Cost against context, with the effective length of each model."""
     lines, marks = [], []
     for rank, model in enumerate(models):
-        points = [(p["context"], p["bits"]) for p in model["curve"] if p["context"] > 0]
-        lines.append(_line(model["name"], rank, points))
+        points = [(p.context, p.bits) for p in model.curve if p.context > 0]
+        lines.append(_line(model.name, rank, points))
         mark = _mark(model, lines[-1])
         marks += [mark] if mark else []
     settled = [y for row in lines for y in row["y"]]
@@ -133,11 +133,11 @@ def memory(models: Sequence[Memory], language: Language) -> str:
 
 def _mark(model: Memory, line: Series) -> Mark | None:
     """The effective length on a model's line."""
-    length = model["effective"]
+    length = model.effective
     if length is None or not line["x"]:
         return None
     length = min(max(length, line["x"][0]), line["x"][-1])
-    low, high = model["effective_low"], model["effective_high"]
+    low, high = model.effective_low, model.effective_high
     low, high = (length if end is None else max(end, line["x"][0]) for end in (low, high))
     y = at(length, line["x"], line["y"])
     return {"colour": line["colour"], "x": length, "y": y, "low": low, "high": high}
@@ -152,17 +152,17 @@ def at(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
 
 
 def _lengths(models: Sequence[Memory], language: Language) -> str:
-    ends = sorted({point["context"] for model in models for point in model["curve"]})
+    ends = sorted({point.context for model in models for point in model.curve})
     ends = [ends[0], ends[-1]] if len(ends) > 1 else ends
     names = [say(key, language) for key in ("model", "effective", "interval")]
     names += [say("bits, at", language, context=f"{end:,}") for end in ends]
     rows = ""
     for rank, model in enumerate(models):
-        costs = {point["context"]: point["bits"] for point in model["curve"]}
-        low, high = (_tokens(model[end]) for end in ("effective_low", "effective_high"))
+        costs = {point.context: point.bits for point in model.curve}
+        low, high = (_tokens(end) for end in (model.effective_low, model.effective_high))
         spread = say("range", language, low=low, high=high)
-        rows += f"<tr><th scope=row>{marked(model['name'], rank)}</th>"
-        rows += f"<td>{_tokens(model['effective'])}</td><td>{escape(spread)}</td>"
+        rows += f"<tr><th scope=row>{marked(model.name, rank)}</th>"
+        rows += f"<td>{_tokens(model.effective)}</td><td>{escape(spread)}</td>"
         rows += "".join(f"<td>{number(costs.get(end))}</td>" for end in ends) + "</tr>"
     return table(columns(names), rows, "figures")
 
@@ -173,17 +173,17 @@ def _tokens(length: float | None) -> str:
 
 def perturbed(models: Sequence[Memory], language: Language) -> str:
     """What disturbing the far context costs the model; its baselines in the table."""
-    rows = [(rank, model) for rank, model in enumerate(models) if model["perturbed"]]
+    rows = [(rank, model) for rank, model in enumerate(models) if model.perturbed]
     if not rows:
         return ""
-    known = {row["kind"] for _, model in rows for row in model["perturbed"]}
+    known = {row.kind for _, model in rows for row in model.perturbed}
     kinds = [kind for kind in KINDS if kind in known]
-    own = rows[0][1]["perturbed"]
+    own = rows[0][1].perturbed
     lines = [
         _line(
             name_of(kind, language),
             rank,
-            ((row["beyond"], row["bits"]) for row in own if row["kind"] == kind),
+            ((row.beyond, row.bits) for row in own if row.kind == kind),
         )
         for rank, kind in enumerate(kinds)
     ]
@@ -201,10 +201,10 @@ def _disturbed(rows: Sequence[tuple[int, Memory]], kinds: Sequence[str], languag
     body = ""
     for rank, model in rows:
         found: dict[tuple[int, str], float] = {
-            (row["beyond"], row["kind"]): row["bits"] for row in model["perturbed"]
+            (row.beyond, row.kind): row.bits for row in model.perturbed
         }
         for beyond in sorted({distance for distance, _ in found}):
-            body += f"<tr><th scope=row>{marked(model['name'], rank)}</th><td>{beyond:,}</td>"
+            body += f"<tr><th scope=row>{marked(model.name, rank)}</th><td>{beyond:,}</td>"
             body += "".join(f"<td>{signed(found.get((beyond, kind)))}</td>" for kind in kinds)
             body += "</tr>"
     return table(head, body, "figures")

@@ -23,7 +23,7 @@ SIDE = 300
 
 def timescales(gates: Sequence[Gate], language: Language) -> str:
     """A histogram of time scales for each layer, all with the same axes."""
-    shown = [(gate, [_within(value) for value in gate["timescales"]]) for gate in gates]
+    shown = [(gate, [_within(value) for value in gate.timescales]) for gate in gates]
     shown = [(gate, values) for gate, values in shown if values]
     if not shown:
         return ""
@@ -63,7 +63,7 @@ def _histogram(
     counts: Sequence[int],
     language: Language,
 ) -> str:
-    layer = say("layer n", language, layer=gate["layer"])
+    layer = say("layer n", language, layer=gate.layer)
     caption = say("median", language, layer=layer, median=compact(median(values)))
     said = (
         say("in bin", language, low=compact(low), high=compact(high), count=count)
@@ -74,7 +74,7 @@ def _histogram(
     middle = x.place(median(values))
     body = frame(x, y, *names) + bars(x, y, edges, counts, said)
     body += f'<path class=level d="M{middle} {BOTTOM}V{TOP}"/>'
-    colour = f'"plot c{(gate["layer"] - 1) % NUM_COLOURS}"'
+    colour = f'"plot c{(gate.layer - 1) % NUM_COLOURS}"'
     return _figure(caption, svg(WIDTH, HEIGHT, caption, body, colour))
 
 
@@ -86,11 +86,11 @@ def saturation(gates: Sequence[Gate], language: Language) -> str:
     """Every unit of every gate by how often it is open and how often shut, and their means."""
     if not gates:
         return ""
-    states = all(gate["name"] == "state" for gate in gates)
-    names = list(dict.fromkeys(gate["name"] for gate in gates))
+    states = all(gate.name == "state" for gate in gates)
+    names = list(dict.fromkeys(gate.name for gate in gates))
     pictures = "".join(
-        _scatter([gate for gate in gates if gate["layer"] == layer], names, states, language)
-        for layer in sorted({gate["layer"] for gate in gates})
+        _scatter([gate for gate in gates if gate.layer == layer], names, states, language)
+        for layer in sorted({gate.layer for gate in gates})
     )
     key = "saturation of states" if states else "saturation"
     body = f"<div class=multiples>{pictures}</div>" + _means(gates, names, states, language)
@@ -108,12 +108,12 @@ def _scatter(gates: Sequence[Gate], names: Sequence[str], states: bool, language
     for gate in gates:
         points = dict.fromkeys(
             f"M{x.place(100 * right)} {y.place(100 * left)}h0"
-            for right, left in zip(gate["open"], gate["closed"], strict=True)
+            for right, left in zip(gate.open, gate.closed, strict=True)
             if right is not None and left is not None
         )
-        colour = names.index(gate["name"]) % NUM_COLOURS
+        colour = names.index(gate.name) % NUM_COLOURS
         body += f'<path class="units c{colour}" d="{"".join(points)}"/>'
-    layer = gates[0]["layer"]
+    layer = gates[0].layer
     caption = say("layer n", language, layer=layer)
     return _figure(caption, svg(WIDTH, SIDE + 80, caption, body))
 
@@ -124,9 +124,9 @@ def _means(gates: Sequence[Gate], names: Sequence[str], states: bool, language: 
     first = "signal" if states else "gate"
     head = columns(say(key, language) for key in (first, "layer", "mean", *labels))
     rows = "".join(
-        f"<tr><th scope=row>{marked(name_of(gate['name'], language), names.index(gate['name']))}"
-        f"</th><td>{gate['layer']}</td><td>{number(gate['mean'])}</td>"
-        f"<td>{_mean(gate['open'], language)}</td><td>{_mean(gate['closed'], language)}</td></tr>"
+        f"<tr><th scope=row>{marked(name_of(gate.name, language), names.index(gate.name))}"
+        f"</th><td>{gate.layer}</td><td>{number(gate.mean)}</td>"
+        f"<td>{_mean(gate.open, language)}</td><td>{_mean(gate.closed, language)}</td></tr>"
         for gate in gates
     )
     return table(head, rows, "figures")

@@ -26,11 +26,11 @@ def heat_map(history: Sequence[GradientLook], language: Language) -> str:
     stride = max(1, math.ceil(len(history) / MOST_COLUMNS))
     thinned = history[::-1][::stride][::-1]  # the last look is always in the picture
     looks = [look for look in thinned if len(_rows(look)) > 1]
-    if len(looks) < 2 or looks[-1]["seconds"] <= looks[0]["seconds"]:
+    if len(looks) < 2 or looks[-1].seconds <= looks[0].seconds:
         return ""
-    total = looks[-1]["seconds"]
+    total = looks[-1].seconds
     unit, _, length = next(row for row in UNITS if total >= row[1])
-    times = [look["seconds"] / length for look in looks]
+    times = [look.seconds / length for look in looks]
     edges = _between(times)
     rows = [_rows(look) for look in looks]
     lags = [lag for row in rows for lag, _ in row]
@@ -48,7 +48,7 @@ def _rows(look: GradientLook) -> list[tuple[int, float]]:
     """Lags about evenly spaced on a logarithmic axis, with the share of each."""
     found = [
         (lag, share)
-        for lag, share in zip(look["lags"], look["shares"], strict=True)
+        for lag, share in zip(look.lags, look.shares, strict=True)
         if lag > 0 and share is not None
     ]
     if not found:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from ..results.diagnosis import Cure, Diagnosis, Tried, Verdict
+from ..results.diagnosis import Cure, Diagnosis, Tried, Verdict, WordFlow
 from ..settings.kinds import KINDS
 from ..settings.models import MAX_ORDER
 from .diagnosis_phrases import CONDITIONS, NAMES, PHRASES, REMEDIES
@@ -45,37 +45,37 @@ def verdict_sentence(verdict: Verdict, model: str, language: Language) -> str:
     Args:
         model: Its kind: "rnn", "lstm", "ngram", ...
     """
-    horizon, growth, arrives = verdict["horizon"], verdict["growth"], verdict.get("arrives")
-    if verdict["kind"] == "no gradient":
+    horizon, growth, arrives = verdict.horizon, verdict.growth, verdict.arrives
+    if verdict.kind == "no gradient":
         kind = model if model in ("ngram", "transformer") else "other"
         return say(f"no gradient: {kind}", language)
-    if verdict["kind"] == "vanishing":
+    if verdict.kind == "vanishing":
         if horizon is None:
             return say("vanishing", language)
         return say("vanishing: after", language, steps=steps(horizon, language))
-    if verdict["kind"] == "exploding":
-        if growth is None or not math.isfinite(growth) or verdict["layer"] is None:
+    if verdict.kind == "exploding":
+        if growth is None or not math.isfinite(growth) or verdict.layer is None:
             return say("exploding", language)
-        layer, times = verdict["layer"], multiple(growth)
+        layer, times = verdict.layer, multiple(growth)
         return say("exploding: growth", language, layer=layer, times=times)
     if arrives is not None:
         return say("arrives", language, share=part_of_whole(arrives, language))
     key = "healthy: always" if horizon is None else "healthy: after"
     said = say(key, language, steps=steps(horizon or 0, language))
-    if verdict["half_life"] is None:
+    if verdict.half_life is None:
         return said + say("healthy: half left", language)
-    return said + say("healthy: half-life", language, steps=steps(verdict["half_life"], language))
+    return said + say("healthy: half-life", language, steps=steps(verdict.half_life, language))
 
 
 def next_steps(diagnosis: Diagnosis, language: Language) -> list[Step]:
     """What to do about it, most promising first: what a trial won; without one, what is known."""
-    kind = diagnosis["verdict"]["kind"]
-    if diagnosis["cure"]:
-        return _tried(diagnosis["cure"], language)
-    if words := diagnosis.get("words"):
+    kind = diagnosis.verdict.kind
+    if diagnosis.cure:
+        return _tried(diagnosis.cure, language)
+    if words := diagnosis.words:
         advice = _for_classifiers(words) if kind == "vanishing" else []
         return [Step(say(key, language), flags) for key, flags in advice]
-    advice = _advice(kind, diagnosis["model"], diagnosis["conditions"])
+    advice = _advice(kind, diagnosis.model, diagnosis.conditions)
     found = [Step(say(key, language), flags) for key, flags in advice]
     if kind != "no gradient":
         command = "unrolled diagnose RUN --out DIR --cure 10m"
@@ -86,21 +86,21 @@ def next_steps(diagnosis: Diagnosis, language: Language) -> list[Step]:
 def _tried(cure: Cure, language: Language) -> list[Step]:
     found = []
     for tried in winners(cure)[:NUM_WINNERS]:
-        name, gain = remedy_name(tried["name"], language), f"{tried['gain']:.3f}"
+        name, gain = remedy_name(tried.name, language), f"{tried.gain:.3f}"
         key = "step: also" if found else "step: best"
-        found.append(Step(say(key, language, name=name, gain=gain), tried["flags"]))
+        found.append(Step(say(key, language, name=name, gain=gain), tried.flags))
     return found or [Step(say("step: none won", language), "")]
 
 
 def winners(cure: Cure) -> list[Tried]:
     """Remedies that won something, the best first."""
-    won = [tried for tried in cure["tried"] if (tried["gain"] or 0) > 0]
-    return sorted(won, key=lambda tried: -(tried["gain"] or 0))
+    won = [tried for tried in cure.tried if (tried.gain or 0) > 0]
+    return sorted(won, key=lambda tried: -(tried.gain or 0))
 
 
-def _for_classifiers(words: dict[str, Any]) -> list[tuple[str, str]]:
+def _for_classifiers(words: WordFlow) -> list[tuple[str, str]]:
     """Keys of PHRASES with flags of `unrolled classify train`."""
-    padding = [("step: no padding", "")] if words["padded_to"] else []
+    padding = [("step: no padding", "")] if words.padded_to else []
     directions = ("step: directions", "--bidirectional")
     return [*padding, ("step: pooling", "--pooling all"), directions]
 

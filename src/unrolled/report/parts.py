@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 NUM_COLOURS = 8
 """Of page.css: `c0` and so on."""
@@ -11,24 +11,22 @@ NUM_COLOURS = 8
 MISSING = "–"
 
 
-def finite(value: Any) -> Any:
-    """Makes every figure that is not finite a missing one: JSON and readers know no NaN."""
-    if isinstance(value, dict):
-        return {key: finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+class Ranked(Protocol):
+    """A model or a baseline."""
+
+    @property
+    def bits_per_byte(self) -> float | None: ...
 
 
-def rank_key(row: Mapping[str, Any]) -> float:
+def rank_key(row: Ranked) -> float:
     """Sorts models and baselines: fewest bits per byte first, those without a figure last."""
-    bits = row["bits_per_byte"]
-    return math.inf if bits is None else bits
+    bits = row.bits_per_byte
+    return bits if bits is not None and math.isfinite(bits) else math.inf
 
 
 def number(value: float | None, pattern: str = ".3f") -> str:
     """A figure in a fixed format."""
-    return MISSING if value is None else format(value, pattern)
+    return format(value, pattern) if value is not None and math.isfinite(value) else MISSING
 
 
 def scaled(value: float | None, unit: str = "") -> str:

@@ -16,7 +16,7 @@ LARGEST, SMALLEST = 9, 2.5
 
 def diagram(bins: Sequence[Bin]) -> str:
     """Promised probability to the right, kept upwards; the area of a point is its texts."""
-    low = floor(10 * min(min(entry["low"], entry["accuracy"]) for entry in bins)) / 10
+    low = floor(10 * min(min(entry.low, entry.accuracy) for entry in bins)) / 10
     low = min(low, 0.9)
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -25,10 +25,10 @@ def diagram(bins: Sequence[Bin]) -> str:
 
     corners = (*place(low, low), *place(1, 1))
     diagonal = '<line class=diagonal x1="{}" y1="{}" x2="{}" y2="{}"/>'.format(*corners)
-    most = max(entry["count"] for entry in bins)
+    most = max(entry.count for entry in bins)
     points = "".join(
-        _gap(*place(entry["confidence"], entry["accuracy"]), place(0, entry["confidence"])[1])
-        + _point(*place(entry["confidence"], entry["accuracy"]), entry, most)
+        _gap(*place(entry.confidence, entry.accuracy), place(0, entry.confidence)[1])
+        + _point(*place(entry.confidence, entry.accuracy), entry, most)
         for entry in bins
     )
     return (
@@ -59,9 +59,9 @@ def _gap(x: float, y: float, promised: float) -> str:
 
 
 def _point(x: float, y: float, entry: Bin, most: int) -> str:
-    radius = max(SMALLEST, LARGEST * sqrt(entry["count"] / most)) if most else SMALLEST
-    said = f"{percent(entry['confidence'])} promised, {percent(entry['accuracy'])} kept, "
+    radius = max(SMALLEST, LARGEST * sqrt(entry.count / most)) if most else SMALLEST
+    said = f"{percent(entry.confidence)} promised, {percent(entry.accuracy)} kept, "
     return (
-        f'<circle cx="{x}" cy="{y}" r="{radius:.1f}"><title>{said}{entry["count"]:,} texts'
+        f'<circle cx="{x}" cy="{y}" r="{radius:.1f}"><title>{said}{entry.count:,} texts'
         "</title></circle>"
     )

@@ -1,31 +1,27 @@
-"""What the page of a classifier shows: plain values, as they stand in its results file."""
+"""What a classifier is worth."""
 
-from typing import Any, NotRequired, TypedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..system.records import Record
 
 
-class ClassifierFigures(TypedDict):
-    """One model on the texts of the split; None and figures that are not finite show as a dash."""
+@dataclass(frozen=True)
+class Figures(Record):
+    """One model on labelled texts."""
 
-    name: str
-    """"linear" is the baseline, "mixture" all models together."""
-    accuracy: float | None
-    accuracy_low: float | None
-    accuracy_high: float | None
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
     """Ends of the 95 % interval."""
-    macro_f1: float | None
-    log_loss: float | None
+    macro_f1: float
+    log_loss: float
     """Nats per text."""
-    calibration_error: float | None
-    train_seconds: float | None
-    texts_per_second: float | None
-    num_parameters: int | None
-    saved: float | None
-    """Nats per held-out text that the mixture would lose without it."""
-    chosen: bool
-    """True for one model of a page."""
+    calibration_error: float
 
 
-class Bin(TypedDict):
+@dataclass(frozen=True)
+class Bin(Record):
     """Texts of about the same confidence, from `low` to `high`: promised and kept, both of 1.
 
     Confidence is the mean probability of the predicted class.
@@ -38,7 +34,8 @@ class Bin(TypedDict):
     count: int
 
 
-class LengthGroup(TypedDict):
+@dataclass(frozen=True)
+class LengthGroup(Record):
     """Texts of `low` to `high` characters, and the accuracy of each model on them."""
 
     low: int
@@ -47,7 +44,8 @@ class LengthGroup(TypedDict):
     accuracy: dict[str, float | None]
 
 
-class Look(TypedDict):
+@dataclass(frozen=True)
+class Look(Record):
     """One look at the recurrent model while it trains; epochs have fractions, losses are nats."""
 
     seconds: float
@@ -57,7 +55,21 @@ class Look(TypedDict):
     valid_accuracy: float | None
 
 
-class Mistake(TypedDict):
+@dataclass(frozen=True)
+class Prediction(Record):
+    """The class of a text."""
+
+    text: str
+    label: str | int | bool | None
+    """None where its probability is below the bound that was asked for."""
+    probability: float
+    """Of the most likely class, calibrated."""
+    probabilities: dict[str, float]
+    """Of every class, by its name."""
+
+
+@dataclass(frozen=True)
+class Mistake(Record):
     """A text that was put in a wrong class."""
 
     text: str
@@ -66,46 +78,68 @@ class Mistake(TypedDict):
     probability: float
 
 
-class Part(TypedDict):
+@dataclass(frozen=True)
+class Part(Record):
     """A piece of text and what it adds to a class, in nats of log-odds; below 0: against it."""
 
     text: str
     weight: float
 
 
-class Explained(TypedDict):
+@dataclass(frozen=True)
+class Explained(Record):
     """A text in parts that add up to it."""
 
     parts: list[Part]
-    label: NotRequired[str | None]
-    """The true class, where it is known."""
     predicted: str
     probability: float
+    label: str | None = None
+    """The true class, where it is known."""
 
 
-class Classification(TypedDict):
-    """Everything that the page shows; what is left out or empty has no section."""
+@dataclass(frozen=True, kw_only=True)
+class Classification(Record):
+    """What a classifier is worth on labelled texts and, after training, how it was made."""
 
-    title: str
-    classes: list[str]
+    classes: list[str | int | bool]
     split: str
-    """"test" or "valid": where the figures are from."""
-    num_train: int
-    num_valid: int
+    """"test" or "valid" after training, else the names of the files."""
     num_texts: int
     """Of the split."""
-    models: list[ClassifierFigures]
-    reason: str
-    """Which model was chosen and why, in a sentence."""
-    notes: NotRequired[list[str]]
-    confusion: NotRequired[list[list[int]]]
+    models: dict[str, Figures]
+    """By name: "linear" is the baseline, "mixture" all models together."""
+    chosen: Figures
+    """Of the model that predicts, see `chosen_model`."""
+    weights: dict[str, float]
+    """Of each model in the mixture."""
+    confusion: list[list[int]] = field(default_factory=list)
     """Texts by true class (rows) and predicted class (columns), of the chosen model."""
-    reliability: NotRequired[list[Bin]]
-    by_length: NotRequired[list[LengthGroup]]
-    curves: NotRequired[dict[str, list[Look]]]
-    """Of the recurrent models, by name."""
-    mistakes: NotRequired[list[Mistake]]
-    explained: NotRequired[list[Explained]]
-    class_words: NotRequired[dict[str, list[Part]]]
+    reliability: list[Bin] = field(default_factory=list)
+    by_length: list[LengthGroup] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+    texts_per_second: dict[str, float] = field(default_factory=dict)
+    title: str = ""
+    num_texts_of: dict[str, int] = field(default_factory=dict)
+    """Texts of "train", "valid" and "test"."""
+    saved: dict[str, float] = field(default_factory=dict)
+    """Nats per held-out text that the mixture would lose without each model."""
+    num_parameters: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Of training each model."""
+    curves: dict[str, list[Look]] = field(default_factory=dict)
+    """Of the recurrent models."""
+    class_ngrams: dict[str, list[Part]] = field(default_factory=dict)
     """The strongest n-grams of each class in the linear model."""
-    conditions: NotRequired[dict[str, Any]]
+    explained: list[Explained] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    request: dict[str, Any] = field(default_factory=dict)
+    """What was asked for."""
+    machine: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    file_bytes: int | None = None
+
+    @property
+    def chosen_model(self) -> str:
+        """The model that predicts: the mixture, unless one of its models has all of the weight."""
+        used = [name for name, weight in self.weights.items() if weight]
+        return used[0] if len(used) == 1 else list(self.models)[-1]

@@ -1,9 +1,14 @@
-"""What the page shows: plain values, as `compare` writes them to JSON."""
+"""What a comparison found."""
 
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from ..system.records import Record
+from .loss import Baseline
 
 
-class CurvePoint(TypedDict):
+@dataclass(frozen=True)
+class CurvePoint(Record):
     """One look at a model during training, in bits per byte; an n-gram has one."""
 
     seconds: float
@@ -12,28 +17,24 @@ class CurvePoint(TypedDict):
     valid: float | None
 
 
-class Position(TypedDict):
+@dataclass(frozen=True)
+class Position(Record):
     """Mean cost of the tokens that stand `position` or more (below the next one) in the context."""
 
     position: int
     bits_per_byte: float | None
 
 
-class TriedRate(TypedDict):
+@dataclass(frozen=True)
+class TriedRate(Record):
     """What one learning rate reached in the search."""
 
     learning_rate: float
     bits_per_byte: float | None
 
 
-class Baseline(TypedDict):
-    """What a text costs without a trained model."""
-
-    name: str
-    bits_per_byte: float | None
-
-
-class ComparedModel(TypedDict):
+@dataclass(frozen=True)
+class ComparedModel(Record):
     """One trained model; None and figures that are not finite are shown as a dash."""
 
     name: str
@@ -60,16 +61,36 @@ class ComparedModel(TypedDict):
     samples: list[str]
 
 
-class Advice(TypedDict):
-    """The model to take for one purpose, and why in one sentence."""
+Purpose: TypeAlias = Literal["quality", "speed", "size", "length"]
 
-    purpose: str
+
+@dataclass(frozen=True, kw_only=True)
+class Advice(Record):
+    """The model to take for one purpose, and the figures that say why."""
+
+    purpose: Purpose
     model: str
-    reason: str
+    figure: float
+    """Bits per byte for quality and length, tokens scored per second, or bytes of the file."""
+    rival: str | None = None
+    """The next best in quality; where another is faster or smaller, the best in quality."""
+    rival_figure: float | None = None
+    spread: float | None = None
+    """What seeds alone move, where the rival is no further away than that."""
+    cost: float | None = None
+    """Bits per byte more than the best in quality needs."""
+    has_no_equal: bool = False
+    """Whether no other model comes near the quality of the best."""
+    position: int | None = None
+    """Of advice on length: tokens read before; the figure is the cost from there on."""
+    near_position: int | None = None
+    near_figure: float | None = None
+    """The cost where only so few tokens were read."""
 
 
-class Comparison(TypedDict):
-    """Everything that the page shows."""
+@dataclass(frozen=True)
+class Comparison(Record):
+    """Models on one text under one budget, the best first, and which to take for what."""
 
     title: str
     conditions: dict[str, str | float]

@@ -1,11 +1,15 @@
-"""What the page of a diagnosis shows: plain values, as they stand in its results file."""
+"""What an examination of a model found."""
 
-from typing import Any, Literal, NotRequired, TypedDict
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..system.records import Record
 
 VerdictKind = Literal["vanishing", "exploding", "healthy", "no gradient"]
 
 
-class Flow(TypedDict):
+@dataclass(frozen=True)
+class Flow(Record):
     """How much of the gradient of a loss arrives so many steps earlier, in one layer."""
 
     layer: int
@@ -23,7 +27,8 @@ class Flow(TypedDict):
     """First lag with less than 1 % left; None: never."""
 
 
-class Gate(TypedDict):
+@dataclass(frozen=True)
+class Gate(Record):
     """One gate of one layer over real text."""
 
     layer: int
@@ -38,19 +43,30 @@ class Gate(TypedDict):
     """Of the gate that keeps the state, -1 / log(mean) of each unit in tokens, rising; else []."""
 
 
-class Dynamics(TypedDict):
+@dataclass(frozen=True)
+class SpectralRadius(Record):
+    """Largest absolute eigenvalue of a recurrent matrix."""
+
+    layer: int
+    matrix: str
+    """"recurrent", or the gate that it belongs to."""
+    radius: float
+
+
+@dataclass(frozen=True)
+class Dynamics(Record):
     """The network as a dynamical system that text drives."""
 
     exponents: list[float]
     """Leading Lyapunov exponents, nats per token, greatest first."""
-    radii: list[dict[str, Any]]
-    """{"layer", "matrix", "radius"}: spectral radius of each recurrent matrix."""
+    radii: list[SpectralRadius]
     gates: list[Gate]
     dead: list[float]
     """Of each layer, the share of units that are 0 on all text (relu only; else [])."""
 
 
-class ContextLoss(TypedDict):
+@dataclass(frozen=True)
+class ContextLoss(Record):
     """Cost of the same tokens with so much context."""
 
     context: int
@@ -58,7 +74,8 @@ class ContextLoss(TypedDict):
     """Bits per byte."""
 
 
-class Perturbed(TypedDict):
+@dataclass(frozen=True)
+class Perturbed(Record):
     """What disturbing everything further back than `beyond` tokens costs."""
 
     kind: Literal["shuffled", "reversed", "replaced"]
@@ -67,7 +84,20 @@ class Perturbed(TypedDict):
     """More bits per byte than with the true text."""
 
 
-class Memory(TypedDict):
+@dataclass(frozen=True)
+class Repetition(Record):
+    """Tokens that complete a run of `order` tokens seen before in the context, and the others."""
+
+    order: int
+    num_repeated: int
+    num_new: int
+    repeated_bits: float
+    """Bits per token."""
+    new_bits: float
+
+
+@dataclass(frozen=True)
+class Memory(Record):
     """How much of its context a model uses."""
 
     name: str
@@ -78,12 +108,11 @@ class Memory(TypedDict):
     effective_high: float
     """Ends of its 95 % bootstrap interval."""
     perturbed: list[Perturbed]
-    repeated: dict[str, Any] | None
-    """{"order", "num_repeated", "num_new", "repeated_bits", "new_bits"}: bits per token
-    of those that complete a run of `order` tokens seen before in the context, and of the others."""
+    repeated: Repetition | None
 
 
-class GradientLook(TypedDict):
+@dataclass(frozen=True)
+class GradientLook(Record):
     """One look at the gradient during the training, from the run's log."""
 
     seconds: float
@@ -92,7 +121,8 @@ class GradientLook(TypedDict):
     shares: list[float]
 
 
-class Tried(TypedDict):
+@dataclass(frozen=True)
+class Tried(Record):
     """What one remedy changed in a short training."""
 
     name: str
@@ -109,46 +139,68 @@ class Tried(TypedDict):
     tokens_per_second: float | None
 
 
-class Cure(TypedDict):
+@dataclass(frozen=True)
+class FinalBits(Record):
+    """Bits per byte on the test split, looked at once."""
+
+    untreated: float
+    best: float
+
+
+@dataclass(frozen=True)
+class Cure(Record):
     """Remedies, best first; `untreated` is the model as it was, trained as briefly."""
 
     budget: str
     """Of each trial."""
     untreated: Tried
     tried: list[Tried]
-    test: dict[str, float] | None
-    """{"untreated", "best"}: bits per byte on the test split, looked at once."""
+    test: FinalBits | None
 
 
-class Verdict(TypedDict):
-    """What the figures come to; report/diagnosis_words.py says it in words."""
+@dataclass(frozen=True)
+class Verdict(Record):
+    """What the figures come to; the report says it in words."""
 
     kind: VerdictKind
-    layer: int | None
-    horizon: int | None
+    layer: int | None = None
+    horizon: int | None = None
     """Lag after which less than 1 % is left, in the layer and on the path that keep most."""
-    half_life: float | None
-    rate: float | None
-    growth: float | None
+    half_life: float | None = None
+    rate: float | None = None
+    growth: float | None = None
     """Greatest share at any lag: above 1 it grows on the way back."""
-    arrives: NotRequired[float]
+    arrives: float | None = None
     """Of a classifier: what arrives at the first word, as a part of the greatest."""
 
 
-class Diagnosis(TypedDict):
-    """Everything that the page shows; what is left out, None or empty has no section."""
+@dataclass(frozen=True)
+class WordFlow(Record):
+    """How much of a classifier's gradient arrives at the word of each position."""
+
+    positions: list[int]
+    shares: list[float]
+    """Of the gradient at the embedded words, as a part of the greatest; padding included."""
+    length: int
+    """Words of the text."""
+    padded_to: int | None
+    """None: not padded."""
+
+
+@dataclass(frozen=True)
+class Diagnosis(Record):
+    """All figures of one examination; what is None or empty was not measured."""
 
     title: str
     model: str
     """Kind of model: "rnn", "lstm", "transformer", ..."""
     verdict: Verdict
-    flows: list[Flow]
-    dynamics: Dynamics | None
-    memory: list[Memory]
+    flows: list[Flow] = field(default_factory=list)
+    dynamics: Dynamics | None = None
+    memory: list[Memory] = field(default_factory=list)
     """The model's own first, then its baselines'."""
-    history: list[GradientLook]
-    words: NotRequired[dict[str, Any] | None]
-    """Of a classifier: {"positions", "shares", "length", "padded_to"}: gradient at the embedded
-    word of each position as a part of the greatest, padding included; None: not padded."""
-    cure: Cure | None
-    conditions: dict[str, Any]
+    history: list[GradientLook] = field(default_factory=list)
+    words: WordFlow | None = None
+    """Of a classifier."""
+    cure: Cure | None = None
+    conditions: dict[str, Any] = field(default_factory=dict)

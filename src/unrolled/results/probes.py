@@ -1,9 +1,13 @@
-"""What the page of synthetic probes shows: plain values, as they stand in results.json."""
+"""What layers remember, by task and length."""
 
-from typing import Any, Literal, TypedDict
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..system.records import Record
 
 
-class TriedRate(TypedDict):
+@dataclass(frozen=True)
+class TriedRate(Record):
     """A learning rate in the race."""
 
     learning_rate: float
@@ -11,7 +15,8 @@ class TriedRate(TypedDict):
     """Mean of the last batches of its share; None: not a number."""
 
 
-class Trial(TypedDict):
+@dataclass(frozen=True)
+class Trial(Record):
     """One kind of layer at one length of one task."""
 
     task: str
@@ -38,7 +43,21 @@ class Trial(TypedDict):
     """Seconds that it might take; None: it had a number of steps."""
 
 
-class Probes(TypedDict):
+@dataclass(frozen=True)
+class TrialProgress(Record):
+    """How far a trial is that still runs."""
+
+    task: str
+    length: int
+    model: str
+    fraction: float
+    """Of the time or steps that it may take."""
+    score: float | None
+    """On held-out sequences; None: not looked at yet."""
+
+
+@dataclass(frozen=True)
+class Probes(Record):
     """All trials so far. What is not there failed at a shorter length, or was not asked for."""
 
     settings: dict[str, Any]
