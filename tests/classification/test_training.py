@@ -58,8 +58,16 @@ def test_predictions_do_not_depend_on_their_company(trained):
     for place, text in enumerate(texts):
         np.testing.assert_allclose(classifier.log_probs([text])[0], together[place], atol=0.02)
     assert classifier.log_probs([]).shape == (0, 2)
-    streamed = [probabilities for _, probabilities in classifier.stream(iter(texts))]
-    np.testing.assert_allclose(np.array(streamed), np.exp(together))
+    predicted = list(classifier.predict(iter(texts), abstain_below=0.75))
+    assert [row.text for row in predicted] == texts
+    each = np.array([list(row.probabilities.values()) for row in predicted])
+    np.testing.assert_allclose(each, np.exp(together))
+    for row, best in zip(predicted, together.argmax(1), strict=True):
+        assert list(row.probabilities) == classifier.classes
+        assert row.probability == max(row.probabilities.values())
+        assert row.label == (classifier.classes[best] if row.probability >= 0.75 else None)
+    with pytest.raises(ConfigError, match=r"abstain_below must be from 0 to 1, got 1\.5\. Write"):
+        classifier.predict(texts, 1.5)
 
 
 def test_line_breaks_of_web_pages_are_line_ends():

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 
 import numpy as np
 import pytest
@@ -14,9 +13,6 @@ from unrolled.inference.surprisal import (
     rank,
     score_text,
     score_texts,
-    to_html,
-    to_jsonl,
-    to_tsv,
 )
 from unrolled.models.build import build
 from unrolled.models.ngram import NgramModel
@@ -128,44 +124,17 @@ def test_ranking_puts_the_most_likely_first(model):
     assert {score.text for score in ranked} == {"not or to be", "be", "to be or not"}
 
 
-def test_table_and_lines_come_back_as_they_were(model):
+def test_a_score_as_json(model):
     text = "or\tnot\nbe"
-    scores = [score_text(model, CHARS, text)]
-    heading, *lines = "".join(to_tsv(scores)).splitlines()
-    assert heading.split("\t") == ["text", "start", "end", "token", "bits"]
-    rows = [line.split("\t") for line in lines]
-    assert [row[3] for row in rows] == ["o", "r", r"\t", "n", "o", "t", r"\n", "b", "e", "<eos>"]
-    assert all(len(row) == 5 for row in rows)
-    values = json.loads("".join(to_jsonl(scores)))
-    assert values["bits"] == pytest.approx(sum(float(row[4]) for row in rows), rel=1e-4)
+    score = score_text(model, CHARS, text)
+    values = json.loads(json.dumps(score.to_json()))
     assert values["text"] == text
+    assert values["bits"] == pytest.approx(sum(token.bits for token in score.tokens))
+    assert values["tokens"][2] == {"text": "\t", "start": 2, "end": 3, "bits": score.tokens[2].bits}
     assert [word["text"] for word in values["words"]] == ["or", "not", "be", "<eos>"]
-    assert values["characters"] == pytest.approx([float(row[4]) for row in rows[:-1]], rel=1e-4)
-
-
-def test_the_heat_map_escapes_and_needs_no_network():
-    costs = (Cost("<b>&", 0, 4, 3.0), Cost('"', 4, 5, 20.0), Cost("<eos>", 5, 5, 0.5))
-    page = "".join(to_html([TextScore('<b>&"', costs)], "a <title>"))
-    mark = '<span class="s2" title="“&lt;b&gt;&amp;” 3.00 bits, p = 12.50%">&lt;b&gt;&amp;</span>'
-    assert mark in page
-    assert '<span class="s7" title="“&quot;” 20.00 bits, p = 1e-06">&quot;</span>' in page
-    assert '<span class="s0 end" title="“&lt;eos&gt;” 0.50 bits, p = 70.71%">' in page
-    assert "<small>23.5 bits, 4.700 per byte</small>" in page
-    assert "<title>a &lt;title&gt;</title>" in page
-    assert "<b>" not in page
-    assert not re.search(r"https?:|<script|<link|@import|url\(", page)
-
-
-def test_the_heat_map_shows_the_text_once_whatever_the_tokens():
-    texts = ["to  be 床前。", "é", ""]
-    spelling = Spelling([1] * 257)
-    for tokenizer in (ByteTokenizer(), CHARS, WordTokenizer(["to"], spelling, True)):
-        torch.manual_seed(0)
-        model = build(RecurrentConfig("gru", 8, 16), tokenizer.vocab_size).eval()
-        page = "".join(to_html(score_texts(model, tokenizer, texts), "{{texts}}"))
-        shown = [re.sub("<[^>]*>", "", part) for part in re.findall("<p>(.*)</p>", page)]
-        assert shown == [f"{text}&lt;eos&gt;" for text in texts]
-        assert page.endswith(" bits</small></section>\n</html>\n")
+    costs = [token.bits for token in score.tokens[:-1]]
+    assert values["characters"] == pytest.approx(costs, abs=1e-6)
+    assert score_text(model, CHARS, "").to_json()["bits_per_byte"] is None
 
 
 def test_byte_pairs_are_scored_too():

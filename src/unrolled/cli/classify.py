@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from ..report.words import Language
 from ..settings.data import TokenizerKind
 from ..settings.kinds import RecurrentName
 from ..settings.models import Pooling
@@ -236,15 +237,11 @@ def predict(
         Give no class where its probability is lower than this.
     """
     from ..classification.files import load_classifier
-    from ..classification.prediction import to_jsonl, to_tsv
-    from ..errors import ConfigError
+    from .tables import prediction_lines
 
-    if not 0 <= abstain_below <= 1:
-        raise ConfigError("abstain_below", "from 0 to 1", abstain_below, "Write for example 0.8.")
     opened = load_classifier(classifier)
-    texts = read_sentences(required([file])[0], text)
-    write = {"tsv": to_tsv, "jsonl": to_jsonl}[format]
-    sys.stdout.writelines(write(opened, texts, abstain_below))
+    predictions = opened.predict(read_sentences(required([file])[0], text), abstain_below)
+    sys.stdout.writelines(prediction_lines(predictions, format))
     return 0
 
 
@@ -288,6 +285,7 @@ def explain(
     text: str | None = None,
     method: Literal["occlusion", "gradient"] = "occlusion",
     out: Path | None = None,
+    language: Language = "en",
 ) -> int:
     """Show which words made the classifier decide.
 
@@ -306,6 +304,8 @@ def explain(
         two the one that reads forward.
     out
         HTML page to write; default: colours in the terminal.
+    language
+        Of the page: en or zh.
     """
     from ..classification.explanation import explain as explain_text
     from ..classification.files import load_classifier
@@ -320,10 +320,10 @@ def explain(
         for explanation in explained:
             print_explanation(explanation.to_record())
         return 0
-    from ..report.classification import explained_page
+    from ..report.explained import html
     from ..system.files import write_text
 
-    page = explained_page(name_of(file), [explanation.to_record() for explanation in explained])
-    write_text(out, page)
+    texts = [explanation.to_record() for explanation in explained]
+    write_text(out, html(name_of(file), texts, language))
     print(f"Wrote {out}.")
     return 0

@@ -1,8 +1,11 @@
 """Results as text."""
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,27 +14,34 @@ from rich.table import Table
 from rich.text import Text
 
 from ..report.classification import reason as why
+from ..report.comparison import reason
 from ..report.diagnosis_words import Language, verdict_sentence
 from ..report.parts import MISSING, in_bytes, number, perplexity, rank_key, scaled
-from ..report.verdict import PURPOSES, reason
-from ..results.classification import Classification, Explained
-from ..results.comparison import Baseline, ComparedModel, Comparison
+from ..report.words import Words
+from ..results.classification import Classification, Explained, Prediction
+from ..results.comparison import ComparedModel, Comparison
 from ..results.diagnosis import Diagnosis
-from ..results.loss import Loss
+from ..results.loss import Baseline, Evaluation
 from ..results.run import RunResults
 
+if TYPE_CHECKING:  # torch is not loaded before a command needs it
+    from ..inference.next_words import Candidate
+    from ..inference.surprisal import TextScore
+
 COMPARED = ("bits/byte", "ppl", "size", "train", "score", "write", "memory", "file")
+TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})
+NO_CLASS = "?"
 
 
 def print_results(run: Path, kind: str, results: RunResults) -> None:
     """Prints what a training reached, with the baselines beside it."""
-    print_losses(kind, results, results.baselines, results.split)
+    print_evaluation(kind, results, results.split)
     for note in results.notes:
         print(f"Note: {note}")
     print(f"Trained for {results.train_seconds:.0f} s. Use it: unrolled generate {run}")
 
 
-def print_losses(name: str, loss: Loss, baselines: Sequence[Baseline], split: str) -> None:
+def print_evaluation(name: str, loss: Evaluation, split: str) -> None:
     """Prints one model's cost of a text between the baselines, best first."""
     split = escape(split)  # a file's name, perhaps with brackets
     table = Table(title=f"{split}: {loss.num_tokens:,} tokens, {loss.num_bytes:,} bytes")
@@ -47,7 +57,7 @@ def print_losses(name: str, loss: Loss, baselines: Sequence[Baseline], split: st
         f"{loss.perplexity:.2f}{closed}",
         "-" if word is None else f"{word:.2f}",
     )
-    rows = [(rank_key(row), (row.name, number(row.bits_per_byte))) for row in baselines]
+    rows = [(rank_key(row), (row.name, number(row.bits_per_byte))) for row in loss.baselines]
     for _, cells in sorted([*rows, (rank_key(loss), own)]):
         table.add_row(*cells)
     Console().print(table)
@@ -88,7 +98,7 @@ def print_explanation(explanation: Explained) -> None:
     Console(highlight=False, soft_wrap=True).print(line)
 
 
-def print_comparison(comparison: Comparison, report: Path) -> None:
+def print_comparison(comparison: Comparison, language: Language, report: Path) -> None:
     """Prints the ranked models between the baselines, the advice, and where the report is."""
     table = Table(
         title=f"{comparison.title}, {comparison.split} split; tokens per second: train, "
@@ -107,8 +117,10 @@ def print_comparison(comparison: Comparison, report: Path) -> None:
         table.add_row(*cells)
     console = Console(highlight=False)
     console.print(table)
+    words = Words("comparison", language)
     for advice in comparison.recommendation:
-        console.print(f"[bold]{PURPOSES[advice.purpose]}: {advice.model}[/bold]. {reason(advice)}")
+        purpose = words(f"purpose {advice.purpose}")
+        console.print(f"[bold]{purpose}: {advice.model}[/bold]. {reason(advice, words)}")
     if comparison.models:
         console.print(f"Use the best: unrolled generate {comparison.models[0].run}")
     console.print(f"Pictures, samples and conditions: {report}")
@@ -177,3 +189,55 @@ def _plain_table(first: str, *others: str) -> Table:
     for heading in others:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
+
+
+def _tsv(*cells: object) -> str:
+    """A line of a table: tabs, line ends and backslashes are escaped."""
+    return "\t".join(str(cell).translate(TSV_ESCAPES) for cell in cells) + "\n"
+
+
+def _jsonl(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def score_lines(scores: "Iterable[TextScore]", format: Literal["tsv", "jsonl"]) -> Iterator[str]:
+    """A line for each token, below a heading, or a JSON object for each text.
+
+    Tokens that are parts of one character each name that character.
+    """
+    if format == "jsonl":
+        yield from (_jsonl(score.to_json()) for score in scores)
+        return
+    yield _tsv("text", "start", "end", "token", "bits")
+    for place, score in enumerate(scores, 1):
+        for token in score.tokens:
+            yield _tsv(place, token.start, token.end, token.text, f"{token.bits:.6g}")
+
+
+def prediction_lines(
+    predictions: Iterable[Prediction], format: Literal["tsv", "jsonl"]
+) -> Iterator[str]:
+    """A line or a JSON object for each text; no class is "?", in JSON null."""
+    if format == "tsv":
+        yield _tsv("class", "probability", "text")
+    for row in predictions:
+        if format == "tsv":
+            name = NO_CLASS if row.label is None else row.label
+            yield _tsv(name, f"{row.probability:.4f}", row.text)
+        else:
+            rounded = {name: round(value, 6) for name, value in row.probabilities.items()}
+            yield _jsonl({"class": row.label, "probabilities": rounded, "text": row.text})
+
+
+def print_candidates(tokens: "Sequence[Candidate]", words: "Sequence[Candidate]") -> None:
+    """Prints what may come next, the most likely first, blanks to be seen."""
+    table = Table()
+    for heading in ("next token", "next word"):
+        table.add_column(heading)
+        table.add_column("probability", justify="right")
+    for pair in zip_longest(tokens, words):
+        cells: list[str] = []
+        for row in pair:
+            cells += [row.text.replace(" ", "␣"), f"{row.probability:.2%}"] if row else ["", ""]
+        table.add_row(*cells)
+    Console(highlight=False, markup=False).print(table)

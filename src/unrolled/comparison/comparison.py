@@ -8,9 +8,10 @@ from datetime import date
 from pathlib import Path
 from statistics import mean, stdev
 
-from .. import report
 from ..errors import CheckpointError, ConfigError
-from ..report.parts import rank_key
+from ..report.comparison import html
+from ..report.format import rank_key
+from ..report.words import Language
 from ..results.comparison import ComparedModel, Comparison, CurvePoint
 from ..results.events import End, Interrupted, OnEvent, Stop, Validation, ignore, named, never
 from ..results.run import RunResults
@@ -38,6 +39,8 @@ class CompareRequest:
     kinds: tuple[KindName, ...] = COMPARED
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
+    language: Language = "en"
+    """Of the report."""
 
 
 def compare(
@@ -78,7 +81,7 @@ def compare(
             job = Job(run, one, text.folder, time.monotonic())
             run_worker(job, named(on_event, run.name))
     comparison = collect(out, request)
-    write_text(out / REPORT, report.html(comparison))
+    write_text(out / REPORT, html(comparison, request.language))
     _link_best(out, comparison)
     text.clean_up()
     return comparison

@@ -68,5 +68,21 @@ class Loss(Record):
         return self.num_unknown > 0
 
 
+@dataclass(frozen=True)
+class Baseline(Record):
+    """What a text costs without a trained network."""
+
+    name: str
+    bits_per_byte: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Loss):
+    """What a text costs a model, with the figures that it is read by."""
+
+    baselines: list[Baseline]
+    """What the same text costs simple models."""
+
+
 def _exp(nats: float) -> float:
     return math.exp(nats) if nats < 700 else math.inf

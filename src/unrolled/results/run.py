@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..system.records import Record
-from .comparison import Baseline, Position
-from .loss import Loss
+from .comparison import Position
+from .loss import Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunResults(Loss):
+class RunResults(Evaluation):
     """The loss of the finished model on the split that it is judged by, and what it took."""
 
     OPTIONAL: ClassVar[tuple[str, ...]] = ("train_steps", "notes")
@@ -25,8 +25,6 @@ class RunResults(Loss):
     train_tokens_per_second: float
     notes: list[str] = field(default_factory=list)
     """What is to be known of an n-gram's counts."""
-    baselines: list[Baseline]
-    """What the split costs simple models."""
     file_bytes: int
     peak_bytes: int
     """Most memory that the training held."""

@@ -10,8 +10,9 @@ baselines/               unigram and n-gram of the same text, to read other figu
 """
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
+from ..inference.evaluation import evaluate_texts
 from ..models.base import LanguageModel
 from ..models.build import load_model
 from ..models.ngram import NgramModel
+from ..ngram.arpa import write_arpa
 from ..results.events import End, LoggedEvent
+from ..results.loss import Evaluation
 from ..results.run import RunResults
 from ..settings.data import DocumentKind
 from ..system.files import write_atomically, write_text
@@ -63,6 +67,32 @@ class Run:
         """The column with the text, and what a document is: as asked for, else as in training."""
         data = self.config.data
         return data.column if column is None else column, documents or data.documents
+
+    def evaluate(
+        self,
+        texts: Sequence[str],
+        column: str | None = None,
+        documents: DocumentKind | None = None,
+    ) -> Evaluation:
+        """Scores files or folders with the model and its baselines; see `evaluate_texts`.
+
+        Args:
+            column, documents: How texts are read where it differs from the training.
+        """
+        reading = self.reading(column, documents)
+        return evaluate_texts(self.model, self.tokenizer, texts, self.baselines, *reading)
+
+    def write_arpa(self, path: str | os.PathLike[str]) -> None:
+        """Writes an n-gram as an ARPA file, gzipped if its name ends in ".gz".
+
+        Raises:
+            ConfigError: the model is no n-gram.
+        """
+        if not isinstance(self.model, NgramModel):
+            kind = self.config.model.kind
+            raise ConfigError("run", "that of an n-gram", kind, "Train one with: --model ngram")
+        symbols = [self.tokenizer.symbol(token) for token in range(self.model.vocab_size)]
+        write_arpa(self.model.kneser_ney, path, symbols)
 
     @property
     def results(self) -> RunResults:
