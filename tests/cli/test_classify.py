@@ -53,7 +53,7 @@ def test_the_log_and_the_boards_have_the_curve(folder, tmp_path, capsys):
     assert main([*arguments, "--out", str(out), "--tensorboard", str(boards)]) == 0
     assert [path.name for path in (boards / "out").iterdir()] == ["gru"]
     shown = capsys.readouterr().err
-    assert "gru: " in shown and "parameters; " in shown and "% right, valid " in shown
+    assert "gru: " in shown and "parameters; " in shown and " nats/text " in shown
 
 
 def test_predicting_lines_and_tables(folder, capsys, monkeypatch, tmp_path):
@@ -225,7 +225,7 @@ CASES = [
     (["{reviews}", "--post-padding-unmasked"], "max_tokens must be given for padding"),
     (["{reviews}", "--valid-fraction", "0.9"], "valid_fraction must be above 0 and at most 0.5"),
     (["{reviews}", "--word-dropout", "1"], "word_dropout must be at least 0 and below 1"),
-    (["{reviews}", "--language-model", "{folder}"], "is not a run folder"),
+    (["{reviews}", "--language-model", "{folder}"], "holds a classifier, not a language model"),
     (
         ["{reviews}", "--test", "{other}"],
         "the test texts have the label 'so-so' (1 of them), which no training text has. ",
