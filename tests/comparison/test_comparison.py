@@ -46,7 +46,7 @@ def test_models_are_ranked_and_every_figure_is_there(compared):
         config = load_config(out / model.name)
         assert model.bits_per_byte == config.results.bits_per_byte
         for figure in ("score_tokens_per_second", "generate_tokens_per_second", "peak_bytes"):
-            assert model[figure] > 0
+            assert getattr(model, figure) > 0
         assert model.file_bytes == (out / model.name / "model.safetensors").stat().st_size
         assert len(model.samples) == 3
         assert [row.position for row in model.loss_by_position][:3] == [1, 2, 4]
