@@ -3,10 +3,10 @@
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
-from .check import check_training, from_dict
+from .check import above, at_least, between, check, from_dict, one_of, part_of_one
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
@@ -94,7 +94,17 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_training(self)
+        check(
+            self,
+            (one_of(get_args(Precision)), "precision"),
+            (above(0), "learning_rate", "clip_norm"),
+            (at_least(1), "batch_size", "sequence_length"),
+            (at_least(0), "candidates", "weight_decay", "clip_value", "threads", "seed"),
+            (at_least(0), "checkpoint_seconds"),
+            (part_of_one(), "beta1", "beta2"),
+            (between(0, 1), "warmup_fraction", "decay_fraction", "average_fraction"),
+            (between(0, 1), "length_variation"),
+        )
 
 
 @dataclass(frozen=True)
@@ -130,7 +140,14 @@ class ClassifierTrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_training(self)
+        check(
+            self,
+            (one_of(get_args(Precision)), "precision"),
+            (above(0), "learning_rate", "clip_norm", "layer_decay"),
+            (at_least(1), "batch_size", "max_tokens"),
+            (at_least(0), "weight_decay", "adversarial_norm", "threads", "seed"),
+            (between(0, 1), "unfreeze_fraction"),
+        )
 
 
 def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
