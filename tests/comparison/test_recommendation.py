@@ -4,8 +4,13 @@ import math
 from typing import Any
 
 from unrolled.comparison.recommendation import recommend
-from unrolled.report.verdict import reason
-from unrolled.results.comparison import ComparedModel, Position
+from unrolled.report.comparison import reason
+from unrolled.report.words import Words
+from unrolled.results.comparison import Advice, ComparedModel, Position
+
+
+def in_words(advice: Advice) -> str:
+    return reason(advice, Words("comparison", "en"))
 
 
 def model(name: str, bits: float | None, **values: Any) -> ComparedModel:
@@ -26,7 +31,7 @@ def positions(*bits: float | None) -> list[Position]:
 
 
 def advice(*models: ComparedModel) -> dict[str, tuple[str, str]]:
-    return {row.purpose: (row.model, reason(row)) for row in recommend(models)}
+    return {row.purpose: (row.model, in_words(row)) for row in recommend(models)}
 
 
 def test_quality_names_the_best_and_its_margin():
@@ -152,7 +157,7 @@ def test_models_without_a_finite_figure_are_never_named():
         ]
     )
     assert {row.model for row in found} == {"lstm"}
-    assert all("inf" not in reason(row) and "nan" not in reason(row) for row in found)
+    assert all("inf" not in in_words(row) and "nan" not in in_words(row) for row in found)
 
 
 def test_nothing_finite_gives_no_advice():

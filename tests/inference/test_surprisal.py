@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from unrolled.inference.surprisal import (
     rank,
     score_text,
     score_texts,
-    to_html,
 )
 from unrolled.models.build import build
 from unrolled.models.ngram import NgramModel
@@ -137,31 +135,6 @@ def test_a_score_as_json(model):
     costs = [token.bits for token in score.tokens[:-1]]
     assert values["characters"] == pytest.approx(costs, abs=1e-6)
     assert score_text(model, CHARS, "").to_json()["bits_per_byte"] is None
-
-
-def test_the_heat_map_escapes_and_needs_no_network():
-    costs = (Cost("<b>&", 0, 4, 3.0), Cost('"', 4, 5, 20.0), Cost("<eos>", 5, 5, 0.5))
-    page = "".join(to_html([TextScore('<b>&"', costs)], "a <title>"))
-    mark = '<span class="s2" title="“&lt;b&gt;&amp;” 3.00 bits, p = 12.50%">&lt;b&gt;&amp;</span>'
-    assert mark in page
-    assert '<span class="s7" title="“&quot;” 20.00 bits, p = 1e-06">&quot;</span>' in page
-    assert '<span class="s0 end" title="“&lt;eos&gt;” 0.50 bits, p = 70.71%">' in page
-    assert "<small>23.5 bits, 4.700 per byte</small>" in page
-    assert "<title>a &lt;title&gt;</title>" in page
-    assert "<b>" not in page
-    assert not re.search(r"https?:|<script|<link|@import|url\(", page)
-
-
-def test_the_heat_map_shows_the_text_once_whatever_the_tokens():
-    texts = ["to  be 床前。", "é", ""]
-    spelling = Spelling([1] * 257)
-    for tokenizer in (ByteTokenizer(), CHARS, WordTokenizer(["to"], spelling, True)):
-        torch.manual_seed(0)
-        model = build(RecurrentConfig("gru", 8, 16), tokenizer.vocab_size).eval()
-        page = "".join(to_html(score_texts(model, tokenizer, texts), "{{texts}}"))
-        shown = [re.sub("<[^>]*>", "", part) for part in re.findall("<p>(.*)</p>", page)]
-        assert shown == [f"{text}&lt;eos&gt;" for text in texts]
-        assert page.endswith(" bits</small></section>\n</html>\n")
 
 
 def test_byte_pairs_are_scored_too():

@@ -1,4 +1,4 @@
-"""A made-up comparison in the form that `unrolled compare` gives it."""
+"""A made-up comparison, as `Comparison.to_json` gives it."""
 
 import math
 from typing import Any
@@ -55,10 +55,14 @@ def fake_comparison(title: str = "tinyshakespeare", sample: str = "") -> dict[st
         ],
         "models": [fake_model(name, sample or text) for name, text in SAMPLES.items()],
         "recommendation": [
-            {"purpose": "quality", "model": "lstm", "reason": "It needs the fewest bits."},
-            {"purpose": "speed", "model": "ngram", "reason": "It scores 14 times as fast as lstm."},
-            {"purpose": "small size", "model": "rnn", "reason": "Its file has 1.5 MB."},
-            {"purpose": "long documents", "model": "lstm", "reason": "It gains after 512 tokens."},
+            {"purpose": "quality", "model": "lstm", "figure": 2.112, "rival": "gru"}
+            | {"rival_figure": 2.131},
+            {"purpose": "speed", "model": "ngram", "figure": 1_640_000, "rival": "lstm"}
+            | {"rival_figure": 118_000, "cost": 0.275},
+            {"purpose": "size", "model": "rnn", "figure": 1.5e6, "rival": "lstm"}
+            | {"rival_figure": 5.1e6, "cost": 0.186},
+            {"purpose": "length", "model": "lstm", "figure": 2.0, "position": 512}
+            | {"near_position": 32, "near_figure": 2.05},
         ],
     }
 

@@ -1,99 +1,162 @@
-"""What the charts are given to draw."""
+"""What Vega is given to draw."""
+
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .comparisons import fake_comparison
-from .test_page import Page
+from unrolled import report
+from unrolled.report.charts import (
+    NUM_COLOURS,
+    Axis,
+    Chart,
+    Interval,
+    Level,
+    Line,
+    line,
+    line_chart,
+    point_chart,
+)
+
+from .pages import domain, drawn, encodings
+
+FALLING = Line("falling", 0, [(1, 4.0), (10, 3.0), (100, 2.9)])
+RISING = Line("rising", 1, [(1, 1.0), (10, 2.0), (100, 2.8)])
+LINEAR = Axis("steps"), Axis("cost")
+LOG = Axis("steps", is_log=True), Axis("cost", is_log=True)
 
 
-def test_curves_over_seconds_and_tokens() -> None:
-    comparison = fake_comparison()
-    seconds, tokens = Page(comparison).charts[:2]
-    names = ["lstm", "gru", "transformer", "rnn"]
-    assert [(s["name"], s["kind"]) for s in seconds["series"]] == [
-        *((name, "faint") for name in names),
-        *((name, "line") for name in names),
-    ]
-    assert [s["colour"] for s in seconds["series"]] == [0, 1, 2, 3, 0, 1, 2, 3]
-    curve = comparison["models"][0]["curve"]
-    assert seconds["series"][4]["x"] == [point["seconds"] for point in curve]
-    assert tokens["series"][4]["x"] == [point["tokens"] for point in curve]
-    assert tokens["series"][4]["y"] == [point["valid"] for point in curve]
-    # The first look at the training text is missing.
-    assert seconds["series"][0]["x"] == [point["seconds"] for point in curve[1:]]
-    assert (seconds["scale"], tokens["scale"]) == ("linear", "log")
+def validate(chart: Chart | None) -> dict[str, Any]:
+    """Has the schema of Vega-Lite check a chart; returns its specification."""
+    altair = pytest.importorskip("altair")
+    assert chart is not None
+    altair.Chart.from_dict(chart.spec, validate=True)
+    return chart.spec
 
 
-def test_the_steep_start_does_not_set_the_range() -> None:
-    comparison = fake_comparison()
-    comparison["baselines"] = []
-    low, high = Page(comparison).charts[0]["y"]
-    valid = [point["valid"] for point in comparison["models"][3]["curve"]]
-    late = [
-        point["valid"] for point in comparison["models"][3]["curve"] if point["seconds"] >= 11.9
-    ]
-    assert valid[0] > 3.9
-    assert late[0] < high < late[0] + 0.2
-    assert low < min(point["train"] or 9 for point in comparison["models"][0]["curve"][-1:])
-
-
-def test_levels_are_drawn_or_named() -> None:
-    page = Page(fake_comparison())
-    levels = page.charts[0]["levels"]
-    assert [(row["name"], row["colour"]) for row in levels] == [("xz", None), ("ngram", 4)]
-    assert [row["y"] for row in levels] == [2.913, pytest.approx(2.417)]
-    assert page.text.count("Above the picture: uniform 6.022, unigram 4.761.") == 2
-
-
-def test_cost_leaves_out_what_was_not_measured() -> None:
-    comparison = fake_comparison()
-    comparison["models"][2]["score_tokens_per_second"] = None
-    speed, size = Page(comparison).charts[2:4]
-    assert [s["name"] for s in speed["series"]] == ["lstm", "gru", "rnn", "ngram"]
-    assert [s["colour"] for s in speed["series"]] == [0, 1, 3, 4]
-    assert size["series"][2] == {
-        "name": "transformer",
-        "colour": 2,
-        "kind": "points",
-        "x": [12.8e6],
-        "y": [2.204],
+@pytest.mark.parametrize("axes", [LINEAR, LOG])
+def test_a_chart_with_everything_is_valid(axes):
+    levels = [Level("baseline", 2.5), Level("flat", 3.1, 2)]
+    intervals = [Interval("falling", 0, 10, 3.0, 2, 400)]
+    faint = Line("falling, training", 0, [(1, 3.5), (100, 2.7)], is_faint=True)
+    chart = line_chart("Cost", axes, [faint, FALLING, RISING], levels=levels, intervals=intervals)
+    spec = validate(chart)
+    assert spec["description"] == "Cost: falling 2.9; rising 2.8"
+    assert list(spec["datasets"]) == ["levels", "lines", "intervals", "labels"]
+    assert {row["n"] for row in spec["datasets"]["labels"]} == {
+        "falling",
+        "rising",
+        "baseline",
+        "flat",
     }
+    assert [row["c"] for row in spec["datasets"]["levels"]] == [NUM_COLOURS, 2]
+    assert spec["datasets"]["intervals"][0]["high"] == 100  # no further than the picture
 
 
-def test_positions_are_framed_without_the_first_tokens() -> None:
-    comparison = fake_comparison()
-    chart = Page(comparison).charts[4]
-    assert chart["scale"] == "log"
-    assert chart["series"][4]["x"] == [2**power for power in range(11)]
-    fourth = comparison["models"][4]["loss_by_position"][2]["bits_per_byte"]
-    assert fourth < chart["y"][1] < fourth + 0.2
-    assert chart["y"][0] < comparison["models"][0]["loss_by_position"][-1]["bits_per_byte"]
+def test_every_mark_but_names_and_lines_has_a_tooltip_and_lines_have_their_nearest_point():
+    levels, intervals = [Level("level", 2.5)], [Interval("falling", 0, 10, 3.0, 2, 40)]
+    spec = validate(line_chart("Cost", LINEAR, [FALLING], levels=levels, intervals=intervals))
+    told = {layer["data"]["name"] for layer in spec["layer"] if "tooltip" in layer["encoding"]}
+    assert told == {"levels", "lines", "intervals"}
+    nearest = next(layer for layer in spec["layer"] if "params" in layer)
+    assert nearest["data"] == {"name": "lines"}
+    assert nearest["params"][0]["select"]["nearest"] is True
+    titles = [field["title"] for field in nearest["encoding"]["tooltip"]]
+    assert titles == ["steps", "cost"]
 
 
-def test_a_diverged_model_does_not_break_the_charts() -> None:
-    comparison = fake_comparison()
-    for point in comparison["models"][3]["curve"][5:]:
-        point |= {"train": float("inf"), "valid": float("nan")}
-    rnn = Page(comparison).charts[0]["series"][7]
-    assert (rnn["name"], len(rnn["y"])) == ("rnn", 5)
+def test_points_have_their_names_beside_them():
+    points = [Line("a", 0, [(10.0, 2.0)]), Line("b", 9, [(1000.0, 3.0)])]
+    spec = validate(point_chart("Cost", (Axis("speed", True), Axis("cost")), points))
+    assert domain(spec, "x") == [5, 2000]
+    assert [row["c"] for row in spec["datasets"]["points"]] == [0, 1]
+    assert drawn(spec, "labels").keys() == {"a", "b"}
+    assert point_chart("Cost", LINEAR, [Line("a", 0, [])]) is None
 
 
-def test_only_flat_models_have_no_curves() -> None:
-    comparison = fake_comparison()
-    comparison["models"] = comparison["models"][4:]
-    page = Page(comparison)
-    assert "Learning curves" not in page.headings
-    assert "Quality against cost" in page.headings
+def test_a_logarithmic_axis_leaves_out_what_it_has_no_place_for():
+    odd = Line("odd", 0, [(0, 1.0), (1, 0.0), (2, 2.0), (4, 3.0)])
+    assert drawn(validate(line_chart("Cost", LOG, [odd]))) == {"odd": [(2, 2.0), (4, 3.0)]}
+    assert line_chart("Cost", LOG, [Line("odd", 0, [(0, 1.0)])]) is None
 
 
-def test_a_model_without_steps_is_in_the_picture_however_good_and_a_low_baseline_is_named():
-    comparison = fake_comparison()
-    for model in comparison["models"]:
-        if model["name"] == "ngram":
-            model["curve"] = [{"seconds": 1, "tokens": 1, "train": None, "valid": 1.9}]
-    comparison["baselines"].append({"name": "oracle", "bits_per_byte": 0.1})
-    page = Page(comparison)
-    assert page.text.count("Below the picture: oracle 0.100.") == 2
-    for chart in page.charts[:2]:
-        assert chart["y"][0] < 1.9
-        assert "ngram" in [level["name"] for level in chart["levels"]]
+def test_missing_figures_are_no_points():
+    points = [(1.0, None), (2.0, float("nan")), (None, 1.0), (3.0, 0.5)]
+    assert line("a", 3, points, scale=100) == Line("a", 3, [(3.0, 50.0)])
+
+
+def test_what_is_settled_is_in_the_picture_and_the_rest_may_be_cut_off():
+    steep = Line("steep", 0, [(0, 90.0), (1, 2.2), (2, 2.1), (3, 2.0)])
+    spec = validate(line_chart("Cost", LINEAR, [steep], [2.2, 2.0], levels=[Level("far", 9.0)]))
+    low, high = domain(spec, "y")
+    assert 1.9 < low < 2.0 and 2.2 < high < 2.4
+    assert spec["layer"][0]["mark"] == {"type": "line", "clip": True}
+
+
+def test_what_is_far_from_the_picture_is_named_in_a_note():
+    levels = [Level("near", 2.9), Level("far", 9.0), Level("farther", 10.0)]
+    chart = line_chart(
+        "Cost", LINEAR, [FALLING], levels=levels, outside=lambda names: f"Not here: {names}."
+    )
+    assert chart is not None and chart.note == "Not here: far 9.000, farther 10.000."
+    assert [row["n"] for row in chart.spec["datasets"]["levels"]] == ["near"]
+
+
+def test_a_logarithmic_axis_begins_where_the_first_line_comes_into_view():
+    axes = Axis("steps", is_log=True), Axis("cost")
+    spec = validate(line_chart("Cost", axes, [FALLING], [3.0, 2.9]))
+    assert domain(spec, "x") == [10, 100]
+
+
+def test_names_at_the_ends_of_lines_do_not_cover_each_other():
+    lines = [Line(f"line {rank}", rank, [(0, 1.0), (1, 2 + rank / 1000)]) for rank in range(6)]
+    spec = validate(line_chart("Cost", LINEAR, lines))
+    low, high = domain(spec, "y")
+    places = sorted((row["y"] - low) / (high - low) for row in spec["datasets"]["labels"])
+    gaps = [after - before for before, after in zip(places, places[1:], strict=False)]
+    assert min(gaps) > 0.06
+    assert places[0] >= 0 and places[-1] <= 1
+    names = [row["n"] for row in sorted(spec["datasets"]["labels"], key=lambda row: row["y"])]
+    assert names == [f"line {rank}" for rank in range(6)]
+
+
+def test_names_far_from_each_other_stay_where_they_are():
+    axes = Axis("speed", is_log=True), Axis("cost")
+    points = [Line("a", 0, [(10.0, 2.0)]), Line("b", 1, [(1e6, 2.0)])]
+    spec = validate(point_chart("Cost", axes, points))
+    assert [row["y"] for row in spec["datasets"]["labels"]] == pytest.approx([2.0, 2.0])
+
+
+def test_every_style_of_a_mark_is_in_the_theme():
+    theme = (Path(report.__file__).parent / "theme.json").read_text("utf-8")
+    levels, intervals = [Level("level", 2.5)], [Interval("falling", 0, 10, 3.0, 2, 40)]
+    specs = [
+        validate(line_chart("Cost", LINEAR, [FALLING], levels=levels, intervals=intervals)),
+        validate(point_chart("Cost", LOG, [FALLING])),
+    ]
+    styles = {
+        style
+        for spec in specs
+        for layer in spec["layer"]
+        for style in [layer["mark"].get("style", [])]
+        for style in ([style] if isinstance(style, str) else style)
+    }
+    assert styles >= {"level", "ring", "dot", "label", "halo"}
+    assert all(f'"{style}": {{' in theme for style in styles)
+
+
+def test_the_theme_names_colours_that_the_page_has():
+    folder = Path(report.__file__).parent
+    style = (folder / "templates" / "page.css").read_text("utf-8")
+    used = set(re.findall(r"var\((--\w+)\)", (folder / "theme.json").read_text("utf-8")))
+    light, dark = style.split("@media screen")[:2]
+    for name in used - {"--font"}:
+        assert f"{name}: #" in light and f"{name}: #" in dark.split("}")[0], name
+
+
+def test_layers_share_both_axes():
+    spec = validate(line_chart("Cost", LINEAR, [FALLING, RISING], levels=[Level("level", 2.5)]))
+    for channel in "xy":
+        scales = [e[channel]["scale"] for e in encodings(spec) if channel in e]
+        assert len(scales) > 3 and all(scale == scales[0] for scale in scales)

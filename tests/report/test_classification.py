@@ -12,7 +12,7 @@ from unrolled.report.explained import explanation_html
 from unrolled.report.parts import percent
 
 from .classifications import REVIEW_ZH, fake_classification, fake_confusion
-from .test_page import HOSTILE, Page
+from .pages import HOSTILE, Page
 
 PARTS = ("confusion", "reliability", "curves", "by_length", "class_words", "mistakes", "explained")
 HEADINGS = [
@@ -29,7 +29,7 @@ HEADINGS = [
 
 
 def page_of(result: dict[str, Any]) -> Page:
-    return Page(result, html)
+    return Page(html(result))
 
 
 def tables(page: Page) -> list[list[list[str]]]:
@@ -310,7 +310,7 @@ def test_explained_texts_say_class_probability_and_truth():
 def test_a_page_of_explained_texts_alone():
     explained = fake_classification()["explained"]
     explained[0].pop("label")
-    page = Page({}, lambda _: explained_page("a & <b>", explained))
+    page = Page(explained_page("a & <b>", explained))
     assert page.headings == ["Examples explained"]
     assert "2 texts, with the words that decided." in page.text
     assert "<h1>a &amp; &lt;b&gt;</h1>" in page.source
@@ -362,7 +362,7 @@ def test_hostile_text_in_every_field_stays_text():
     assert all("pwned" not in script for script in hostile.scripts if not script.startswith("{"))
     assert hostile.charts[0]["series"][1]["name"].startswith(HOSTILE)
     assert hostile.text.count(HOSTILE) > 60
-    alone = Page({}, lambda _: explained_page(HOSTILE, _hostile(result["explained"])))
+    alone = Page(explained_page(HOSTILE, _hostile(result["explained"])))
     assert alone.scripts == [] and "img" not in [tag for tag, _ in alone.elements]
     assert alone.text.count(HOSTILE) > 5
 

@@ -14,8 +14,8 @@ from unrolled.report.diagnosis_phrases import NAMES
 from unrolled.report.diagnosis_words import verdict_sentence
 
 from .diagnoses import fake_diagnosis, fake_flow, fake_verdict, fake_words
+from .pages import HOSTILE, Page
 from .test_classification import plain, tables
-from .test_page import HOSTILE, Page
 
 HEADINGS = [
     "What to do next",
@@ -50,7 +50,7 @@ HEADINGS_ZH = [
 
 
 def page_of(result: dict[str, Any], language: Any = "en") -> Page:
-    return Page(result, lambda value: html(value, language))
+    return Page(html(result, language))
 
 
 def full() -> dict[str, Any]:

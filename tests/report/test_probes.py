@@ -1,12 +1,13 @@
 """The page of synthetic probes."""
 
-import json
-import re
-
 import pytest
 
 from unrolled.errors import ConfigError
 from unrolled.report.probes import html, reached, score, verdict
+from unrolled.report.words import Words
+from unrolled.results.probes import Probes, Trial
+
+from .pages import HOSTILE, Page, drawn
 
 
 def trial(task, length, model, solved, value, measure="accuracy", chance=0.5, goal=0.99):
@@ -40,36 +41,52 @@ TRIALS = [
 ]
 
 
-def page(trials):
+def page(trials, language="en"):
     settings = {"batch size": None, "seed": 0}
-    return html({"settings": settings, "trials": trials})
+    return Page(html(Probes.from_json({"settings": settings, "trials": trials}), language))
 
 
 def test_the_page_says_how_far_each_layer_came():
     shown = page(TRIALS)
-    assert (
+    assert shown.verdict == (
         "Adding is solved up to 50 by gru; parity is solved up to 20 by rnn and gru; "
         "nothing solves recall at 20."
-    ) in shown
-    assert "</i>gru</th><td>50</td><td>20</td><td>–</td></tr>" in shown
-    assert "</i>rnn</th><td>–</td><td>20</td><td></td></tr>" in shown
-    assert "<dt>batch size</dt><dd>default</dd>" in shown
-    assert "<td>12 s</td><td>2.5 min</td>" in shown
-    assert "70,123" in shown
+    )
+    assert shown.rows == [["rnn", "–", "20", ""], ["gru", "50", "20", "–"]]
+    assert "batch size default" in shown.text
+    assert "12 s 2.5 min" in shown.text
+    assert "70,123" in shown.text
+    assert shown.headings == [
+        "How far each layer remembers",
+        "Adding: the sum of two marked numbers among T",
+        "Parity: whether the number of ones among T bits so far is odd",
+        "Associative recall: T / 8 pairs of key and value, then keys alone, T steps in all",
+        "Trials",
+        "Conditions",
+    ]
+
+
+def test_a_chinese_page():
+    shown = page(TRIALS, "zh")
+    assert shown.verdict == (
+        "Adding 在长度 50 以内被 gru 解决；parity 在长度 20 以内被 rnn 和 gru 解决；"
+        "recall 在长度 20 时没有一种层能解决。"
+    )
+    assert "12 秒 2.5 分钟" in shown.text
+    assert "批大小 默认 随机种子 0" in shown.text
 
 
 def test_pictures_are_percentages_with_goal_and_chance():
-    charts = [json.loads(text) for text in re.findall(r"json>(.*?)</script>", page(TRIALS))]
-    adding, parity, recall = charts
-    assert [line["name"] for line in adding["series"]] == ["rnn", "gru"]
-    assert adding["series"][1]["kind"] == "line" and adding["series"][0]["kind"] == "points"
-    assert adding["series"][1]["x"] == [20, 50]
-    assert adding["series"][1]["y"] == pytest.approx([3.0, 4.8])
-    assert {row["name"]: row["y"] for row in adding["levels"]} == pytest.approx(
-        {"solved": 6.0, "chance": 100.0}
-    )
-    assert {row["name"]: row["y"] for row in parity["levels"]} == {"solved": 99.0, "chance": 50.0}
-    assert recall["series"][0]["y"] == pytest.approx([0.2])
+    adding, parity, recall = page(TRIALS).charts
+    assert list(drawn(adding)) == ["rnn", "gru"]
+    assert drawn(adding)["gru"] == [(20, pytest.approx(3.0)), (50, pytest.approx(4.8))]
+    assert drawn(adding, "dots").keys() == {"rnn"}  # one length is a point, not a line
+    levels = [
+        {row["n"]: row["y"] for row in chart["datasets"]["levels"]} for chart in (adding, parity)
+    ]
+    assert levels[0] == pytest.approx({"solved": 6.0, "chance": 100.0})
+    assert levels[1] == {"solved": 99.0, "chance": 50.0}
+    assert drawn(recall, "dots")["gru"] == [(20, pytest.approx(0.2))]
 
 
 def test_a_page_needs_a_trial():
@@ -78,7 +95,16 @@ def test_a_page_needs_a_trial():
 
 
 def test_scores_and_lengths():
-    assert reached(TRIALS, "adding", "gru") == 50
-    assert reached(TRIALS, "adding", "rnn") is None
-    assert [score(TRIALS[n]) for n in (1, 3, 5)] == ["0.005", "–", "100.0\N{NO-BREAK SPACE}%"]
-    assert verdict(TRIALS[:1]) == "Nothing solves adding at 20."
+    trials = [Trial.from_json(values) for values in TRIALS]
+    assert reached(trials, "adding", "gru") == 50
+    assert reached(trials, "adding", "rnn") is None
+    assert [score(trials[n]) for n in (1, 3, 5)] == ["0.005", "–", "100.0\N{NO-BREAK SPACE}%"]
+    words = Words("probes", "en")
+    assert verdict(trials[:1], words) == "Nothing solves adding at 20."
+
+
+def test_hostile_text_stays_text():
+    named = [values | {"model": HOSTILE} for values in TRIALS[:2]]
+    shown = page(named)
+    assert "img" not in [tag for tag, _ in shown.elements]
+    assert shown.text.count(HOSTILE) > 3

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..report.words import Language
 from ..settings.kinds import COMPARED, KindName, Size
 from ..settings.training import Budget
 from .options import DataOptions, Texts, required
@@ -25,6 +26,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     seeds: int = 1,
     seed: int = 0,
     resume: Annotated[bool, Parameter(negative=())] = False,
+    language: Language = "en",
     data: DataOptions = DataOptions(),  # noqa: B008
 ) -> int:
     """Train several kinds of model on your text, rank them, and say which one to choose.
@@ -48,14 +50,16 @@ def compare(  # noqa: PLR0913  a parameter is a flag
         The first one.
     resume
         Go on with a comparison that was stopped or killed, with the same flags.
+    language
+        Of the advice and the report.
     """
     began = time.monotonic()
     limit = Budget.parse(budget)
     source = data.config(required(texts))
     from ..comparison import comparison
+    from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
     from ..training.language_model import TrainRequest
-    from ..training.loop import Interrupted
     from .inputs import saved_input
     from .progress import Progress
     from .tables import print_comparison
@@ -68,10 +72,10 @@ def compare(  # noqa: PLR0913  a parameter is a flag
             stop_on_interrupt() as interrupted,
         ):
             train = TrainRequest(kind=models[0], data=source, size=size, budget=limit, seed=seed)
-            request = comparison.CompareRequest(train, models, seeds)
+            request = comparison.CompareRequest(train, models, seeds, language)
             result = comparison.compare(out, request, progress, resume, began, interrupted)
     except Interrupted:
         print("Stopped and saved. Go on with the same command and --resume.", file=sys.stderr)
         return 130
-    print_comparison(result, out / comparison.REPORT)
+    print_comparison(result, language, out / comparison.REPORT)
     return 0

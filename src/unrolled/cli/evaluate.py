@@ -38,7 +38,7 @@ def evaluate(
     with saved_input(config) as saved:
         evaluation = opened.evaluate(saved.texts, **vars(options))
     if json_output:
-        print(json.dumps(evaluation.to_dict(), indent=2))
+        print(json.dumps(evaluation.to_json(), indent=2))
     else:
-        print_evaluation(opened.config["model"]["kind"], evaluation, ", ".join(texts))
+        print_evaluation(opened.config.model.kind, evaluation, ", ".join(texts))
     return 0

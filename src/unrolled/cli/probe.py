@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ..probes.request import CURES, LENGTHS, MODELS, PLAIN, TASKS, ProbeRequest
 from ..report.probes import reached, score, verdict
+from ..report.words import Language, Words
 from ..results.probes import Probes, Trial, TrialProgress
 from ..settings.training import Budget
 
@@ -27,6 +28,7 @@ def probe(  # noqa: PLR0913  a parameter is a flag
     parameters: int = ProbeRequest.num_parameters,
     batch_size: int | None = None,
     seed: int = 0,
+    language: Language = "en",
 ) -> int:
     """Ask recurrent layers and a Transformer questions that need memory, at rising lengths.
 
@@ -49,9 +51,11 @@ def probe(  # noqa: PLR0913  a parameter is a flag
         Sequences in an update; default: as suits each task, 16 to 64.
     seed
         Of the questions and of the weights.
+    language
+        Of the verdict and the report.
     """
     amount = Budget.parse(budget)
-    request = ProbeRequest(tasks, models, lengths, amount, parameters, batch_size, seed)
+    request = ProbeRequest(tasks, models, lengths, amount, parameters, batch_size, seed, language)
     from ..probes.run import REPORT
     from ..probes.run import probe as run
 
@@ -96,7 +100,8 @@ def _print(result: Probes, request: ProbeRequest, report: Path) -> None:
     for task in dict.fromkeys(request.tasks):
         rows = [row for row in result.trials if row.task == task]
         console.print(_table(task, rows, request))
-    console.print(verdict(result.trials), markup=False, soft_wrap=True)
+    words = Words("probes", request.language)
+    console.print(verdict(result.trials, words), markup=False, soft_wrap=True)
     console.print(f"Pictures and conditions: {report}", markup=False, soft_wrap=True)
 
 

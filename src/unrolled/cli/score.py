@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..report.words import Language
 from .inputs import name_of, read_sentences
 from .options import required
 
@@ -19,6 +20,7 @@ def score(
     format: Literal["tsv", "jsonl", "html"] = "tsv",
     rank: Annotated[bool, Parameter(negative=())] = False,
     out: Path | None = None,
+    language: Language = "en",
 ) -> int:
     """Show how surprising each token, word and sentence is to a model, in bits.
 
@@ -37,9 +39,12 @@ def score(
         Print the sentences with their bits, the most likely first: to rescore candidates.
     out
         File to write instead of the terminal.
+    language
+        Of the heat map: en or zh.
     """
     from ..errors import ConfigError
     from ..inference import surprisal
+    from ..report import heatmap
     from ..runs.folder import load
     from ..system.files import write_atomically
     from .tables import score_lines
@@ -53,9 +58,10 @@ def score(
         pieces = iter([f"{score.bits:.3f}\t{score.text}\n" for score in ranked])
     else:
         scores = surprisal.score_texts(opened.model, opened.tokenizer, sentences)
-        title = f"Surprisal of {name_of(file)} to {run}"
-        lines = format != "html"
-        pieces = score_lines(scores, format) if lines else surprisal.to_html(scores, title)
+        if format == "html":
+            pieces = heatmap.html(scores, name_of(file), str(run), language)
+        else:
+            pieces = score_lines(scores, format)
     if out is None:
         sys.stdout.writelines(pieces)
     else:

@@ -3,10 +3,9 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,13 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ..report.classification import reason as why
+from ..report.comparison import reason
 from ..report.diagnosis_words import Language, verdict_sentence
 from ..report.parts import MISSING, in_bytes, number, perplexity, rank_key, scaled
-from ..report.verdict import PURPOSES, reason
+from ..report.words import Words
 from ..results.classification import Classification, Explained, Prediction
 from ..results.comparison import ComparedModel, Comparison
 from ..results.diagnosis import Diagnosis
-from ..results.loss import Baseline, Evaluation, Loss
+from ..results.loss import Baseline, Evaluation
+from ..results.run import RunResults
 
 if TYPE_CHECKING:  # torch is not loaded before a command needs it
     from ..inference.next_words import Candidate
@@ -32,16 +33,12 @@ TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"}
 NO_CLASS = "?"
 
 
-def print_results(run: Path, config: dict[str, Any]) -> None:
+def print_results(run: Path, kind: str, results: RunResults) -> None:
     """Prints what a training reached, with the baselines beside it."""
-    results = config["results"]
-    figures = {field.name: results[field.name] for field in fields(Loss)}
-    rows = [Baseline.from_json(row) for row in results["baselines"]]
-    evaluation = Evaluation(**figures, baselines=rows)
-    print_evaluation(config["model"]["kind"], evaluation, results["split"])
-    for note in results.get("notes", ()):
+    print_evaluation(kind, results, results.split)
+    for note in results.notes:
         print(f"Note: {note}")
-    print(f"Trained for {results['train_seconds']:.0f} s. Use it: unrolled generate {run}")
+    print(f"Trained for {results.train_seconds:.0f} s. Use it: unrolled generate {run}")
 
 
 def print_evaluation(name: str, loss: Evaluation, split: str) -> None:
@@ -52,16 +49,16 @@ def print_evaluation(name: str, loss: Evaluation, split: str) -> None:
     for heading in ("bits/byte", "bits/char", "perplexity/token", "perplexity/word"):
         table.add_column(heading, justify="right")
     word = loss.perplexity_per_word
-    cells = (
+    closed = " (closed vocabulary)" if loss.closed_vocabulary else ""
+    own = (
         f"[bold]{name}[/bold]",
-        f"{loss.bits_per_byte:.3f}",
-        f"{loss.bits_per_char:.3f}",
-        f"{loss.perplexity:.2f}" + (" (closed vocabulary)" if loss.closed_vocabulary else ""),
+        number(loss.bits_per_byte),
+        number(loss.bits_per_char),
+        f"{loss.perplexity:.2f}{closed}",
         "-" if word is None else f"{word:.2f}",
     )
-    rows = [(loss.bits_per_byte, cells)]
-    rows += [(row.bits_per_byte, (row.name, number(row.bits_per_byte))) for row in loss.baselines]
-    for _, cells in sorted(rows):
+    rows = [(rank_key(row), (row.name, number(row.bits_per_byte))) for row in loss.baselines]
+    for _, cells in sorted([*rows, (rank_key(loss), own)]):
         table.add_row(*cells)
     Console().print(table)
 
@@ -101,7 +98,7 @@ def print_explanation(explanation: Explained) -> None:
     Console(highlight=False, soft_wrap=True).print(line)
 
 
-def print_comparison(comparison: Comparison, report: Path) -> None:
+def print_comparison(comparison: Comparison, language: Language, report: Path) -> None:
     """Prints the ranked models between the baselines, the advice, and where the report is."""
     table = Table(
         title=f"{comparison.title}, {comparison.split} split; tokens per second: train, "
@@ -120,8 +117,10 @@ def print_comparison(comparison: Comparison, report: Path) -> None:
         table.add_row(*cells)
     console = Console(highlight=False)
     console.print(table)
+    words = Words("comparison", language)
     for advice in comparison.recommendation:
-        console.print(f"[bold]{PURPOSES[advice.purpose]}: {advice.model}[/bold]. {reason(advice)}")
+        purpose = words(f"purpose {advice.purpose}")
+        console.print(f"[bold]{purpose}: {advice.model}[/bold]. {reason(advice, words)}")
     if comparison.models:
         console.print(f"Use the best: unrolled generate {comparison.models[0].run}")
     console.print(f"Pictures, samples and conditions: {report}")

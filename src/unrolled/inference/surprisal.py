@@ -6,8 +6,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -23,8 +21,6 @@ WINDOW = 1024
 """Texts sorted by length at a time, so that those read side by side are about as long."""
 ROWS, TOKENS = 32, 1 << 15
 """Texts and tokens read side by side at most: a Transformer's state takes up to megabytes a row."""
-LEVELS = (1, 2, 4, 6, 8, 12, 16)
-"""Bits at which the next colour of the heat map begins."""
 WORD = re.compile(rf"[{CJK}]|[^\s{CJK}]+")
 """White-space separated; each East Asian character is one."""
 
@@ -188,45 +184,3 @@ def _to_score(
 def rank(model: LanguageModel, tokenizer: Tokenizer, candidates: Sequence[str]) -> list[TextScore]:
     """Scores sentences that could stand in the same place; the most likely first."""
     return sorted(score_texts(model, tokenizer, candidates), key=lambda score: score.bits)
-
-
-def to_html(scores: Iterable[TextScore], title: str) -> Iterator[str]:
-    """A page of its own: every token in the colour of its surprisal, figures on hovering."""
-    page = files("unrolled").joinpath("report", "heatmap.html").read_text("utf-8")
-    before, after = page.split("{{texts}}")
-    yield before.replace("{{title}}", escape(title))
-    for score in scores:
-        size = f", {score.bits_per_byte:.3f} per byte" if score.text else ""
-        marks = "".join(_marks(score))
-        yield f"<section><p>{marks}</p><small>{score.bits:.1f} bits{size}</small></section>\n"
-    yield after
-
-
-def _marks(score: TextScore) -> Iterator[str]:
-    """The text with a mark around each token, and whatever stands between them."""
-    place = 0
-    for token in _whole_characters(score):
-        yield escape(score.text[place : token.start]) + _mark(token)
-        place = token.end
-
-
-def _whole_characters(score: TextScore) -> Iterator[Cost]:
-    """The tokens; those that share a character are joined, so that it is shown once."""
-    held, *others = score.tokens
-    for token in others:
-        if token.start < held.end:
-            shown = score.text[held.start : token.end]
-            held = Cost(shown, held.start, token.end, held.bits + token.bits)
-        else:
-            yield held
-            held = token
-    yield held
-
-
-def _mark(token: Cost) -> str:
-    level = sum(token.bits >= bound for bound in LEVELS)
-    shown = escape(token.text).replace("\n", "⏎<br>")
-    chance = f"{2**-token.bits:.2%}" if token.bits < 13 else f"{2**-token.bits:.0e}"
-    hint = escape(f"“{token.text}” {token.bits:.2f} bits, p = {chance}")
-    kind = f"s{level}" if token.start < token.end else f"s{level} end"
-    return f'<span class="{kind}" title="{hint}">{shown}</span>'

@@ -10,8 +10,8 @@ from ..nn.dropout import embedding_dropout
 from ..nn.embedding import TiedEmbedding, check_tokens
 from ..nn.past_attention import PastAttention
 from ..nn.stack import RecurrentStack, Runner, StackState, run_layer
+from ..ops.calling import input_type
 from ..ops.sampled_log_probs import Candidates
-from ..ops.sequences import input_type
 from ..settings.models import RecurrentConfig
 from .base import State
 from .neural import NeuralModel

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
+from ..report.words import Language
 from ..settings.check import at_least, check
 from ..settings.kinds import KINDS, KindName
 from ..settings.models import GateInit, RecurrentInit
@@ -84,6 +85,8 @@ class ProbeRequest:
     batch_size: int | None = None
     """Sequences in an update; None: as suits the task."""
     seed: int = 0
+    language: Language = "en"
+    """Of the report."""
 
     def __post_init__(self) -> None:
         _names("tasks", self.tasks, TASKS)

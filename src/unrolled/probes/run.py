@@ -11,6 +11,7 @@ import torch
 
 from ..errors import CheckpointError
 from ..report.probes import html
+from ..report.words import Language
 from ..results.probes import Probes, Trial, TrialProgress
 from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
@@ -54,9 +55,9 @@ def probe(out: Path, request: ProbeRequest, on_trial: OnTrial = lambda trial: No
         limit = limits[place]
         trial = _try(task, name, limit, request, trials, on_trial)
         trials.append(trial)
-        _save(out, probes)
+        _save(out, probes, request.language)
         on_trial(trial)
-    _save(out, probes)
+    _save(out, probes, request.language)
     return probes
 
 
@@ -198,7 +199,7 @@ def _rate(trials: Sequence[Trial], task: Task, name: str) -> float:
     return max(shorter, key=lambda row: row.length).learning_rate
 
 
-def _save(out: Path, probes: Probes) -> None:
+def _save(out: Path, probes: Probes, language: Language) -> None:
     write_json(out / RESULTS, probes.to_json())
     if probes.trials:
-        write_text(out / REPORT, html(probes))
+        write_text(out / REPORT, html(probes, language))

@@ -1,4 +1,1 @@
-"""The report of a comparison: one HTML page, from plain values."""
-
-from ..results.comparison import Comparison as Comparison
-from .page import html as html
+"""Reports: one self-contained HTML page for each question, in English and Chinese."""

@@ -1,219 +1,377 @@
-"""The charts: what page.js draws, as JSON beside an empty box, and how to read each."""
+"""The charts of all pages, as Vega-Lite specifications.
 
-import json
-from collections.abc import Iterable, Sequence
-from html import escape
+A chart is declared as data: axes, lines, points. theme.json says what it looks like, and Vega draws
+it: templates/page.js in a page, benchmarks/figures.py for docs/figures.
+
+To add a chart, describe it with `line_chart`, `point_chart` or another function of this module,
+put the `Chart` into the context of a page, and `{{ figure(chart) }}` into its template. A new sort
+of chart is one more function here: it lays marks on top of each other with `_chart`. Their data
+stand in named data sets; colours come from the rank of what is shown (`_colour`), other looks from
+a style of theme.json; and every mark has a tooltip (`_tooltip`).
+
+The specifications are built here and not with altair, whose import and validation take 0.7 s and
+0.1 s for each chart, while a page must be written within a second. The tests validate every chart
+with altair.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import log10
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, TypeAlias
 
-from ..results.comparison import Baseline, ComparedModel
-from .document import CHART
-from .parts import NUM_COLOURS, section
+from .format import is_known
+
+NUM_COLOURS = 8
+"""Of models and other things that have a rank."""
+GREY = NUM_COLOURS
+"""The colour of baselines, the last one of theme.json."""
+HEIGHT = 300
+LABEL_WIDTH, LABEL_HEIGHT, ROOM = 7.5, 17, (420, 240)
+"""Of a letter and a line of text, and of the picture inside of its axes, about, in pixels."""
+Layer: TypeAlias = dict[str, Any]
+"""A part of a Vega-Lite specification: whatever Vega-Lite takes."""
+Point: TypeAlias = tuple[float, float]
 
 
-class Series(TypedDict):
-    """One line, or the points of one model."""
+@dataclass(frozen=True)
+class Chart:
+    """A picture with its heading."""
+
+    title: str
+    spec: Layer
+    """For Vega-Lite, with theme.json as its configuration."""
+    note: str = ""
+    """What is not in the picture."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What an axis shows; a logarithmic one leaves out all that is not above 0."""
+
+    title: str
+    is_log: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line by its points `(x, y)`, or the points of one model."""
 
     name: str
-    colour: int
-    kind: Literal["line", "faint", "points"]
-    x: list[float]
-    y: list[float]
+    rank: int
+    """Picks the colour."""
+    points: Sequence[Point]
+    is_faint: bool = False
+    """A faint line is not named at its end."""
 
 
-class Level(TypedDict):
-    """One dashed horizontal line; colour None is a baseline's."""
+@dataclass(frozen=True)
+class Level:
+    """A dashed horizontal line."""
 
     name: str
-    colour: int | None
     y: float
+    rank: int | None = None
+    """None: grey, a baseline."""
 
 
-class Mark(TypedDict):
+@dataclass(frozen=True)
+class Interval:
     """A ring on a line, with a bar from `low` to `high` along the x axis."""
 
-    colour: int
+    name: str
+    rank: int
     x: float
     y: float
     low: float
     high: float
 
 
-Scale: TypeAlias = Literal["linear", "log"]
-AXES: tuple[tuple[Literal["seconds", "tokens"], Scale], ...] = (
-    ("seconds", "linear"),
-    ("tokens", "log"),
-)
-
-CURVES = """Each line is what a model costs on the validation text while it trains; the faint line
-is its cost on the training text. Dashed lines are baselines and models that do not learn in steps.
-A line that still falls at its end would gain from a longer budget."""
-
-COSTS = """Lower is better in both. In the first picture right is faster, in the second left is
-smaller. Where another model lies below and also on the better side, there is no reason to take
-the one above it."""
-
-POSITIONS = """What a token costs after so much text was read. A line that keeps falling belongs to
-a model that still gains from distant text; where it turns flat, its memory ends."""
-
-
-def learning_curves(models: Sequence[ComparedModel], baselines: Sequence[Baseline]) -> str:
-    """Cost over time and over tokens; what does not learn in steps is a level."""
-    curves = [(rank, model) for rank, model in enumerate(models) if len(_valid(model)) > 1]
-    flat = [(rank, model) for rank, model in enumerate(models) if len(_valid(model)) <= 1]
-    levels = _levels(baselines, flat)
-    settled = [bits for _, model in curves for bits in _settled(model)]
-    settled += [level["y"] for level in levels if level["colour"] is not None]
-    charts = ""
-    for axis, scale in AXES if curves else ():
-        faint = [
-            _series(model.name, rank, "faint", ((getattr(p, axis), p.train) for p in model.curve))
-            for rank, model in curves
-        ]
-        lines = [
-            _series(model.name, rank, "line", ((getattr(p, axis), p.valid) for p in model.curve))
-            for rank, model in curves
-        ]
-        heading = f"Bits per byte over {axis}"
-        charts += chart(heading, axis, scale, faint + lines, settled, levels)
-    return section("Learning curves", CURVES, side_by_side(charts))
-
-
-def costs(models: Sequence[ComparedModel]) -> str:
-    """Quality against scoring speed and against file size."""
-    charts = ""
-    for key, heading, unit in (
-        ("score_tokens_per_second", "Bits per byte against scoring speed", "tokens per second"),
-        ("file_bytes", "Bits per byte against file size", "bytes"),
-    ):
-        points = [
-            _series(model.name, rank, "points", [(getattr(model, key), model.bits_per_byte)])
-            for rank, model in enumerate(models)
-        ]
-        charts += chart(heading, unit, "log", points, [y for line in points for y in line["y"]])
-    return section("Quality against cost", COSTS, side_by_side(charts))
-
-
-def positions(models: Sequence[ComparedModel]) -> str:
-    """What the text before a token is worth to each model."""
-    lines = [
-        _series(
-            model.name,
-            rank,
-            "line",
-            ((p.position, p.bits_per_byte) for p in model.loss_by_position),
-        )
-        for rank, model in enumerate(models)
-    ]
-    late = [y for row in lines for x, y in zip(row["x"], row["y"], strict=True) if x >= 4]
-    heading = "Bits per byte by position in the context"
-    picture = chart(heading, "position in the context, tokens", "log", lines, late)
-    return section("Loss by position in the context", POSITIONS, picture)
-
-
-def _valid(model: ComparedModel) -> list[tuple[float, float]]:
-    """Validation cost by seconds."""
-    return [(p.seconds, p.valid) for p in model.curve if p.valid is not None]
-
-
-def _settled(model: ComparedModel) -> list[float]:
-    """Validation cost after the first tenth of the time: the steep start may leave the picture."""
-    points = _valid(model)
-    return [bits for seconds, bits in points if seconds >= 0.1 * points[-1][0]]
-
-
-def _levels(
-    baselines: Sequence[Baseline], flat: Sequence[tuple[int, ComparedModel]]
-) -> list[Level]:
-    """Everything that has a figure but no curve."""
-    rows: list[tuple[str, int | None, float | None]] = [
-        (row.name, None, row.bits_per_byte) for row in baselines
-    ]
-    for rank, model in flat:
-        bits = next((bits for _, bits in _valid(model)), model.bits_per_byte)
-        rows.append((model.name, rank % NUM_COLOURS, bits))
-    return [{"name": name, "colour": c, "y": bits} for name, c, bits in rows if bits is not None]
-
-
-def _series(
+def line(
     name: str,
     rank: int,
-    kind: Literal["line", "faint", "points"],
     points: Iterable[tuple[float | None, float | None]],
-) -> Series:
-    """Leaves out missing points, and those that a logarithmic axis has no place for."""
-    shown = [(x, y) for x, y in points if x is not None and y is not None and x > 0]
-    x, y = [x for x, _ in shown], [y for _, y in shown]
-    return {"name": name, "colour": rank % NUM_COLOURS, "kind": kind, "x": x, "y": y}
-
-
-def chart(
-    heading: str,
-    x: str,
-    scale: Scale,
-    series: Sequence[Series],
-    settled: Sequence[float],
-    levels: Sequence[Level] = (),
     *,
-    y_scale: Scale = "linear",
-    marks: Sequence[Mark] = (),
-) -> str:
-    """A figure whose data page.js draws; nothing where there is nothing to draw.
+    is_faint: bool = False,
+    scale: float = 1.0,
+) -> Line:
+    """A line through the points that have figures; a scale of 100 makes shares percentages."""
+    known = [(x, scale * y) for x, y in points if is_known(x) and is_known(y)]
+    return Line(name, rank, known, is_faint)
+
+
+def line_chart(
+    title: str,
+    axes: tuple[Axis, Axis],
+    lines: Sequence[Line],
+    settled: Sequence[float] | None = None,
+    *,
+    levels: Sequence[Level] = (),
+    intervals: Sequence[Interval] = (),
+    outside: Callable[[str], str] = str,
+) -> Chart | None:
+    """Lines with their names at their ends; None where there is nothing to draw.
 
     Args:
-        x: Label of the x axis.
-        settled: Values that must be in the picture; it may cut off the rest of a line.
+        title: The heading.
+        axes: x and y.
+        settled: Values of y that must be in the picture, which may cut off the rest of a line;
+            default: all of them.
         levels: Those far from the picture are named below it instead.
-        y_scale: On a logarithmic y axis every value, level and mark is above 0.
+        outside: Makes a note of their names and values.
     """
-    if not settled:
-        return ""
-    ends = [row["y"][-1] for row in series if row["y"]]
-    frame = _frame if y_scale == "linear" else _log_frame
-    low, high = frame(settled, [*ends, *(level["y"] for level in levels)])
-    inside = [level for level in levels if low <= level["y"] <= high]
-    shown = [row for row in series if row["x"]]
-    data: dict[str, Any] = {"x": x, "scale": scale, "y": [low, high]}
-    data |= {"series": shown, "levels": inside}
-    if y_scale == "log":
-        data["yScale"] = y_scale
-    if marks:
-        data["marks"] = marks
-    note = _outside("Above", [level for level in levels if level["y"] > high])
-    note += _outside("Below", [level for level in levels if level["y"] < low])
-    return (
-        f"<figure><figcaption>{heading}</figcaption>"
-        f'{CHART}role=img aria-label="{heading}"></div>'
-        f"<script type=application/json>{_json(data)}</script>{note}</figure>"
-    )
+    lines = _drawable(lines, axes)
+    if settled is None:
+        settled = [y for row in lines for _, y in row.points]
+    if not lines or not settled:
+        return None
+    ends = [row.points[-1][1] for row in lines] + [row.y for row in levels]
+    bottom, top = _span(settled, ends, axes[1].is_log)
+    left, right = _reach(lines, top, axes[0].is_log)
+    inside = [row for row in levels if bottom <= row.y <= top]
+    frame = _frame(axes, (left, right), (bottom, top))
+    named = [row for row in lines if not row.is_faint]
+    labels = [_row(row.name, row.rank, *row.points[-1]) for row in named]
+    labels += [_row(row.name, row.rank, right, row.y) for row in inside]
+    data = {
+        "levels": [_row(row.name, row.rank, right, row.y) for row in inside],
+        "lines": [_row(row.name, row.rank, *point, s=place, f=int(row.is_faint))
+                  for place, row in enumerate(lines) for point in row.points],
+        "dots": [_row(row.name, row.rank, *row.points[0])
+                 for row in named if len(row.points) == 1],
+        "intervals": [_row(row.name, row.rank, row.x, row.y, low=max(row.low, left),
+                           high=min(row.high, right)) for row in intervals],
+        "labels": _apart(labels, frame),
+    }  # fmt: skip
+    layers = [_level(axes), *_line(axes), _dot(axes, "dots"), *_interval(axes), *_label()]
+    said = "; ".join(f"{row.name} {row.points[-1][1]:.4g}" for row in named)
+    away = ", ".join(f"{row.name} {row.y:.3f}" for row in levels if row not in inside)
+    note = outside(away) if away else ""
+    return Chart(title, _chart(f"{title}: {said}", frame, data, layers), note)
 
 
-def _outside(where: str, levels: Sequence[Level]) -> str:
-    names = ", ".join(f"{row['name']} {row['y']:.3f}" for row in levels)
-    return f"<small>{where} the picture: {escape(names)}.</small>" if levels else ""
+def point_chart(title: str, axes: tuple[Axis, Axis], lines: Sequence[Line]) -> Chart | None:
+    """Points with the name of their model beside them; None where there is nothing to draw."""
+    lines = _drawable(lines, axes)
+    if not lines:
+        return None
+    rows = [_row(row.name, row.rank, *point) for row in lines for point in row.points]
+    xs, ys = [row["x"] for row in rows], [row["y"] for row in rows]
+    frame = _frame(axes, (min(xs) / 2, max(xs) * 2), _span(ys, ys, axes[1].is_log))
+    said = "; ".join(f"{row['n']} {row['x']:.4g}, {row['y']:.4g}" for row in rows)
+    data = {"points": rows, "labels": _apart(rows, frame)}
+    return Chart(title, _chart(f"{title}: {said}", frame, data, [_dot(axes, "points"), *_label()]))
 
 
-def _frame(settled: Sequence[float], guests: Sequence[float]) -> tuple[float, float]:
-    """The y range: all settled values, and guests no further away than half their span."""
+def _chart(
+    description: str,
+    frame: Mapping[str, Layer],
+    data: Mapping[str, Sequence[Layer]],
+    layers: Iterable[Layer],
+) -> Layer:
+    """A specification of layers that share both axes; a layer without data is left out.
+
+    Args:
+        description: What is said to those who cannot see it.
+        frame: Encoding of x and y, see `_frame`.
+    """
+    shown = [layer for layer in layers if data[layer["data"]["name"]]]
+    for layer in shown:
+        encoding = layer["encoding"]
+        layer["encoding"] = encoding | {k: frame[k] | encoding[k] for k in frame if k in encoding}
+    sets = {name: rows for name, rows in data.items() if rows}
+    size = {"width": "container", "height": HEIGHT}
+    return {"description": description, **size, "datasets": sets, "layer": shown}
+
+
+def _frame(axes: tuple[Axis, Axis], x: Point, y: Point) -> dict[str, Layer]:
+    """Encoding of both positions over fixed ranges; the heading says what y is."""
+    return {"x": _position(axes[0], x, axes[0].title), "y": _position(axes[1], y, None)}
+
+
+def _position(axis: Axis, domain: Point, title: str | None) -> Layer:
+    pattern = {"format": "~s"} if domain[1] >= 1e4 else {"format": "~g"} if axis.is_log else {}
+    scale = {"type": "log" if axis.is_log else "linear", "domain": list(domain), "nice": False}
+    marks = {"tickCount": 5, **pattern}
+    return {"type": "quantitative", "title": title, "scale": scale, "axis": marks}
+
+
+def _place(x: str = "x", y: str = "y") -> dict[str, Layer]:
+    return {"x": {"field": x}, "y": {"field": y}}
+
+
+def _colour() -> Layer:
+    scale = {"domain": list(range(NUM_COLOURS + 1)), "range": "category"}
+    return {"field": "c", "type": "nominal", "scale": scale, "legend": None}
+
+
+def _tooltip(axes: tuple[Axis, Axis], *more: tuple[str, str]) -> list[Layer]:
+    """Figures of what is under the pointer; page.js puts its name above.
+
+    Vega-Lite loses text in the tooltip of the nearest point.
+    """
+    fields = (("x", axes[0].title), ("y", axes[1].title), *more)
+    look = {"type": "quantitative", "format": ",.4~g"}
+    return [{"field": field, "title": title, **look} for field, title in fields]
+
+
+def _row(name: str, rank: int | None, x: float, y: float, **more: float) -> Layer:
+    """A mark: name, colour and place."""
+    colour = GREY if rank is None else rank % NUM_COLOURS
+    return {"n": name, "c": colour, "x": x, "y": y, **more}
+
+
+def _level(axes: tuple[Axis, Axis]) -> Layer:
+    """Dashed lines from left to right."""
+    encoding = {"y": {"field": "y"}, "color": _colour(), "tooltip": _tooltip(axes)[1:]}
+    return {"data": {"name": "levels"}, "mark": {"type": "rule", "style": "level"},
+            "encoding": encoding}  # fmt: skip
+
+
+def _line(axes: tuple[Axis, Axis]) -> list[Layer]:
+    """Lines, cut off at the edges of the picture, and the point of one that is nearest."""
+
+    def full_or_faint(*values: float) -> Layer:
+        scale = {"domain": [0, 1], "range": list(values)}
+        return {"field": "f", "type": "nominal", "scale": scale, "legend": None}
+
+    data = {"name": "lines"}
+    look = {"opacity": full_or_faint(1, 0.4), "strokeWidth": full_or_faint(2, 1)}
+    encoding = _place() | {"color": _colour(), "detail": {"field": "s"}, **look}
+    near = {"condition": {"param": "near", "empty": False, "value": 1}, "value": 0}
+    select = {"type": "point", "on": "pointerover", "nearest": True, "clear": "pointerout"}
+    point = _place() | {"color": _colour(), "opacity": near, "tooltip": _tooltip(axes)}
+    return [
+        {"data": data, "mark": {"type": "line", "clip": True}, "encoding": encoding},
+        {
+            "data": data,
+            "params": [{"name": "near", "select": select}],
+            "mark": {"type": "point", "style": "hover", "clip": True},
+            "encoding": point,
+        },
+    ]
+
+
+def _dot(axes: tuple[Axis, Axis], data: str) -> Layer:
+    """Points."""
+    encoding = _place() | {"color": _colour(), "tooltip": _tooltip(axes)}
+    mark = {"type": "point", "style": "dot"}
+    return {"data": {"name": data}, "mark": mark, "encoding": encoding}
+
+
+def _interval(axes: tuple[Axis, Axis]) -> list[Layer]:
+    """A bar along the x axis, with a ring on it."""
+    data, look = {"name": "intervals"}, {"color": _colour()}
+    span = look | {"x": {"field": "low"}, "x2": {"field": "high"}, "y": {"field": "y"}}
+    ends = [
+        {"data": data, "mark": {"type": "tick", "style": "end"}, "encoding": _place(end) | look}
+        for end in ("low", "high")
+    ]
+    tooltip = {"tooltip": _tooltip(axes, ("low", "≥"), ("high", "≤"))}
+    ring = {"type": "point", "style": "ring"}
+    return [
+        {"data": data, "mark": {"type": "rule", "style": "interval"}, "encoding": span},
+        *ends,
+        {"data": data, "mark": ring, "encoding": _place() | look | tooltip},
+    ]
+
+
+def _label() -> list[Layer]:
+    """Names beside points and at the ends of lines, readable on top of other lines."""
+    data, text = {"name": "labels"}, _place() | {"text": {"field": "n"}}
+    return [
+        {"data": data, "mark": {"type": "text", "style": ["label", "halo"]}, "encoding": text},
+        {
+            "data": data,
+            "mark": {"type": "text", "style": "label"},
+            "encoding": text | {"color": _colour()},
+        },
+    ]
+
+
+@dataclass
+class _Box:
+    """Where a label stands, in pixels from the lower left corner."""
+
+    label: Layer
+    y: float
+    left: float
+    right: float
+
+    def is_beside(self, other: "_Box") -> bool:
+        return self.right <= other.left or other.right <= self.left
+
+
+def _apart(labels: Sequence[Layer], frame: Mapping[str, Layer]) -> list[Layer]:
+    """Moves labels up and down until none covers another, and none leaves the picture."""
+    (width, height), scale = ROOM, frame["y"]["scale"]
+    boxes = []
+    for label in labels:
+        left = width * _share(label["x"], frame["x"]["scale"])
+        y = min(height, height * _share(label["y"], scale))
+        letters = sum(1 + (letter > "\u2e80") for letter in label["n"])
+        boxes.append(_Box(label, y, left, left + LABEL_WIDTH * letters))
+    boxes.sort(key=lambda box: -box.y)
+    for place, box in enumerate(boxes):  # downwards
+        above = [other.y for other in boxes[:place] if not box.is_beside(other)]
+        box.y = min([box.y, *(y - LABEL_HEIGHT for y in above)])
+    boxes.reverse()
+    for place, box in enumerate(boxes):  # and back up from the bottom
+        below = [other.y for other in boxes[:place] if not box.is_beside(other)]
+        box.y = max([box.y, 0.0, *(y + LABEL_HEIGHT for y in below)])
+    return [box.label | {"y": _value(box.y / height, scale)} for box in boxes]
+
+
+def _share(value: float, scale: Layer) -> float:
+    """Where a value stands between the ends of its axis, from 0 to 1."""
+    low, high = scale["domain"]
+    if scale["type"] == "log":
+        value, low, high = log10(value), log10(low), log10(high)
+    return (value - low) / (high - low)
+
+
+def _value(share: float, scale: Layer) -> float:
+    """The opposite."""
+    low, high = scale["domain"]
+    if scale["type"] == "log":
+        return float(10 ** (log10(low) + share * (log10(high) - log10(low))))
+    return low + share * (high - low)
+
+
+def _drawable(lines: Iterable[Line], axes: tuple[Axis, Axis]) -> list[Line]:
+    """Lines without the points that a logarithmic axis has no place for, if any is left."""
+    shown = []
+    for row in lines:
+        points = [
+            point
+            for point in row.points
+            if all(value > 0 or not axis.is_log for value, axis in zip(point, axes, strict=True))
+        ]
+        if points:
+            shown.append(Line(row.name, row.rank, points, row.is_faint))
+    return shown
+
+
+def _reach(lines: Sequence[Line], top: float, is_log: bool) -> Point:
+    """The x range: from 0, or on a logarithmic axis from where the first line comes into view."""
+    high = max(x for row in lines for x, _ in row.points)
+    if not is_log:
+        return 0.0, high
+    low = min((x for row in lines for x, y in row.points if y <= top), default=high)
+    return low, high if high > low else low * 2
+
+
+def _span(settled: Sequence[float], guests: Sequence[float], is_log: bool) -> Point:
+    """The y range: all settled values, and guests no further away than half their span.
+
+    On a logarithmic axis equal distances are equal ratios.
+    """
+    if is_log:
+        powers = [log10(y) for y in guests if y > 0]
+        low, high = _span([log10(y) for y in settled if y > 0], powers, False)
+        return float(f"{10**low:.4g}"), float(f"{10**high:.4g}")
     low, high = min(settled), max(settled)
     reach = max(0.5 * (high - low), 0.05)
     near = [y for y in guests if low - reach <= y <= high + reach]
     low, high = min([low, *near]), max([high, *near])
     pad = max(0.08 * (high - low), 0.01)
     return round(low - pad, 6), round(high + pad, 6)
-
-
-def _log_frame(settled: Sequence[float], guests: Sequence[float]) -> tuple[float, float]:
-    """The same where equal distances are equal ratios."""
-    low, high = _frame([log10(y) for y in settled], [log10(y) for y in guests if y > 0])
-    return float(f"{10**low:.4g}"), float(f"{10**high:.4g}")
-
-
-def _json(data: Any) -> str:
-    """JSON that can neither end its script element nor open a comment in it."""
-    return json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-
-
-def side_by_side(charts: str) -> str:
-    """Charts side by side; nothing where there are none."""
-    return f"<div class=charts>{charts}</div>" if charts else ""

@@ -8,8 +8,8 @@ from .classification_charts import curves, lengths, reliability
 from .classification_table import ClassifierFigures, models_of, models_table
 from .confusion import confusion
 from .document import document
-from .explained import class_words, explanations, mistakes
-from .explained import explained_page as explained_page
+from .old_explained import class_words, explanations, mistakes
+from .old_explained import explained_page as explained_page
 from .parts import definitions, percent, section
 
 BASELINE = "linear"

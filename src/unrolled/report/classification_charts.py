@@ -6,10 +6,10 @@ from math import sqrt
 from typing import Literal
 
 from ..results.classification import Bin, LengthGroup, Look
-from .charts import Series, chart, side_by_side
 from .classification_table import ClassifierFigures
 from .parts import NUM_COLOURS, bar, columns, duration, number, percent, section, table
 from .reliability import diagram
+from .uplot_charts import Series, chart, side_by_side
 
 RELIABILITY = """Of the texts that the classifier is 90 % sure of, nine in ten should be right: a
 point below the dashed line promised too much, one above it too little, and the larger it is, the

@@ -6,9 +6,9 @@ from html import escape
 from typing import Literal
 
 from ..results.diagnosis import Flow, Memory, WordFlow
-from .charts import Level, Mark, Series, chart
 from .diagnosis_words import Language, compact, marked_up, name_of, part_of_whole, say
 from .parts import MISSING, NUM_COLOURS, columns, marked, number, section, table
+from .uplot_charts import Level, Mark, Series, chart
 
 FLOOR = 1e-6
 """Shares below are outside of the picture."""

@@ -1,85 +1,62 @@
-"""The result of synthetic probes as a page: how far each layer remembers."""
+"""The page of synthetic probes: how far each layer remembers."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 from ..errors import ConfigError
 from ..results.probes import Probes, Trial
-from .charts import Level, Series, chart, side_by_side
-from .document import document
-from .parts import (
-    MISSING,
-    NUM_COLOURS,
-    columns,
-    definitions,
-    duration,
-    marked,
-    number,
-    percent,
-    section,
-    table,
-)
+from .charts import Axis, Chart, Level, line, line_chart
+from .format import MISSING, duration, number, percent
+from .page import render
+from .tables import Row, Table, cells, definitions
+from .words import Language, Words
 
-QUESTIONS = {
-    "adding": "Adding: the sum of two marked numbers among T",
-    "copy": "Copy memory: ten symbols, repeated after T steps",
-    "selective-copy": "Selective copy: sixteen symbols amid noise over T steps, repeated in order",
-    "recall": "Associative recall: T / 8 pairs of key and value, then keys alone, T steps in all",
-    "parity": "Parity: whether the number of ones among T bits so far is odd",
-}
-ASKED = {
-    "adding": "it carries two numbers over time and adds them",
-    "copy": "it keeps a whole message through a long wait",
-    "selective-copy": "it chooses by content what to keep",
-    "recall": "it finds one of many things it has stored, for which the size of the state decides",
-    "parity": "it can switch a state on and off, which neither sums nor fading memories can",
-}
-REACHED = """The longest sequence that each layer has solved within its time, all of them with about
-as many parameters and a learning rate searched for each; – means not even the shortest."""
-TRIALS = """Every trial: what it scored on sequences it had not seen, and what that took."""
-CONDITIONS = "Everything that these figures depend on."
+MOST_PERCENT = 120.0
+"""Worse losses are drawn at this height."""
 
 
-def html(probes: Probes) -> str:
+def html(probes: Probes, language: Language = "en") -> str:
     """Writes the trials so far as a page.
 
     Returns:
         One self-contained HTML document; the same input gives the same text.
 
     Raises:
-        ConfigError: there is no trial to show.
+        ConfigError: there is no trial to show, or no page in this language.
     """
-    trials = Probes.from_json(probes.to_json()).trials
+    trials = probes.trials
     if not trials:
         raise ConfigError("trials", "at least one", "none", "Probe a layer first.")
+    words = Words("probes", language)
     models = list(dict.fromkeys(row.model for row in trials))
     tasks = list(dict.fromkeys(row.task for row in trials))
-    conditions: dict[str, Any] = {
-        name: "default" if value is None else value for name, value in probes.settings.items()
+    settings = {
+        words.name(name): words("default") if value is None else value
+        for name, value in probes.settings.items()
     }
-    sections = (
-        section("How far each layer remembers", REACHED, _reached(trials, tasks, models)),
-        *(_picture(task, [row for row in trials if row.task == task], models) for task in tasks),
-        section("Trials", TRIALS, _figures(trials, models)),
-        section("Conditions", CONDITIONS, definitions(conditions)),
+    return render(
+        "probes",
+        words,
+        title=words("title"),
+        verdict=verdict(trials, words),
+        reached=_reached(trials, tasks, models, words),
+        pictures=[(task, *_picture(task, trials, models, words)) for task in tasks],
+        trials=_trials(trials, models, words),
+        conditions=definitions(settings),
     )
-    title = "What each layer can remember"
-    return document("Synthetic probes", title, verdict(trials), "\n".join(sections))
 
 
-def verdict(trials: Sequence[Trial]) -> str:
+def verdict(trials: Sequence[Trial], words: Words) -> str:
     """For each task the layers that reached the greatest length, in a sentence."""
     said = []
     for task in dict.fromkeys(row.task for row in trials):
         rows = [row for row in trials if row.task == task]
         longest = max((row.length for row in rows if row.solved), default=None)
         if longest is None:
-            said.append(f"nothing solves {task} at {min(row.length for row in rows)}")
-            continue
-        best = [row.model for row in rows if row.solved and row.length == longest]
-        said.append(f"{task} is solved up to {longest} by {_listed(best)}")
-    text = "; ".join(said) + "."
+            said.append(words("unsolved", task=task, length=min(row.length for row in rows)))
+        else:
+            best = [row.model for row in rows if row.solved and row.length == longest]
+            said.append(words("solved", task=task, length=longest, models=_listed(best, words)))
+    text = words("next task").join(said) + words("stop")
     return text[0].upper() + text[1:]
 
 
@@ -89,77 +66,81 @@ def reached(trials: Sequence[Trial], task: str, model: str) -> int | None:
     return max((row.length for row in rows if row.solved), default=None)
 
 
-def score(trial: Trial) -> str:
+def score(trial: Trial, language: Language = "en") -> str:
     """A score in the form that fits its measure."""
-    if trial.measure == "accuracy":
-        return percent(trial.score)
-    return number(trial.score, ".2g")
+    return _form(trial, trial.score, language)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+def _form(trial: Trial, value: float | None, language: Language) -> str:
+    return percent(value, language) if trial.measure == "accuracy" else number(value, ".2g")
 
 
-def _reached(trials: Sequence[Trial], tasks: Sequence[str], models: Sequence[str]) -> str:
-    rows = ""
+def _listed(names: Sequence[str], words: Words) -> str:
+    if len(names) == 1:
+        return names[0]
+    return words("comma").join(names[:-1]) + words("and") + names[-1]
+
+
+def _reached(
+    trials: Sequence[Trial], tasks: Sequence[str], models: Sequence[str], words: Words
+) -> Table:
+    asked = {(row.task, row.model) for row in trials}
+    rows = []
     for rank, model in enumerate(models):
-        cells = ""
-        for task in tasks:
-            asked = any((row.task, row.model) == (task, model) for row in trials)
-            length = reached(trials, task, model)
-            cells += f"<td>{(length or MISSING) if asked else ''}</td>"
-        rows += f"<tr><th scope=row>{marked(model, rank)}</th>{cells}</tr>"
-    return table(columns(("layer", *tasks)), rows)
+        lengths = [
+            (reached(trials, task, model) or MISSING) if (task, model) in asked else ""
+            for task in tasks
+        ]
+        rows.append(Row(model, cells(lengths), rank))
+    return Table([words("layer"), *tasks], rows)
 
 
-def _picture(task: str, rows: Sequence[Trial], models: Sequence[str]) -> str:
-    """Score against length; the axis is a percentage whatever the measure."""
-    loss = rows[0].measure == "loss"
-    lines = [line for rank, name in enumerate(models) if (line := _line(name, rank, rows))["x"]]
-    levels: list[Level] = [
-        {"name": "solved", "colour": None, "y": _percentage(rows[0], rows[0].goal)},
-        {"name": "chance", "colour": None, "y": _percentage(rows[0], rows[0].chance)},
+def _picture(
+    task: str, trials: Sequence[Trial], models: Sequence[str], words: Words
+) -> tuple[str, Chart | None]:
+    """How to read it, and score against length as a percentage whatever the measure."""
+    rows = [row for row in trials if row.task == task]
+    lines = [
+        line(
+            name,
+            rank,
+            sorted(
+                (row.length, min(_percentage(row, row.score), MOST_PERCENT))
+                for row in rows
+                if row.model == name and row.score is not None
+            ),
+        )
+        for rank, name in enumerate(models)
     ]
-    heading = "Loss, % of what chance pays" if loss else "Right answers, %"
-    shown = [*(y for line in lines for y in line["y"]), *(level["y"] for level in levels)]
-    picture = chart(heading, "length T", "log", lines, shown, levels)
-    better = "the lower" if loss else "the higher"
-    lead = f"Whoever solves it shows that {ASKED[task]}: {better} a line, the better, and it ends "
-    lead += "at the length where its layer fails."
-    return section(QUESTIONS[task], lead, side_by_side(picture))
-
-
-def _line(name: str, rank: int, rows: Sequence[Trial]) -> Series:
-    """A line, or a point where there is only one length."""
-    points = sorted(
-        (row.length, min(_percentage(row, row.score), 120.0))
-        for row in rows
-        if row.model == name and row.score is not None
-    )
-    return {
-        "name": name,
-        "colour": rank % NUM_COLOURS,
-        "kind": "line" if len(points) > 1 else "points",
-        "x": [float(length) for length, _ in points],
-        "y": [value for _, value in points],
-    }
+    levels = [
+        Level(words("goal"), _percentage(rows[0], rows[0].goal)),
+        Level(words("chance"), _percentage(rows[0], rows[0].chance)),
+    ]
+    settled = [y for row in lines for _, y in row.points] + [level.y for level in levels]
+    measure = rows[0].measure
+    heading = words(f"heading {measure}")
+    axes = Axis(words("length"), is_log=True), Axis(heading)
+    better = words(f"better {measure}")
+    lead = words("picture, how", shows=words(f"shows {task}"), better=better)
+    return lead, line_chart(heading, axes, lines, settled, levels=levels)
 
 
 def _percentage(row: Trial, value: float) -> float:
     return 100 * value / (row.chance if row.measure == "loss" else 1.0)
 
 
-def _figures(trials: Sequence[Trial], models: Sequence[str]) -> str:
-    headings = ("layer", "task", "T", "score", "chance", "solved", "parameters", "state")
-    rows = ""
+def _trials(trials: Sequence[Trial], models: Sequence[str], words: Words) -> Table:
+    """Every trial with its figures."""
+    language = words.language
+    rows = []
     for row in trials:
-        cells = (
-            *(row.task, row.length, score(row), score(replace(row, score=row.chance))),
-            *("yes" if row.solved else "no", f"{row.num_parameters:,}"),
+        figures = (
+            *(row.task, row.length, score(row, language), _form(row, row.chance, language)),
+            *(words("yes" if row.solved else "no"), f"{row.num_parameters:,}"),
             *(f"{row.state_size:,}", f"{row.learning_rate:.2g}", f"{row.steps:,}"),
-            *(duration(row.seconds), duration(row.allowed)),
+            *(duration(row.seconds, language), duration(row.allowed, language)),
         )
-        name = marked(row.model, models.index(row.model))
-        rows += f"<tr><th scope=row>{name}</th>"
-        rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-    return table(columns((*headings, "rate", "steps", "time", "of")), rows)
+        rows.append(Row(row.model, cells(figures), models.index(row.model)))
+    keys = ("layer", "task", "T", "score", "chance", "is solved", "parameters", "state")
+    keys += ("rate", "steps", "time", "of")
+    return Table([words(key) for key in keys], rows)

@@ -1,12 +1,12 @@
 """What settings may be: a rule for each, checked where a class of settings is made.
 
-def __post_init__(self) -> None:
-    check(self, (above(0), "learning_rate", "clip_norm"), (at_least(1), "batch_size"))
+The class lists its rules in `__post_init__`:
+`check(self, (above(0), "learning_rate", "clip_norm"), (at_least(1), "batch_size"))`.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError
@@ -85,16 +85,3 @@ def check_value(name: str, value: object, rule: Rule, example: str = "") -> None
         holds = False
     if not holds:
         raise ConfigError(name, rule.text, value, rule.remedy or example)
-
-
-def from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
-    """Rebuilds a configuration from its fields.
-
-    Raises:
-        ConfigError: there is a field that it does not have.
-    """
-    known = {field.name for field in fields(kind)}
-    for name in values.keys() - known:
-        remedy = "Use the version of unrolled that wrote config.json, or mend it."
-        raise ConfigError("a setting", f"one that {kind.__name__} has", name, remedy)
-    return kind(**values)

@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
-from .check import Rule, at_least, between, check, from_dict, one_of, part_of_one
-from .kinds import KINDS, RECURRENT, Family, RecurrentName, is_unused
+from ..system.records import Record
+from .check import Rule, at_least, between, check, one_of, part_of_one
+from .kinds import KINDS, RECURRENT, RecurrentName, is_unused
 
 RecurrentInit: TypeAlias = Literal["orthogonal", "identity"]
 GateInit: TypeAlias = Literal["constant", "uniform", "chrono"]
@@ -22,7 +23,7 @@ DROPOUT = part_of_one("Use for example 0.3.")
 
 
 @dataclass(frozen=True)
-class NgramConfig:
+class NgramConfig(Record):
     """Interpolated modified Kneser-Ney.
 
     Raises:
@@ -39,7 +40,7 @@ class NgramConfig:
 
 
 @dataclass(frozen=True)
-class RecurrentConfig:
+class RecurrentConfig(Record):
     """Embedding, L recurrent layers with carried state, projection, tied softmax.
 
     Raises:
@@ -112,7 +113,7 @@ class RecurrentConfig:
 
 
 @dataclass(frozen=True)
-class TransformerConfig:
+class TransformerConfig(Record):
     """Decoder with RMSNorm, rotary positions, SwiGLU and a sliding window of keys and values.
 
     Queries and keys are normalized.
@@ -143,7 +144,7 @@ class TransformerConfig:
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
+class ClassifierConfig(Record):
     """A recurrent text classifier: embedding, layers in one or two directions, pooling, softmax.
 
     Raises:
@@ -195,26 +196,3 @@ def check_unused(config: "RecurrentConfig | ClassifierConfig", name: str) -> Non
 
 
 ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig
-CONFIGS: dict[Family, type[ModelConfig]] = {
-    "ngram": NgramConfig,
-    "recurrent": RecurrentConfig,
-    "transformer": TransformerConfig,
-}
-
-
-def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
-    """Rebuilds the configuration that `asdict` made.
-
-    Raises:
-        ConfigError: it is of no known kind, or has a setting that its kind does not have.
-    """
-    kind = values.get("kind")
-    if kind not in KINDS:
-        rule = f"one of {', '.join(sorted(KINDS))}"
-        raise ConfigError("model", rule, kind, "Retrain, or mend config.json.")
-    return from_dict(CONFIGS[KINDS[kind].family], values)
-
-
-def classifier_config_from_dict(values: dict[str, Any]) -> ClassifierConfig:
-    """Rebuilds the configuration that `asdict` made."""
-    return from_dict(ClassifierConfig, values | {"hidden_sizes": tuple(values["hidden_sizes"])})
