@@ -91,6 +91,15 @@ def test_every_module_has_a_row():
     assert {name_of(path).split(".")[0] for path in INSIDE} == set(ROW_OF)
 
 
+def test_each_test_stands_at_the_path_of_what_it_tests():
+    """`a/b.py` is tested by `a/test_b.py`, and `a/__init__.py` by `a/test_a.py`."""
+    here = Path(__file__).parent
+    tested = {path.parent / f"test_{path.stem}.py" for path in INSIDE}
+    tested |= {path / f"test_{path.name}.py" for path in {path.parent for path in INSIDE}}
+    tests = {path.relative_to(here) for path in here.rglob("test_*.py")} - {Path("test_layers.py")}
+    assert not sorted(map(str, tests - tested))
+
+
 def test_the_package_imports_itself_relatively():
     names = [name for tree in MODULES.values() for name in foreign_imports(tree)]
     assert not [name for name in names if name.split(".")[0] == "unrolled"]

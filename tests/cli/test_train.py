@@ -151,8 +151,11 @@ def test_settings_that_do_not_fit(tmp_path, english, capsys, flags, sentence):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--model", "ngram", "--order", "9"], "order must be 1 to 8, got 9. Use for example 5."),
-        (["--hidden-size", "0"], "hidden_size must be at least 1, got 0. Use a larger one."),
+        (
+            ["--model", "ngram", "--order", "9"],
+            "order must be from 1 to 8, got 9. Use for example 5.",
+        ),
+        (["--hidden-size", "0"], "hidden_size must be 1 or more, got 0. Use for example 512."),
         (
             ["--weight-dropout", "1"],
             "weight_dropout must be at least 0 and below 1, got 1.0. Use for example 0.3.",

@@ -138,7 +138,7 @@ def test_without_both_kinds_of_tokens_there_is_nothing_to_compare():
     assert measure_repeated(LooksBack(1), np.arange(V).astype(np.uint16)) is None
     assert measure_repeated(LooksBack(1), np.array([0, 3], np.uint16)) is None
     assert measure_repeated(LooksBack(1), np.zeros(20, np.uint16), order=1) is None
-    with pytest.raises(ConfigError, match="order must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="order must be 1 or more, got 0"):
         measure_repeated(LooksBack(1), echo(100, 1), order=0)
 
 

@@ -218,7 +218,7 @@ def test_parameter_groups_go_from_the_output_to_the_words():
     ("settings", "said"),
     [
         ({"hidden_sizes": ()}, "hidden_sizes must be one or more widths"),
-        ({"embedding_size": 0}, "embedding_size must be at least 1, got 0"),
+        ({"embedding_size": 0}, "embedding_size must be 1 or more, got 0"),
         ({"word_dropout": 1.0}, "word_dropout must be at least 0 and below 1, got 1.0"),
         (
             {"kind": "mingru", "weight_dropout": 0.1},

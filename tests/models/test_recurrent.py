@@ -62,8 +62,8 @@ def test_each_dropout_of_the_config_acts_in_training_only(dropout):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"hidden_size": 0}, "hidden_size must be at least 1, got 0. Use a larger one."),
-        ({"num_layers": -1}, "num_layers must be at least 1, got -1. Use a larger one."),
+        ({"hidden_size": 0}, "hidden_size must be 1 or more, got 0. Use for example 512."),
+        ({"num_layers": -1}, "num_layers must be 1 or more, got -1. Use for example 1."),
         (
             {"weight_dropout": 1.0},
             "weight_dropout must be at least 0 and below 1, got 1.0. Use for example 0.3.",
@@ -101,7 +101,7 @@ def test_each_dropout_of_the_config_acts_in_training_only(dropout):
         ),
         (
             {"gate_init": "chrono", "max_timescale": 1},
-            "max_timescale must be at least 2, got 1. Use for example 100.",
+            "max_timescale must be 2 or more, got 1. Use for example 100.",
         ),
         (
             {"attention": -1},
@@ -113,7 +113,7 @@ def test_each_dropout_of_the_config_acts_in_training_only(dropout):
         ),
         (
             {"lookahead": -1.0},
-            "lookahead must be 0 or more and finite, got -1.0. Use for example 0.3.",
+            "lookahead must be 0 or more, got -1.0. Use for example 0.3.",
         ),
     ],
 )

@@ -138,10 +138,10 @@ def test_dropout_acts_in_training_only():
             {"hidden_size": 100, "num_heads": 8},
             "hidden_size must be a multiple of twice num_heads = 8, got 100. Use 96.",
         ),
-        ({"context": 0}, "context must be at least 1, got 0. Use a larger one."),
+        ({"context": 0}, "context must be 1 or more, got 0. Use for example 128."),
         (
             {"dropout": -0.1},
-            "dropout must be at least 0 and below 1, got -0.1. Use for example 0.1.",
+            "dropout must be at least 0 and below 1, got -0.1. Use for example 0.3.",
         ),
     ],
 )

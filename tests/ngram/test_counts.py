@@ -95,13 +95,14 @@ def test_shards_come_back_from_disk(tmp_path):
 @pytest.mark.parametrize(
     ("tokens", "order", "vocab_size", "message"),
     [
-        ([0, 1], 0, 5, "order must be 1 to 8, got 0. Use for example 5."),
-        ([0, 1], 9, 5, "order must be 1 to 8, got 9. Use for example 5."),
+        ([0, 1], 0, 5, "order must be from 1 to 8, got 0. Use for example 5."),
+        ([0, 1], 9, 5, "order must be from 1 to 8, got 9. Use for example 5."),
         (
             [0, 1],
             2,
             (1 << 22) + 1,
-            "vocab_size must be 1 to 4194304, got 4194305. Use a tokenizer with fewer symbols.",
+            "vocab_size must be from 1 to 4194304, got 4194305. "
+            "Use a tokenizer with fewer symbols.",
         ),
         (
             [3, 1],

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
 from ..results.classification import Prediction
+from ..settings.check import between, check_value
 from ..settings.training import ClassifierTrainConfig
 from ..text.labels import plain
 from ..text.tokenizers import Tokenizer
@@ -117,9 +117,7 @@ class Classifier:
         Raises:
             ConfigError: that is no probability.
         """
-        if not 0 <= abstain_below <= 1:
-            rule, remedy = "from 0 to 1", "Write for example 0.8."
-            raise ConfigError("abstain_below", rule, abstain_below, remedy)
+        check_value("abstain_below", abstain_below, between(0, 1, "Write for example 0.8."))
         return self._predict(iter(texts), abstain_below)
 
     def _predict(self, texts: Iterator[str], abstain_below: float) -> Iterator[Prediction]:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import LabelError
-from ..settings.check import check_choice
+from ..settings.check import check, one_of
 from ..settings.data import TokenizerKind
 from ..settings.kinds import RECURRENT, RecurrentName
 from ..settings.models import Pooling
@@ -140,9 +140,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _request(self) -> ClassifierRequest:
-        if self.kind is not None:
-            check_choice("kind", self.kind, ("linear", *RECURRENT))
-        check_choice("tokenizer", self.tokenizer, get_args(TokenizerKind))
+        check(
+            self,
+            (one_of(("linear", *RECURRENT)), "kind"),
+            (one_of(get_args(TokenizerKind)), "tokenizer"),
+        )
         pretrained, backward = (
             Pretrained.open(Path(run)) if run else None
             for run in (self.language_model, self.backward_language_model)

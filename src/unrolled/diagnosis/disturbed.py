@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError
 from ..inference.evaluation import score_stream
 from ..models.base import LanguageModel
 from ..results.diagnosis import Perturbed, Repetition
 from ..results.loss import BITS_PER_NAT
+from ..settings.check import at_least, check_value
 from ..settings.models import SMALL_VOCABULARY
 from ..text.store import SplitInfo
 from .windows import bits_per_nat, longest_context, rows_before, score_last, spread_targets
@@ -152,8 +152,7 @@ def find_repeated(
     Returns:
         `(N,)`.
     """
-    if order < 1:
-        raise ConfigError("order", "at least 1", order, "Use for example 2.")
+    check_value("order", order, at_least(1, "Use for example 2."))
     marks = np.zeros(len(tokens), bool)
     if len(tokens) <= order:
         return marks

@@ -20,6 +20,7 @@ from ..results.diagnosis import Diagnosis, GradientLook
 from ..results.events import GradientFlow, LoggedEvent, Message, OnEvent, ignore
 from ..runs.folder import Run, contents, load, read_log
 from ..runs.prepared import PreparedText
+from ..settings.check import above, check
 from ..settings.data import DocumentKind
 from ..settings.training import Budget
 from ..system.files import write_json, write_text
@@ -63,10 +64,7 @@ class DiagnoseRequest:
     """About how long the used memory of the model, and of its 5-gram, is measured."""
 
     def __post_init__(self) -> None:
-        if not self.memory_seconds > 0:
-            raise ConfigError(
-                "memory_seconds", "above 0", self.memory_seconds, "Use for example 10."
-            )
+        check(self, (above(0), "memory_seconds"))
 
 
 def diagnose(out: Path, request: DiagnoseRequest, on_event: OnEvent = ignore) -> Diagnosis:

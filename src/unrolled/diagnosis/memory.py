@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError
 from ..inference.evaluation import to_bits_per_byte
 from ..models.base import LanguageModel
 from ..results.diagnosis import ContextLoss, Memory
 from ..results.loss import BITS_PER_NAT
+from ..settings.check import at_least, check_value
 from ..text.store import SplitInfo
 from .disturbed import CONTEXT, VARIANTS, measure_perturbed, measure_repeated
 from .windows import (
@@ -62,8 +62,7 @@ def measure_memory(
         TextError: the text has fewer than 64 tokens.
         ConfigError: a setting is out of its range.
     """
-    if num_targets < 1:
-        raise ConfigError("num_targets", "at least 1", num_targets, "Use for example 500.")
+    check_value("num_targets", num_targets, at_least(1, "Use for example 500."))
     contexts = _contexts(tokens, longest)
     costs = measure_curve(model, tokens, contexts, num_targets)
     low, high = effective_interval(contexts, costs, seed)

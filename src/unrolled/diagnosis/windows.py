@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, TextError
+from ..errors import TextError
 from ..models.base import LanguageModel
 from ..results.loss import BITS_PER_NAT
+from ..settings.check import above, at_least, check_value
 from ..text.store import SplitInfo
 
 TOKENS_AT_ONCE = 16_384
@@ -66,8 +67,7 @@ def longest_context(num_tokens: int, wanted: int, share: int) -> int:
     if num_tokens < LEAST_TOKENS:
         problem = f"has {max(0, num_tokens)} tokens, too few to measure a model's memory on"
         raise TextError("The text", problem, f"Give one of at least {LEAST_TOKENS} tokens.")
-    if wanted < 1:
-        raise ConfigError("context", "at least 1", wanted, "Use for example 512.")
+    check_value("context", wanted, at_least(1, "Use for example 512."))
     return 1 << (min(wanted, num_tokens // share).bit_length() - 1)
 
 
@@ -87,8 +87,7 @@ def targets_within(seconds: float, speed: float, tokens_per_target: int) -> int:
         speed: Tokens per second.
         tokens_per_target: Read for each target, over all variants of its context.
     """
-    if not seconds > 0:
-        raise ConfigError("seconds", "above 0", seconds, "Use for example 10.")
+    check_value("seconds", seconds, above(0, "Use for example 10."))
     return int(np.clip(seconds * speed / tokens_per_target, LEAST_TARGETS, MOST_TARGETS))
 
 

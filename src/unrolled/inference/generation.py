@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
 from ..models.base import LanguageModel, State, select_rows
+from ..settings.check import Rule, above, at_least, between, check, check_value
 from ..text.tokenizers import BOUNDARY_ID, UNKNOWN, UNKNOWN_ID, Tokenizer, WordTokenizer
 from ..text.words import with_space
 
@@ -47,24 +47,17 @@ class SamplingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        rules = (
-            (
-                "repetition_penalty",
-                "above 0 and at most 100",
-                0 < self.repetition_penalty <= 100,
-                "Use for example 1.2.",
-            ),
-            ("temperature", "0 or more", 0 <= self.temperature < math.inf, "Use for example 0.8."),
-            ("top_k", "0 or more", self.top_k >= 0, "Use for example 40, or 0 for all."),
-            ("top_p", "above 0 and at most 1", 0 < self.top_p <= 1, "Use for example 0.9."),
-            ("min_p", "from 0 to 1", 0 <= self.min_p <= 1, "Use for example 0.05."),
-            ("max_tokens", "1 or more", self.max_tokens >= 1, "Use for example 200."),
-            ("stop", "no empty string", "" not in self.stop, "Leave it out."),
-            ("seed", "0 or more", self.seed >= 0, "Use for example 0."),
+        check(
+            self,
+            (above(0, "Use for example 1.2.", at_most=100), "repetition_penalty"),
+            (at_least(0, "Use for example 0.8."), "temperature"),
+            (at_least(0, "Use for example 40, or 0 for all."), "top_k"),
+            (above(0, "Use for example 0.9.", at_most=1), "top_p"),
+            (between(0, 1, "Use for example 0.05."), "min_p"),
+            (at_least(1), "max_tokens"),
+            (at_least(0), "seed"),
+            (Rule("no empty string", lambda stop: "" not in stop, "Leave it out."), "stop"),
         )
-        for name, rule, holds, remedy in rules:
-            if not holds:
-                raise ConfigError(name, rule, getattr(self, name), remedy)
 
 
 def generate(
@@ -137,8 +130,7 @@ def sample_ids(
     Raises:
         ConfigError: there is no row.
     """
-    if num_samples < 1:
-        raise ConfigError("num_samples", "1 or more", num_samples, "Use for example 1.")
+    check_value("num_samples", num_samples, at_least(1, "Use for example 1."))
     never = list(banned)
     log_probs, state = read_prompt(model, prompt_ids)
     rows = torch.zeros(num_samples, dtype=torch.int64)

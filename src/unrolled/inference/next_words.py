@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
 from ..models.base import LanguageModel, State, select_rows
+from ..settings.check import at_least, check_value
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, Tokenizer
 from ..text.words import PLAIN_WORDS
 from .generation import read_prompt, unwritable
@@ -75,8 +75,7 @@ def next_words(
 
 
 def _after(model: LanguageModel, tokenizer: Tokenizer, prefix: str, k: int) -> tuple[Tensor, State]:
-    if k < 1:
-        raise ConfigError("k", "1 or more", k, "Use for example 10.")
+    check_value("k", k, at_least(1, "Use for example 10."))
     log_probs, state = read_prompt(model, [BOUNDARY_ID, *tokenizer.encode(prefix).tolist()])
     log_probs = log_probs.clone()
     log_probs[:, list(unwritable(tokenizer))] = -math.inf

@@ -1,12 +1,10 @@
 """Recurrent language models, of any kind of layer."""
 
-import math
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
 from ..nn.build import build_layer
 from ..nn.dropout import embedding_dropout
 from ..nn.embedding import TiedEmbedding, check_tokens
@@ -14,9 +12,7 @@ from ..nn.past_attention import PastAttention
 from ..nn.stack import RecurrentStack, Runner, StackState, run_layer
 from ..ops.calling import input_type
 from ..ops.sampled_log_probs import Candidates
-from ..settings.check import check_choice
-from ..settings.kinds import KINDS, RECURRENT
-from ..settings.models import Connections, GateInit, RecurrentConfig, RecurrentInit
+from ..settings.models import RecurrentConfig
 from .base import State
 from .neural import NeuralModel
 
@@ -32,14 +28,10 @@ class RecurrentModel(NeuralModel):
     A `LanguageModel`: start with `initial_state(B)`, then `read` or `score` pieces of any length.
     The state is that of `RecurrentStack`; with attention it is the first of four parts, see
     `nn/past_attention.py`.
-
-    Raises:
-        ConfigError: a setting is out of its range, or one that the kind has no use for.
     """
 
     def __init__(self, config: RecurrentConfig, vocab_size: int) -> None:
         super().__init__()
-        _check(config)
         self.vocab_size = vocab_size
         self.embedding_dropout = config.embedding_dropout
         self.lookahead = config.lookahead
@@ -118,44 +110,3 @@ class RecurrentModel(NeuralModel):
         y, of_stack = self.stack(x, of_stack, run)
         y, *past = self.attention(y, *past)
         return y, (of_stack, *past)
-
-
-def _check(config: RecurrentConfig) -> None:
-    check_choice("kind", config.kind, RECURRENT)
-    for name in KINDS[config.kind].unused:
-        value, default = getattr(config, name), getattr(RecurrentConfig, name)
-        if value != default:
-            rule = f"left at {default} for {config.kind}"
-            raise ConfigError(name, rule, value, "It has nothing that this could act on.")
-    for name in ("embedding_size", "hidden_size", "num_layers"):
-        if (value := getattr(config, name)) < 1:
-            raise ConfigError(name, "at least 1", value, "Use a larger one.")
-    kinds = ("input", "hidden", "output", "embedding", "weight", "state")
-    for name in (*(f"{kind}_dropout" for kind in kinds), "zoneout"):
-        if not 0 <= (value := getattr(config, name)) < 1:
-            raise ConfigError(name, "at least 0 and below 1", value, "Use for example 0.3.")
-    _check_remedies(config)
-
-
-def _check_remedies(config: RecurrentConfig) -> None:
-    choices = {"recurrent_init": RecurrentInit, "gate_init": GateInit, "connections": Connections}
-    for name, kind in choices.items():
-        check_choice(name, getattr(config, name), get_args(kind))
-    bias = config.forget_bias
-    if bias is not None and config.gate_init != "constant":
-        rule = f"left out for gate_init {config.gate_init}"
-        raise ConfigError("forget_bias", rule, bias, "Leave one of the two out.")
-    if bias is not None and not math.isfinite(bias):
-        raise ConfigError("forget_bias", "a finite number", bias, "Use for example 1.")
-    if config.max_timescale < 2:
-        remedy = "Use for example 100."
-        raise ConfigError("max_timescale", "at least 2", config.max_timescale, remedy)
-    if config.attention < 0:
-        remedy = "Use for example 64, or 0 for no attention."
-        raise ConfigError("attention", "0 or more", config.attention, remedy)
-    if config.attention and config.hidden_size % 2:
-        remedy = f"Use {config.hidden_size + 1}."
-        raise ConfigError("hidden_size", "even for attention", config.hidden_size, remedy)
-    if not 0 <= config.lookahead < math.inf:
-        remedy = "Use for example 0.3."
-        raise ConfigError("lookahead", "0 or more and finite", config.lookahead, remedy)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import ConfigError, ShapeError
+from ..errors import ShapeError
 from ..nn.attention import Block, rotary_angles, window_mask
 from ..nn.embedding import TiedEmbedding, check_tokens
 from ..settings.models import TransformerConfig
@@ -32,7 +32,6 @@ class TransformerModel(NeuralModel):
 
     def __init__(self, config: TransformerConfig, vocab_size: int) -> None:
         super().__init__()
-        _check(config)
         self.vocab_size = vocab_size
         self.config = config
         width, heads = config.hidden_size, config.num_heads
@@ -91,20 +90,3 @@ class TransformerModel(NeuralModel):
             x, keys, values = block(x, keys, values, cos, sin, mask)
             kept.append((keys, values))
         return self.norm(x), (tuple(kept), counts + num_new)
-
-
-def _check(config: TransformerConfig) -> None:
-    for name in ("hidden_size", "num_layers", "num_heads", "context"):
-        if (value := getattr(config, name)) < 1:
-            raise ConfigError(name, "at least 1", value, "Use a larger one.")
-    if config.hidden_size % (2 * config.num_heads):
-        raise ConfigError(
-            "hidden_size",
-            f"a multiple of twice num_heads = {config.num_heads}",
-            config.hidden_size,
-            f"Use {2 * config.num_heads * max(1, config.hidden_size // (2 * config.num_heads))}.",
-        )
-    if not 0 <= config.dropout < 1:
-        raise ConfigError(
-            "dropout", "at least 0 and below 1", config.dropout, "Use for example 0.1."
-        )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError, ConfigError
+from ..settings.check import between, check_value
 from ..settings.models import MAX_ORDER
 from .files import join_levels, map_arrays, save_arrays, split_levels
 
@@ -176,11 +177,9 @@ def _merge_level(
 
 
 def _check(tokens: NDArray[np.integer], order: int, vocab_size: int) -> None:
-    if not 1 <= order <= MAX_ORDER:
-        raise ConfigError("order", f"1 to {MAX_ORDER}", order, "Use for example 5.")
-    if not 1 <= vocab_size <= MAX_VOCAB_SIZE:
-        remedy = "Use a tokenizer with fewer symbols."
-        raise ConfigError("vocab_size", f"1 to {MAX_VOCAB_SIZE}", vocab_size, remedy)
+    check_value("order", order, between(1, MAX_ORDER, "Use for example 5."))
+    fewer = "Use a tokenizer with fewer symbols."
+    check_value("vocab_size", vocab_size, between(1, MAX_VOCAB_SIZE, fewer))
     if tokens.ndim != 1 or len(tokens) == 0 or tokens[0] != 0:
         start = tokens[:1].tolist()
         remedy = "Put 0 before the first and after every document."

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -139,7 +140,8 @@ def _layers(variant: Variant, input_size: int, hidden_size: int, num_steps: int)
         nonlinearity="relu" if variant.recurrent_init == "identity" else "tanh",
         recurrent_init=variant.recurrent_init,
         gate_init=variant.gate_init,
-        max_timescale=max(num_steps, 2),
     )
+    if config.gate_init == "chrono":
+        config = replace(config, max_timescale=max(num_steps, 2))
     for width in [input_size] + [hidden_size] * (KINDS[variant.kind].num_layers - 1):
         yield build_layer(config, width)

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
 from ..report.words import Language
+from ..settings.check import at_least, check
 from ..settings.kinds import KINDS, KindName
 from ..settings.models import GateInit, RecurrentInit
 from ..settings.training import Budget
@@ -104,14 +105,12 @@ class ProbeRequest:
         if self.budget.unit == "seconds" and self.budget.amount < self.num_trials:
             rule = f"at least {self.num_trials}s for {self.num_trials} trials"
             raise ConfigError("budget", rule, self.budget, "Give more time, or ask for less.")
-        for name, least, example in (
-            ("num_parameters", 2000, "70000"),
-            ("batch_size", 1, "32"),
-            ("seed", 0, "0"),
-        ):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(name, f"{least} or more", value, f"Use for example {example}.")
+        check(
+            self,
+            (at_least(2000), "num_parameters"),
+            (at_least(1, "Use for example 32."), "batch_size"),
+            (at_least(0), "seed"),
+        )
         if self.budget.unit == "epochs":
             remedy = "Their data is endless: use for example 10m or 2Mtokens."
             raise ConfigError("budget", "a time or tokens for probes", self.budget, remedy)

@@ -1,12 +1,13 @@
 """What a model is built from: one dataclass per family."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
 from ..system.records import Record
-from .check import check_choice
-from .kinds import RECURRENT, RecurrentName, is_unused
+from .check import Rule, at_least, between, check, one_of, part_of_one
+from .kinds import KINDS, RECURRENT, RecurrentName, is_unused
 
 RecurrentInit: TypeAlias = Literal["orthogonal", "identity"]
 GateInit: TypeAlias = Literal["constant", "uniform", "chrono"]
@@ -18,21 +19,33 @@ SMALL_VOCABULARY = 1000
 
 MAX_ORDER = 8
 """Of an n-gram."""
+DROPOUT = part_of_one("Use for example 0.3.")
 
 
 @dataclass(frozen=True)
 class NgramConfig(Record):
-    """Interpolated modified Kneser-Ney."""
+    """Interpolated modified Kneser-Ney.
+
+    Raises:
+        ConfigError: the order is out of its range.
+    """
 
     order: int = 5
     """Longest n-gram, 1 to 8."""
 
     kind: Literal["ngram"] = "ngram"
 
+    def __post_init__(self) -> None:
+        check(self, (between(1, MAX_ORDER), "order"))
+
 
 @dataclass(frozen=True)
 class RecurrentConfig(Record):
-    """Embedding, L recurrent layers with carried state, projection, tied softmax."""
+    """Embedding, L recurrent layers with carried state, projection, tied softmax.
+
+    Raises:
+        ConfigError: a value is out of its range, or one that the kind has no use for.
+    """
 
     kind: RecurrentName = "lstm"
     embedding_size: int = 256
@@ -74,12 +87,39 @@ class RecurrentConfig(Record):
     lookahead: float = 0.0
     """Weight of an auxiliary loss: a second projection predicts the token after the next."""
 
+    def __post_init__(self) -> None:
+        check(self, (one_of(RECURRENT), "kind"))
+        for name in KINDS[self.kind].unused:
+            check_unused(self, name)
+        check(
+            self,
+            (at_least(1), "embedding_size", "hidden_size", "num_layers"),
+            (DROPOUT, "input_dropout", "hidden_dropout", "output_dropout", "embedding_dropout"),
+            (DROPOUT, "weight_dropout", "state_dropout", "zoneout"),
+            (one_of(get_args(RecurrentInit)), "recurrent_init"),
+            (one_of(get_args(GateInit)), "gate_init"),
+            (one_of(get_args(Connections)), "connections"),
+            (Rule("a finite number", math.isfinite, "Use for example 1."), "forget_bias"),
+            (at_least(2), "max_timescale"),
+            (at_least(0, "Use for example 64, or 0 for no attention."), "attention"),
+            (at_least(0, "Use for example 0.3."), "lookahead"),
+        )
+        if self.forget_bias is not None and self.gate_init != "constant":
+            rule = f"left out for gate_init {self.gate_init}"
+            raise ConfigError("forget_bias", rule, self.forget_bias, "Leave one of the two out.")
+        if self.attention and self.hidden_size % 2:
+            remedy = f"Use {self.hidden_size + 1}."
+            raise ConfigError("hidden_size", "even for attention", self.hidden_size, remedy)
+
 
 @dataclass(frozen=True)
 class TransformerConfig(Record):
     """Decoder with RMSNorm, rotary positions, SwiGLU and a sliding window of keys and values.
 
     Queries and keys are normalized.
+
+    Raises:
+        ConfigError: a value is out of its range, or the heads do not divide the width.
     """
 
     kind: Literal["transformer"] = "transformer"
@@ -89,6 +129,18 @@ class TransformerConfig(Record):
     context: int = 128
     """Tokens before the present one that a layer can attend to."""
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check(
+            self,
+            (at_least(1), "hidden_size", "num_layers", "num_heads", "context"),
+            (DROPOUT, "dropout"),
+        )
+        step = 2 * self.num_heads
+        if self.hidden_size % step:
+            rule = f"a multiple of twice num_heads = {self.num_heads}"
+            remedy = f"Use {step * max(1, self.hidden_size // step)}."
+            raise ConfigError("hidden_size", rule, self.hidden_size, remedy)
 
 
 @dataclass(frozen=True)
@@ -123,18 +175,24 @@ class ClassifierConfig(Record):
     """Dropout of the recurrent weights, one mask for all time steps."""
 
     def __post_init__(self) -> None:
-        check_choice("kind", self.kind, RECURRENT)
-        check_choice("pooling", self.pooling, get_args(Pooling))
-        if not self.hidden_sizes or min(self.hidden_sizes) < 1:
-            raise ConfigError("hidden_sizes", "one or more widths", self.hidden_sizes, "Write 128.")
-        if self.embedding_size < 1:
-            raise ConfigError("embedding_size", "at least 1", self.embedding_size, "Write 128.")
-        if self.weight_dropout and is_unused(self.kind, "weight_dropout"):
-            rule, remedy = f"left at 0.0 for {self.kind}", "It has nothing that this could act on."
-            raise ConfigError("weight_dropout", rule, self.weight_dropout, remedy)
-        for name in ("dropout", "word_dropout", "hidden_dropout", "weight_dropout"):
-            if not 0 <= (value := getattr(self, name)) < 1:
-                raise ConfigError(name, "at least 0 and below 1", value, "Use for example 0.3.")
+        check(
+            self,
+            (one_of(RECURRENT), "kind"),
+            (one_of(get_args(Pooling)), "pooling"),
+            (Rule("one or more widths", lambda widths: min(widths, default=0) > 0), "hidden_sizes"),
+            (at_least(1), "embedding_size"),
+            (DROPOUT, "dropout", "word_dropout", "hidden_dropout", "weight_dropout"),
+        )
+        if is_unused(self.kind, "weight_dropout"):
+            check_unused(self, "weight_dropout")
+
+
+def check_unused(config: "RecurrentConfig | ClassifierConfig", name: str) -> None:
+    """Raises ConfigError unless a setting that the kind of layer has no use for is left alone."""
+    value, default = getattr(config, name), getattr(type(config), name)
+    if value != default:
+        rule = f"left at {default} for {config.kind}"
+        raise ConfigError(name, rule, value, "It has nothing that this could act on.")
 
 
 ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig

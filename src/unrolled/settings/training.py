@@ -3,11 +3,11 @@
 import math
 import re
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
 from ..system.records import Record
-from .check import check_training
+from .check import above, at_least, between, check, one_of, part_of_one
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
@@ -95,7 +95,17 @@ class TrainConfig(Record):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_training(self)
+        check(
+            self,
+            (one_of(get_args(Precision)), "precision"),
+            (above(0), "learning_rate", "clip_norm"),
+            (at_least(1), "batch_size", "sequence_length"),
+            (at_least(0), "candidates", "weight_decay", "clip_value", "threads", "seed"),
+            (at_least(0), "checkpoint_seconds"),
+            (part_of_one(), "beta1", "beta2"),
+            (between(0, 1), "warmup_fraction", "decay_fraction", "average_fraction"),
+            (between(0, 1), "length_variation"),
+        )
 
 
 @dataclass(frozen=True)
@@ -136,4 +146,18 @@ class ClassifierTrainConfig(Record):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_training(self)
+        check(
+            self,
+            (one_of(get_args(Precision)), "precision"),
+            (above(0), "learning_rate", "clip_norm", "layer_decay"),
+            (at_least(1), "batch_size", "max_tokens"),
+            (
+                at_least(0),
+                "weight_decay",
+                "adversarial_norm",
+                "checkpoint_seconds",
+                "threads",
+                "seed",
+            ),
+            (between(0, 1), "unfreeze_fraction"),
+        )

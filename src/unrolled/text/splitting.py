@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, LabelError, MissingExtra, TextError
+from ..settings.check import above, check_value, part_of_one
 from .corpus import TEXT, Corpus, Part, Spans, bounds
 from .labels import LabelledTexts, plain
 
@@ -67,9 +68,7 @@ def _fractions(num_bytes: int, valid: float | None, test: float | None) -> dict[
         for name, value in (("valid", valid), ("test", test))
     }
     for name, value in held_out.items():
-        if not 0 <= value < 1:
-            rule = "at least 0 and below 1"
-            raise ConfigError(f"{name}_fraction", rule, value, "Write for example 0.05.")
+        check_value(f"{name}_fraction", value, part_of_one("Write for example 0.05."))
     total = sum(held_out.values())
     if total >= 1:
         rule = "below 1 in sum, so that something is left for training"
@@ -176,9 +175,7 @@ def split_labelled(
         from sklearn.model_selection import StratifiedGroupKFold
     except ImportError:
         raise MissingExtra("Classification", "classify") from None
-    if not 0 < fraction <= 0.5:
-        rule = "above 0 and at most 0.5"
-        raise ConfigError("valid_fraction", rule, fraction, "Write for example 0.1.")
+    check_value("valid_fraction", fraction, above(0, "Write for example 0.1.", at_most=0.5))
     for label, number in Counter(data.labels).items():
         if number < 2:
             problem = f"has {number} text only"
