@@ -143,7 +143,7 @@ def line_chart(
     inside = [row for row in levels if bottom <= row.y <= top]
     frame = _frame(axes, (left, right), (bottom, top))
     named = [row for row in lines if row.look == 0]
-    labels = [_row(row.name, row.rank, *row.points[-1]) for row in named]
+    labels = [_row(row.name, row.rank, *_end(row, bottom, top)) for row in named]
     labels += [_row(row.name, row.rank, right, row.y) for row in inside]
     data = {
         "levels": [_row(row.name, row.rank, right, row.y) for row in inside],
@@ -378,6 +378,12 @@ def _reach(lines: Sequence[Line], top: float, is_log: bool) -> Point:
         return 0.0, high
     low = min((x for row in lines for x, y in row.points if y <= top), default=high)
     return low, high if high > low else low * 2
+
+
+def _end(row: Line, bottom: float, top: float) -> Point:
+    """The last point of a line that is in the picture."""
+    seen = (point for point in reversed(row.points) if bottom <= point[1] <= top)
+    return next(seen, row.points[-1])
 
 
 def _span(settled: Sequence[float], guests: Sequence[float], is_log: bool) -> Point:
