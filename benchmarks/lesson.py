@@ -140,7 +140,7 @@ def decays(text: str, folder: Path, tokens: Tensor) -> list[Line]:
     lines = []
     for number, (kind, name) in enumerate(RUNS.items()):
         run = load(folder / kind)
-        model, read = run.model.double(), f"{run.config['results']['train_tokens']:,}"
+        model, read = run.model.double(), f"{run.results.train_tokens:,}"
         flows = gradient_flow(model, tokens, WARM_UP)
         exponent = f"{lyapunov_exponents(model, tokens[:, :-1], WARM_UP, 1)[0]:+.3f}"
         verdict = judge(flows).kind
@@ -172,7 +172,7 @@ def arrivals(text: str, folder: Path, tokens: Tensor) -> list[Line]:
     for number, (kind, name) in enumerate(ALL_RUNS.items()):
         run = load(folder / kind)
         shares = input_gradient(run.model.double(), tokens)
-        read = run.config["results"]["train_tokens"]
+        read = run.results.train_tokens
         lines.append(curve(f"{name}, {read / 1000:,.0f} k read", number, shares))
         row(text, name, f"{read:,}", *(f"{shares[lag]:.1e}" for lag in (1, 10, 30, 100)))
     return lines

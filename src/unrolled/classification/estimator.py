@@ -16,6 +16,7 @@ from ..settings.data import TokenizerKind
 from ..settings.kinds import RECURRENT, RecurrentName
 from ..settings.models import Pooling
 from ..settings.training import Budget, Precision
+from ..system.machine import num_cores
 from ..text.labels import LabelledTexts, label_of
 from ..text.splitting import split_labelled
 from ..text.tables import is_text
@@ -148,6 +149,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         )
         values = self.get_params()
         train = {name: values[name] for name in TRAIN_SETTINGS}
+        train["threads"] = self.threads or num_cores()  # not measured: the same again next time
         return ClassifierRequest(
             kind=recurrent_kind(self.kind, pretrained),
             tokenizer=self.tokenizer,

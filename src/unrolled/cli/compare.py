@@ -57,9 +57,9 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     limit = Budget.parse(budget)
     source = data.config(required(texts))
     from ..comparison import comparison
+    from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
     from ..training.language_model import TrainRequest
-    from ..training.loop import Interrupted
     from .inputs import saved_input
     from .progress import Progress
     from .tables import print_comparison

@@ -2,16 +2,21 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..models.base import LanguageModel, State, stack_states
-from ..results.loss import Loss
+from ..results.loss import Baseline, Evaluation, Loss
+from ..settings.data import DocumentKind
+from ..text.prepare import encode_texts
 from ..text.store import SplitInfo, TokenStore
+from ..text.tokenizers import Tokenizer
 
 VALID_BYTES = 40_000
 """Validation text looked at during training; the final split is scored whole."""
@@ -105,14 +110,6 @@ def validation_nats(model: LanguageModel, store: TokenStore) -> float:
     return -float(score_stream(model, tokens).mean(dtype=np.float64))
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """A figure to read others by."""
-
-    name: str
-    bits_per_byte: float
-
-
 def baselines(store: TokenStore, split: str, models: Mapping[str, LanguageModel]) -> list[Baseline]:
     """What a split costs without a trained network: uniform, the given simple models, and `xz`."""
     info = store.split(split)
@@ -121,6 +118,29 @@ def baselines(store: TokenStore, split: str, models: Mapping[str, LanguageModel]
     if info.xz_bytes:
         rows.append(("xz", 8 * info.xz_bytes / info.xz_of_bytes))
     return [Baseline(name, bits) for name, bits in rows]
+
+
+def evaluate_texts(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    simple_models: Mapping[str, LanguageModel],
+    column: str | None = None,
+    documents: DocumentKind = "file",
+) -> Evaluation:
+    """Scores texts that need not have been seen before.
+
+    Args:
+        texts: Files or folders, with `column` and `documents` read as `DataConfig` says.
+        simple_models: Of the same tokens, by name, to read the figures by.
+
+    Raises:
+        UnrolledError: a text cannot be read.
+    """
+    with TemporaryDirectory(prefix="unrolled-") as folder:
+        store = encode_texts(texts, tokenizer, Path(folder), column, documents)
+        loss = evaluate(model, store, "text")
+        return Evaluation(**vars(loss), baselines=baselines(store, "text", simple_models))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from ..nn.build import build_layer
 from ..nn.dropout import locked_dropout
 from ..nn.pooling import PARTS, Pool
+from ..ops.calling import input_type
 from ..ops.embedding import embedding
-from ..ops.sequences import input_type
 from ..settings.models import ClassifierConfig, RecurrentConfig
 
 PIECE = 1024

@@ -12,8 +12,8 @@ from ..nn.dropout import embedding_dropout
 from ..nn.embedding import TiedEmbedding, check_tokens
 from ..nn.past_attention import PastAttention
 from ..nn.stack import RecurrentStack, Runner, StackState, run_layer
+from ..ops.calling import input_type
 from ..ops.sampled_log_probs import Candidates
-from ..ops.sequences import input_type
 from ..settings.check import check_choice
 from ..settings.kinds import KINDS, RECURRENT
 from ..settings.models import Connections, GateInit, RecurrentConfig, RecurrentInit

@@ -1,16 +1,16 @@
 """Which text: files, documents, splits, tokens."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from .check import from_dict
+from ..system.records import Record
 
 TokenizerKind: TypeAlias = Literal["auto", "byte", "char", "word", "bpe"]
 DocumentKind: TypeAlias = Literal["file", "line"]
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Record):
     """Which text, how it is cut into documents, splits and tokens."""
 
     texts: tuple[str, ...] = ()
@@ -31,9 +31,3 @@ class DataConfig:
     """Part of `texts` for validation where `valid` is empty; None: 5 %, at most 500 kB."""
     test_fraction: float | None = None
     """Part of `texts` for the test where `test` is empty; None: as above, 0: no test split."""
-
-
-def data_config_from_dict(values: dict[str, Any]) -> DataConfig:
-    """Rebuilds the configuration that `asdict` made and JSON has turned into lists."""
-    names = ("texts", "valid", "test")
-    return from_dict(DataConfig, values | {name: tuple(values[name]) for name in names})

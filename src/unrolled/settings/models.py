@@ -1,11 +1,12 @@
 """What a model is built from: one dataclass per family."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
-from .check import check_choice, from_dict
-from .kinds import KINDS, RECURRENT, Family, RecurrentName, is_unused
+from ..system.records import Record
+from .check import check_choice
+from .kinds import RECURRENT, RecurrentName, is_unused
 
 RecurrentInit: TypeAlias = Literal["orthogonal", "identity"]
 GateInit: TypeAlias = Literal["constant", "uniform", "chrono"]
@@ -20,7 +21,7 @@ MAX_ORDER = 8
 
 
 @dataclass(frozen=True)
-class NgramConfig:
+class NgramConfig(Record):
     """Interpolated modified Kneser-Ney."""
 
     order: int = 5
@@ -30,7 +31,7 @@ class NgramConfig:
 
 
 @dataclass(frozen=True)
-class RecurrentConfig:
+class RecurrentConfig(Record):
     """Embedding, L recurrent layers with carried state, projection, tied softmax."""
 
     kind: RecurrentName = "lstm"
@@ -75,7 +76,7 @@ class RecurrentConfig:
 
 
 @dataclass(frozen=True)
-class TransformerConfig:
+class TransformerConfig(Record):
     """Decoder with RMSNorm, rotary positions, SwiGLU and a sliding window of keys and values.
 
     Queries and keys are normalized.
@@ -91,7 +92,7 @@ class TransformerConfig:
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
+class ClassifierConfig(Record):
     """A recurrent text classifier: embedding, layers in one or two directions, pooling, softmax.
 
     Raises:
@@ -137,26 +138,3 @@ class ClassifierConfig:
 
 
 ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig
-CONFIGS: dict[Family, type[ModelConfig]] = {
-    "ngram": NgramConfig,
-    "recurrent": RecurrentConfig,
-    "transformer": TransformerConfig,
-}
-
-
-def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
-    """Rebuilds the configuration that `asdict` made.
-
-    Raises:
-        ConfigError: it is of no known kind, or has a setting that its kind does not have.
-    """
-    kind = values.get("kind")
-    if kind not in KINDS:
-        rule = f"one of {', '.join(sorted(KINDS))}"
-        raise ConfigError("model", rule, kind, "Retrain, or mend config.json.")
-    return from_dict(CONFIGS[KINDS[kind].family], values)
-
-
-def classifier_config_from_dict(values: dict[str, Any]) -> ClassifierConfig:
-    """Rebuilds the configuration that `asdict` made."""
-    return from_dict(ClassifierConfig, values | {"hidden_sizes": tuple(values["hidden_sizes"])})
