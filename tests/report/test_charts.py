@@ -1,6 +1,7 @@
 """What Vega is given to draw."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,32 @@ def test_what_is_settled_is_in_the_picture_and_the_rest_may_be_cut_off():
     low, high = domain(spec, "y")
     assert 1.9 < low < 2.0 and 2.2 < high < 2.4
     assert spec["layer"][0]["mark"] == {"type": "line", "clip": True}
+
+
+def test_a_line_is_named_where_it_leaves_the_picture():
+    falling = Line("falling", 0, [(0, 100.0), (1, 1.0), (2, 1e-9), (3, 1e-12)])
+    axes = Axis("steps"), Axis("share", is_log=True)
+    spec = validate(line_chart("Share", axes, [falling], [100.0, 0.01]))
+    assert drawn(spec, "labels") == {"falling": [(1, pytest.approx(1.0))]}
+
+
+def test_many_powers_of_ten_are_written_as_such():
+    falling = Line("falling", 0, [(0, 1.0), (1, 1e-9)])
+    spec = validate(line_chart("Share", (Axis("steps"), Axis("share", is_log=True)), [falling]))
+    axis = spec["layer"][0]["encoding"]["y"]["axis"]
+    assert axis["labelExpr"].startswith("datum.label && (datum.value < 0.00999")
+
+
+def test_dotted_and_faint_lines_have_their_looks_and_no_names():
+    lines = [FALLING, replace(RISING, is_dotted=True), replace(RISING, is_faint=True)]
+    spec = validate(line_chart("Cost", LINEAR, lines))
+    assert [row["f"] for row in spec["datasets"]["lines"]] == [0] * 3 + [2] * 3 + [1] * 3
+    assert drawn(spec, "labels").keys() == {"falling"}
+
+
+def test_a_line_of_one_point_is_a_dot():
+    spec = validate(line_chart("Cost", LINEAR, [FALLING, Line("one", 1, [(5, 3.5)])]))
+    assert drawn(spec, "dots") == {"one": [(5, 3.5)]}
 
 
 def test_what_is_far_from_the_picture_is_named_in_a_note():
