@@ -128,22 +128,23 @@ def test_names_far_from_each_other_stay_where_they_are():
     assert [row["y"] for row in spec["datasets"]["labels"]] == pytest.approx([2.0, 2.0])
 
 
-def test_every_style_of_a_mark_is_in_the_theme():
+def styles_in_the_theme(spec: dict[str, Any]) -> set[str]:
+    """The styles of all marks; each must be in theme.json."""
     theme = (Path(report.__file__).parent / "theme.json").read_text("utf-8")
-    levels, intervals = [Level("level", 2.5)], [Interval("falling", 0, 10, 3.0, 2, 40)]
-    specs = [
-        validate(line_chart("Cost", LINEAR, [FALLING], levels=levels, intervals=intervals)),
-        validate(point_chart("Cost", LOG, [FALLING])),
-    ]
-    styles = {
-        style
-        for spec in specs
-        for layer in spec["layer"]
-        for style in [layer["mark"].get("style", [])]
-        for style in ([style] if isinstance(style, str) else style)
-    }
-    assert styles >= {"level", "ring", "dot", "label", "halo"}
+    styles: set[str] = set()
+    for layer in spec["layer"]:
+        style = layer["mark"].get("style", [])
+        styles |= {style} if isinstance(style, str) else set(style)
     assert all(f'"{style}": {{' in theme for style in styles)
+    return styles
+
+
+def test_every_style_of_a_mark_is_in_the_theme():
+    levels, intervals = [Level("level", 2.5)], [Interval("falling", 0, 10, 3.0, 2, 40)]
+    lines = validate(line_chart("Cost", LINEAR, [FALLING], levels=levels, intervals=intervals))
+    points = validate(point_chart("Cost", LOG, [FALLING]))
+    styles = styles_in_the_theme(lines) | styles_in_the_theme(points)
+    assert styles >= {"level", "ring", "dot", "label", "halo"}
 
 
 def test_the_theme_names_colours_that_the_page_has():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError, ConfigError
 from ..models.recurrent import RecurrentModel
 from ..report.diagnosis import html
-from ..report.diagnosis_words import Language
+from ..report.words import Language
 from ..results.diagnosis import Diagnosis, GradientLook
 from ..runs.folder import CLASSIFIER, Run, load, read_log
 from ..runs.prepared import PreparedText
