@@ -17,7 +17,7 @@ from .test_charts import styles_in_the_theme, validate
 
 SHADES = (
     Shades("left, %", "heatmap", (0.01, 100), (0.01, 1, 100)),
-    Shades("grown, %", "ramp", (0.1, 1e5), (1e3, 1e5)),
+    Shades("grown, %", "ramp", (0.1, 1e5), (100, 1e5)),
 )
 TILES = [Tile(1, 2, (0.5, 1.5), (1, 3), 12.3456), Tile(2, 2, (1.5, 2.5), (1, 3), 0.0)]
 

@@ -256,7 +256,7 @@ def history(looks: Sequence[GradientLook], words: Words) -> Chart | None:
     tiles = _tiles(columns)
     shades = [
         (Shades(words("gradient left"), "heatmap", (0.01, 100), (0.01, 1, 100)), False),
-        (Shades(words("gradient grown"), "ramp", (0.1, 1e5), (1e3, 1e5)), True),
+        (Shades(words("gradient grown"), "ramp", (0.1, 1e5), (100, 1e5)), True),
     ]
     sorts = [(shade, [tile for tile in tiles if _grew(tile) == grew]) for shade, grew in shades]
     axes = Axis(words(unit)), Axis(words("tokens back"), is_log=True)
