@@ -16,6 +16,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from figures import begin, save
+from figures import save
 from unrolled.classification.request import ARTICLE_MODEL
 from unrolled.diagnosis.decay import half_life, horizon
 from unrolled.diagnosis.dynamics import lyapunov_exponents
@@ -32,6 +33,8 @@ from unrolled.diagnosis.verdict import judge
 from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.models.recurrent import RecurrentModel
+from unrolled.report.charts import Axis, Chart, Line, line, line_chart
+from unrolled.results.diagnosis import Flow
 from unrolled.runs.folder import load
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.models import ClassifierConfig, RecurrentConfig
@@ -65,48 +68,45 @@ def main() -> None:
 
 def radius(path: Path, work: Path) -> None:
     """Planted Elman networks: what the radius says, and what tanh makes of it."""
-    figure, axes = begin(len(INPUTS), 11, 4.4, sharey=True)
+    charts = []
     header("inputs", "radius", "theory, per step", "measured, per step", "after 60", "verdict")
-    for panel, (title, scale) in zip(axes, INPUTS.items(), strict=True):
+    for title, scale in INPUTS.items():
+        lines = []
         for number, rho in enumerate(RADII):
-            color = f"C{number}"
-            flow = gradient_flow(planted_rnn(rho, scale), random_text(LAGS + 2), warm_up=0)
-            shares, verdict = flow[0]["shares"], judge(flow)["kind"]
-            curve(panel, shares, color=color, label=f"radius {rho}")
-            panel.plot([0, LAGS], [1, rho**LAGS], ":", color=color, linewidth=1.3)
-            rate, left = math.exp(flow[0]["rate"] or 0.0), shares[-1]
+            flows = gradient_flow(planted_rnn(rho, scale), random_text(LAGS + 2), warm_up=0)
+            flow, verdict = flows[0], judge(flows).kind
+            lines.append(curve(f"radius {rho}", number, flow.shares))
+            theory = [(0, 1.0), (LAGS, rho**LAGS)]
+            lines.append(line("the power", number, theory, is_dotted=True))
+            rate, left = math.exp(flow.rate or 0.0), flow.shares[-1]
             row(title.split(":")[0], rho, f"{rho:.3f}", f"{rate:.3f}", f"{left:.2g}", verdict)
-        panel.set(title=title, xlabel="steps back", yscale="log", ylim=(1e-12, 1e19))
-    axes[0].set_ylabel("gradient, as a part of that at the last step")
-    lines = axes[0].get_legend_handles_labels()
-    title = "dotted: radius to the\npower of the steps"
-    figure.legend(*lines, frameon=False, title=title, loc="outside right upper")
-    save(figure, path)
+        charts.append(
+            chart(title, lines, "dotted: radius to the power of the steps", (1e-12, 1e18))
+        )
+    save(charts, path, width=440)
 
 
 def forget(path: Path, work: Path) -> None:
     """Planted LSTMs: the forget gate is a leak."""
-    figure, axes = begin()
+    lines = []
     header("forget bias", "mean gate", "half-life, gate", "half-life, cell", "1 % left after")
     for number, bias in enumerate(FORGET_BIASES):
-        color, model, tokens = f"C{number}", planted_lstm(bias), random_text(WARM_UP + 102)
+        model, tokens = planted_lstm(bias), random_text(WARM_UP + 102)
         flow = next(each for each in gradient_flow(model, tokens, WARM_UP) if on_cell(each))
         gate = kept(model, tokens[:, WARM_UP:-1])[0]
         rate = gate.log().mean().item()
-        curve(axes, flow["shares"], color=color, label=f"forget bias {bias:.0f}")
+        lines.append(curve(f"forget bias {bias:.0f}", number, flow.shares))
         lags = [0, min(100, math.log(LEAST) / rate)]
-        axes.plot(lags, [math.exp(rate * lag) for lag in lags], ":", color=color, linewidth=1.8)
-        times = f"{math.log(2) / -rate:.2f}", f"{flow['half_life']:.2f}"
-        row(f"{bias:.0f}", f"{gate.mean():.3f}", *times, flow["horizon"] or "more than 100")
-    axes.set(xlabel="steps back", yscale="log", ylim=(LEAST, 3), title="LSTM, gradient of the cell")
-    axes.set_ylabel("as a part of that at the last step")
-    axes.legend(frameon=False, title="dotted: forget gates alone")
-    save(figure, path)
+        theory = [(lag, math.exp(rate * lag)) for lag in lags]
+        lines.append(line("the gates", number, theory, is_dotted=True))
+        times = f"{math.log(2) / -rate:.2f}", f"{flow.half_life:.2f}"
+        row(f"{bias:.0f}", f"{gate.mean():.3f}", *times, flow.horizon or "more than 100")
+    save([chart("LSTM, gradient of the cell", lines, "dotted: forget gates alone")], path)
 
 
 def padding(path: Path, work: Path) -> None:
     """The article's program, untrained: where the gradient of its decision arrives."""
-    figure, axes = begin()
+    lines = []
     header("what is read", "first word / greatest, median of 20", "least", "greatest", "1 % from")
     for number, (name, settings) in enumerate(PADDINGS.items()):
         found = [padded_gradient(seed, **settings) for seed in SEEDS]
@@ -116,75 +116,75 @@ def padding(path: Path, work: Path) -> None:
         seen = [int((share >= 0.01).nonzero()[0]) - first + 1 for share in shares]
         middle = torch.stack(shares).log().quantile(0.5, dim=0).exp().tolist()
         steps = range(1, len(middle) + 1)
-        style = {"color": f"C{number}", "zorder": 3 - number}
-        axes.plot(*thin(steps, middle), ":", linewidth=1.5, **style)
         words = slice(first, first + WORDS)
-        axes.plot(*thin(steps[words], middle[words]), linewidth=2.4, label=name, **style)
+        lines.append(line(f"{name}, zeros", number, thin(steps, middle), is_dotted=True))
+        lines.append(line(name, number, thin(steps[words], middle[words])))
         figures = [f"{value:.1e}" for value in (median(starts), min(starts), max(starts))]
         row(name, *figures, f"step {median(seen):.0f} of the text")
-    axes.set(xlabel="step that is read", yscale="log", ylim=(LEAST, 3))
-    axes.set_ylabel("gradient, as a part of the greatest")
-    axes.set_title("The sentiment program before training, 200 words and 300 zeros")
-    axes.legend(frameon=False, title="line: words; dotted: zeros", loc="lower right")
-    save(figure, path)
+    title = "The sentiment program before training, 200 words and 300 zeros"
+    axes = Axis("step that is read"), Axis("gradient, as a part of the greatest", is_log=True)
+    note = f"{axes[1].title}; line: words, dotted: zeros"
+    drawn = line_chart(title, axes, lines, (LEAST, 1.0))
+    save([drawn and replace(drawn, note=note)], path)
 
 
 def trained(path: Path, work: Path) -> None:
     """Trained runs: the decay on real text, layer and path by path."""
     columns = "tokens read", "half-life", "1 % left after", "after 100", "exponent", "verdict"
     header("text", "gradient of", *columns)
-    draw_texts(path, work, RUNS, decays, "gradient, as a part of that at the last step")
+    draw_texts(path, work, RUNS, decays)
 
 
-def decays(panel: Any, text: str, folder: Path, tokens: Tensor) -> None:
-    """Draws the decay curves of the runs of one text."""
+def decays(text: str, folder: Path, tokens: Tensor) -> list[Line]:
+    """The decay curves of the runs of one text."""
+    lines = []
     for number, (kind, name) in enumerate(RUNS.items()):
         run = load(folder / kind)
-        model, read = run.model.double(), f"{run.config['results']['train_tokens']:,}"
+        model, read = run.model.double(), f"{run.results.train_tokens:,}"
         flows = gradient_flow(model, tokens, WARM_UP)
         exponent = f"{lyapunov_exponents(model, tokens[:, :-1], WARM_UP, 1)[0]:+.3f}"
-        verdict = judge(flows)["kind"]
+        verdict = judge(flows).kind
         for flow in flows:
-            label = f"{name}, {flow['path']}" if kind == "lstm" else name
-            hidden = kind == "lstm" and not on_cell(flow)
-            style = {"color": f"C{number}", "linestyle": "--" if hidden else "-"}
-            curve(panel, flow["shares"], label=label, **style)
-            gone = flow["horizon"] or f"more than {len(flow['lags']) - 1}"
-            last = f"{flow['shares'][100]:.1e}", exponent, verdict
-            row(text, label, read, lifetime(flow["shares"]), gone, *last)
+            label = f"{name}, {flow.path}" if kind == "lstm" else name
+            lines.append(curve(label, number + len(RUNS) * (label.endswith("hidden")), flow.shares))
+            gone = flow.horizon or f"more than {len(flow.lags) - 1}"
+            last = f"{flow.shares[100]:.1e}", exponent, verdict
+            row(text, label, read, lifetime(flow.shares), gone, *last)
         if kind == "lstm":
             opened = kept(model, tokens[:, :-1])[:, WARM_UP:]
             alone = leak(opened)
-            curve(panel, alone, label="its forget gates alone", color="0.3", linestyle=":")
+            lines.append(replace(curve("its forget gates alone", number, alone), is_dotted=True))
             gone = horizon(range(len(alone)), alone) or f"more than {len(alone) - 1}"
             gates = f"{alone[100]:.1e}", "", ""
             row(text, f"forget gates alone: {about(opened)}", read, lifetime(alone), gone, *gates)
+    return lines
 
 
 def words(path: Path, work: Path) -> None:
     """Runs, the Transformer too: how much of a loss reaches the words before it."""
     header("text", "model", "tokens read", "after 1", "after 10", "after 30", "after 100")
-    draw_texts(path, work, ALL_RUNS, arrivals, "gradient, as a part of that at the last word")
+    draw_texts(path, work, ALL_RUNS, arrivals)
 
 
-def arrivals(panel: Any, text: str, folder: Path, tokens: Tensor) -> None:
-    """Draws what reaches the words, for the runs of one text."""
+def arrivals(text: str, folder: Path, tokens: Tensor) -> list[Line]:
+    """What reaches the words, for the runs of one text."""
+    lines = []
     for number, (kind, name) in enumerate(ALL_RUNS.items()):
         run = load(folder / kind)
         shares = input_gradient(run.model.double(), tokens)
-        read = run.config["results"]["train_tokens"]
-        curve(panel, shares, color=f"C{number}", label=f"{name}, {read / 1000:,.0f} k read")
+        read = run.results.train_tokens
+        lines.append(curve(f"{name}, {read / 1000:,.0f} k read", number, shares))
         row(text, name, f"{read:,}", *(f"{shares[lag]:.1e}" for lag in (1, 10, 30, 100)))
+    return lines
 
 
 def draw_texts(
     path: Path,
     work: Path,
     kinds: Iterable[str],
-    draw: Callable[[Any, str, Path, Tensor], None],
-    label: str,
+    measure: Callable[[str, Path, Tensor], list[Line]],
 ) -> None:
-    """A panel for each text of which all runs are finished."""
+    """A chart for each text of which all runs are finished."""
     texts = [
         text
         for text in TITLES
@@ -192,15 +192,23 @@ def draw_texts(
     ]
     if not texts:
         sys.exit(f"error: {work} has no finished runs. Make them with benchmarks/memory_length.py.")
-    figure, panels = begin(len(texts), 5 * len(texts) + 1, 4.6, sharey=True)
-    panels = [panels] if len(texts) == 1 else list(panels)
-    for panel, text in zip(panels, texts, strict=True):
+    charts = []
+    for text in texts:
         store = PreparedText.open(work / text / "text").store
-        draw(panel, text, work / text, text_windows(store.tokens("valid"), PLACES))
-        panel.set(title=TITLES[text], xlabel="steps back", yscale="log", ylim=(LEAST, 3))
-    panels[0].set_ylabel(label)
-    panels[0].legend(frameon=False)
-    save(figure, path)
+        lines = measure(text, work / text, text_windows(store.tokens("valid"), PLACES))
+        note = "dotted: its forget gates alone" if any(row.is_dotted for row in lines) else ""
+        charts.append(chart(TITLES[text], lines, note))
+    save(charts, path, width=440)
+
+
+def chart(
+    title: str, lines: Sequence[Line], note: str = "", reach: tuple[float, float] = (LEAST, 1.0)
+) -> Chart | None:
+    """Lines over the steps back, on a logarithmic axis of the shares."""
+    axes = Axis("steps back"), Axis("gradient, as a part of that at the last step", is_log=True)
+    drawn = line_chart(title, axes, lines, reach)
+    said = f"{axes[1].title}; {note}" if note else axes[1].title
+    return drawn and replace(drawn, note=said)
 
 
 def finished(run: Path) -> bool:
@@ -225,20 +233,21 @@ def row(*cells: object) -> None:
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
-def curve(panel: Any, shares: list[float], **style: Any) -> None:
-    """Draws shares against the steps back, as far as they are worth drawing."""
-    steps = [n for n, share in enumerate(shares) if share >= LEAST / 100]
-    panel.plot(steps, [shares[n] for n in steps], linewidth=1.8, **style)
+def curve(name: str, number: int, shares: Sequence[float]) -> Line:
+    """Shares by the steps back, as far as they are worth drawing."""
+    return line(
+        name, number, ((n, share) for n, share in enumerate(shares) if share >= LEAST / 100)
+    )
 
 
-def thin(steps: Sequence[int], values: Sequence[float]) -> tuple[list[int], list[float]]:
-    """Every fourth point: half of the file, the same line."""
-    return list(steps[::4]), list(values[::4])
+def thin(steps: Sequence[int], values: Sequence[float]) -> list[tuple[float, float]]:
+    """Every fourth point: a quarter of the file, the same line."""
+    return list(zip(steps[::4], values[::4], strict=True))
 
 
-def on_cell(flow: Any) -> bool:
+def on_cell(flow: Flow) -> bool:
     """Whether a flow is that of an LSTM's cell."""
-    return bool(flow["path"] == "cell")
+    return flow.path == "cell"
 
 
 def random_text(length: int) -> Tensor:

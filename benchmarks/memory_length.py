@@ -7,7 +7,7 @@ validation, as nanoGPT) and ptb/ptb.{train,valid,test}.txt.zst (words, a sentenc
 model is trained by `unrolled train` in a process of its own; finished runs in the work folder are
 taken as they are, interrupted ones go on. Then the same tokens of the validation split are scored
 after 1, 2, 4, ... 512 tokens of context, and with disturbed contexts: unrolled.diagnosis.memory.
-Writes WORK/TEXT/memory-length.json and FIGURES/memory-TEXT.svg (matplotlib, of the group "dev").
+Writes WORK/TEXT/memory-length.json and FIGURES/memory-TEXT.svg (vl-convert, of the group "dev").
 """
 
 import argparse
@@ -15,14 +15,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from figures import begin, save
+from figures import save
 from unrolled.diagnosis.memory import measure_memory
 from unrolled.errors import CheckpointError
+from unrolled.report.charts import Axis, Interval, line, line_chart
 from unrolled.runs.folder import load
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
@@ -122,31 +124,29 @@ def measure_all(folder: Path, data: DataConfig, num_targets: int) -> list[dict[s
         print(f"Measuring {run.path} ...", flush=True)
         tokens, split = text.store.tokens("valid"), text.store.split("valid")
         memory = measure_memory(name, run.model, tokens, split, num_targets=num_targets)
-        kept = {key: run.config.get(key) for key in ("model", "train", "machine", "versions")}
-        rows.append({"memory": memory, "results": run.config["results"], **kept})
+        config = run.config.to_json()
+        kept = {key: config.get(key) for key in ("model", "train", "machine", "versions")}
+        rows.append({"memory": memory.to_json(), "results": config["results"], **kept})
     return rows
 
 
 def draw(rows: list[dict[str, Any]], text: str, path: Path) -> None:
     """Draws cost against context, with the effective length and its interval on each line."""
-    figure, axes = begin()
-    contexts: list[int] = []
-    for row in rows:
+    title, unit = TITLES[text]
+    lines, intervals = [], []
+    for rank, row in enumerate(rows):
         memory = row["memory"]
         contexts = [point["context"] for point in memory["curve"]]
         bits = [point["bits"] for point in memory["curve"]]
-        (line,) = axes.plot(contexts, bits, label=memory["name"], linewidth=1.8)
-        length = memory["effective"]
-        ends = [[length - memory["effective_low"]], [memory["effective_high"] - length]]
-        height = np.interp(np.log2(length), np.log2(contexts), bits)
-        style = {"fmt": "o", "markersize": 7, "capsize": 4, "color": line.get_color()}
-        axes.errorbar([length], [height], xerr=np.maximum(ends, 0), **style)
-    title, unit = TITLES[text]
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(contexts, [str(context) for context in contexts])
-    axes.set(title=title, xlabel=unit, ylabel="bits per byte")
-    axes.legend(frameon=False, title="dot: within 1 % of all context")
-    save(figure, path)
+        name, length = memory["name"], memory["effective"]
+        height = float(np.interp(np.log2(length), np.log2(contexts), bits))
+        ends = memory["effective_low"], memory["effective_high"]
+        lines.append(line(name, rank, zip(contexts, bits, strict=True)))
+        intervals.append(Interval(name, rank, length, height, *ends))
+    axes = Axis(unit, is_log=True), Axis("bits per byte")
+    chart = line_chart(title, axes, lines, intervals=intervals)
+    note = "bits per byte; ring: within 1 % of all context, bar: its 95 % interval"
+    save([chart and replace(chart, note=note)], path)
 
 
 def print_table(text: str, rows: list[dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """What Vega is given to draw."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,32 @@ def test_what_is_settled_is_in_the_picture_and_the_rest_may_be_cut_off():
     assert spec["layer"][0]["mark"] == {"type": "line", "clip": True}
 
 
+def test_a_line_is_named_where_it_leaves_the_picture():
+    falling = Line("falling", 0, [(0, 100.0), (1, 1.0), (2, 1e-9), (3, 1e-12)])
+    axes = Axis("steps"), Axis("share", is_log=True)
+    spec = validate(line_chart("Share", axes, [falling], [100.0, 0.01]))
+    assert drawn(spec, "labels") == {"falling": [(1, pytest.approx(1.0))]}
+
+
+def test_many_powers_of_ten_are_written_as_such():
+    falling = Line("falling", 0, [(0, 1.0), (1, 1e-9)])
+    spec = validate(line_chart("Share", (Axis("steps"), Axis("share", is_log=True)), [falling]))
+    axis = spec["layer"][0]["encoding"]["y"]["axis"]
+    assert axis["labelExpr"].startswith("datum.label && (datum.value < 0.00999")
+
+
+def test_dotted_and_faint_lines_have_their_looks_and_no_names():
+    lines = [FALLING, replace(RISING, is_dotted=True), replace(RISING, is_faint=True)]
+    spec = validate(line_chart("Cost", LINEAR, lines))
+    assert [row["f"] for row in spec["datasets"]["lines"]] == [0] * 3 + [2] * 3 + [1] * 3
+    assert drawn(spec, "labels").keys() == {"falling"}
+
+
+def test_a_line_of_one_point_is_a_dot():
+    spec = validate(line_chart("Cost", LINEAR, [FALLING, Line("one", 1, [(5, 3.5)])]))
+    assert drawn(spec, "dots") == {"one": [(5, 3.5)]}
+
+
 def test_what_is_far_from_the_picture_is_named_in_a_note():
     levels = [Level("near", 2.9), Level("far", 9.0), Level("farther", 10.0)]
     chart = line_chart(
@@ -107,25 +134,6 @@ def test_a_logarithmic_axis_begins_where_the_first_line_comes_into_view():
     axes = Axis("steps", is_log=True), Axis("cost")
     spec = validate(line_chart("Cost", axes, [FALLING], [3.0, 2.9]))
     assert domain(spec, "x") == [10, 100]
-
-
-def test_names_at_the_ends_of_lines_do_not_cover_each_other():
-    lines = [Line(f"line {rank}", rank, [(0, 1.0), (1, 2 + rank / 1000)]) for rank in range(6)]
-    spec = validate(line_chart("Cost", LINEAR, lines))
-    low, high = domain(spec, "y")
-    places = sorted((row["y"] - low) / (high - low) for row in spec["datasets"]["labels"])
-    gaps = [after - before for before, after in zip(places, places[1:], strict=False)]
-    assert min(gaps) > 0.06
-    assert places[0] >= 0 and places[-1] <= 1
-    names = [row["n"] for row in sorted(spec["datasets"]["labels"], key=lambda row: row["y"])]
-    assert names == [f"line {rank}" for rank in range(6)]
-
-
-def test_names_far_from_each_other_stay_where_they_are():
-    axes = Axis("speed", is_log=True), Axis("cost")
-    points = [Line("a", 0, [(10.0, 2.0)]), Line("b", 1, [(1e6, 2.0)])]
-    spec = validate(point_chart("Cost", axes, points))
-    assert [row["y"] for row in spec["datasets"]["labels"]] == pytest.approx([2.0, 2.0])
 
 
 def styles_in_the_theme(spec: dict[str, Any]) -> set[str]:

@@ -34,7 +34,7 @@ def test_every_remedy_has_a_chinese_name():
     names = {remedy.name for remedy in REMEDIES}
     for name in names | {"longer truncation", "two layers, summed", "layers summed"}:
         assert remedy_name(name, ENGLISH) == name
-        assert f"remedy {name.lower()}" in CHINESE
+        assert remedy_name(name, CHINESE) != name or name == "zoneout"
     assert remedy_name("GRU", CHINESE) == "换成 GRU"
     assert remedy_name("something new", CHINESE) == "something new"
 

@@ -21,6 +21,12 @@ ODD = TextScore(
 )
 
 
+def score_of(text: str) -> TextScore:
+    """Every character a token, the later ones dearer."""
+    costs = [Cost(letter, at, at + 1, at % 20) for at, letter in enumerate(text)]
+    return TextScore(text, (*costs, Cost("<eos>", len(text), len(text), 1.0)))
+
+
 def page_of(scores, text: str = "a.txt", language: Language = "en") -> str:
     return "".join(html(scores, text, "runs/a", language))
 
@@ -90,3 +96,9 @@ def test_texts_are_written_one_at_a_time() -> None:
     pieces = html(scores(), "a.txt", "runs/a")
     next(pieces)
     assert len(asked) < 10
+
+
+def test_every_colour_of_the_legend_is_used() -> None:
+    page = page_of([score_of("to be or not to be, that is")])
+    levels = set(re.findall(r'class="s(\d)" title', page))
+    assert levels == set("01234567")

@@ -135,8 +135,8 @@ class _Sample:
 
         def run() -> Tensor:
             call_on(
-                *(isa, "lstm_forward", dtype, *self.sizes, x, *packed),
-                *(bias, *states.zero_(), gates, cells, y),
+                *(isa, "lstm_forward", dtype, *self.sizes, 0, x, *packed),
+                *(bias, None, *states.zero_(), gates, cells, y),
             )
             return y
 

@@ -15,21 +15,24 @@ with altair.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log10
 from typing import Any, TypeAlias
 
 from .format import is_known
+from .labels import Layer, apart
 
 NUM_COLOURS = 8
 """Of models and other things that have a rank."""
 GREY = NUM_COLOURS
 """The colour of baselines, the last one of theme.json."""
 HEIGHT = 300
-LABEL_WIDTH, LABEL_HEIGHT, ROOM = 7.5, 17, (420, 240)
-"""Of a letter and a line of text, and of the picture inside of its axes, about, in pixels."""
-Layer: TypeAlias = dict[str, Any]
-"""A part of a Vega-Lite specification: whatever Vega-Lite takes."""
+POWER = (
+    "datum.label && (datum.value < 0.00999 || datum.value > 10001) && datum.value != 0 "
+    "? '10' + (datum.value < 1 ? '⁻' : '') + ({power} > 9 ? '{digits}'[floor({power} / 10)] : '') "
+    "+ '{digits}'[{power} % 10] : datum.label"
+).format(power="abs(round(log(datum.value) / LN10))", digits="⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""How an axis of many powers of ten writes them: 1, 0.01, 10⁻⁴."""
 Point: TypeAlias = tuple[float, float]
 
 
@@ -61,7 +64,13 @@ class Line:
     """Picks the colour."""
     points: Sequence[Point]
     is_faint: bool = False
-    """A faint line is not named at its end."""
+    is_dotted: bool = False
+    """Neither a faint nor a dotted line is named at its end."""
+
+    @property
+    def look(self) -> int:
+        """0: full, 1: faint, 2: dotted."""
+        return 2 if self.is_dotted else int(self.is_faint)
 
 
 @dataclass(frozen=True)
@@ -92,11 +101,12 @@ def line(
     points: Iterable[tuple[float | None, float | None]],
     *,
     is_faint: bool = False,
+    is_dotted: bool = False,
     scale: float = 1.0,
 ) -> Line:
     """A line through the points that have figures; a scale of 100 makes shares percentages."""
     known = [(x, scale * y) for x, y in points if is_known(x) and is_known(y)]
-    return Line(name, rank, known, is_faint)
+    return Line(name, rank, known, is_faint, is_dotted)
 
 
 def line_chart(
@@ -129,18 +139,18 @@ def line_chart(
     left, right = _reach(lines, top, axes[0].is_log)
     inside = [row for row in levels if bottom <= row.y <= top]
     frame = _frame(axes, (left, right), (bottom, top))
-    named = [row for row in lines if not row.is_faint]
-    labels = [datum(row.name, row.rank, *row.points[-1]) for row in named]
+    named = [row for row in lines if row.look == 0]
+    labels = [datum(row.name, row.rank, *_end(row, bottom, top)) for row in named]
     labels += [datum(row.name, row.rank, right, row.y) for row in inside]
     data = {
         "levels": [datum(row.name, row.rank, right, row.y) for row in inside],
-        "lines": [datum(row.name, row.rank, *point, s=place, f=int(row.is_faint))
+        "lines": [datum(row.name, row.rank, *point, s=place, f=row.look)
                   for place, row in enumerate(lines) for point in row.points],
         "dots": [datum(row.name, row.rank, *row.points[0])
                  for row in named if len(row.points) == 1],
         "intervals": [datum(row.name, row.rank, row.x, row.y, low=max(row.low, left),
                            high=min(row.high, right)) for row in intervals],
-        "labels": _apart(labels, frame),
+        "labels": apart(labels, frame),
     }  # fmt: skip
     layers = [_level(axes), *_line(axes), _dot(axes, "dots"), *_interval(axes), *_label()]
     said = "; ".join(f"{row.name} {row.points[-1][1]:.4g}" for row in named)
@@ -158,7 +168,7 @@ def point_chart(title: str, axes: tuple[Axis, Axis], lines: Sequence[Line]) -> C
     xs, ys = [row["x"] for row in rows], [row["y"] for row in rows]
     frame = _frame(axes, (min(xs) / 2, max(xs) * 2), _span(ys, ys, axes[1].is_log))
     said = "; ".join(f"{row['n']} {row['x']:.4g}, {row['y']:.4g}" for row in rows)
-    data = {"points": rows, "labels": _apart(rows, frame)}
+    data = {"points": rows, "labels": apart(rows, frame)}
     return Chart(title, layered(f"{title}: {said}", frame, data, [_dot(axes, "points"), *_label()]))
 
 
@@ -190,7 +200,10 @@ def _frame(axes: tuple[Axis, Axis], x: Point, y: Point) -> dict[str, Layer]:
 
 def position(axis: Axis, domain: Point, title: str | None) -> Layer:
     """Encoding of one position over a fixed range."""
-    pattern = {"format": "~s"} if domain[1] >= 1e4 else {"format": "~g"} if axis.is_log else {}
+    low, high = domain
+    pattern: Layer = {"format": "~s"} if high >= 1e4 else {}
+    if axis.is_log and high >= 1e4 * low:
+        pattern = {"format": "~g", "labelExpr": POWER} if low < 0.01 or high >= 1e9 else pattern
     scale = {"type": "log" if axis.is_log else "linear", "domain": list(domain), "nice": False}
     marks = {"tickCount": 5, **pattern}
     return {"type": "quantitative", "title": title, "scale": scale, "axis": marks}
@@ -233,12 +246,16 @@ def _level(axes: tuple[Axis, Axis]) -> Layer:
 def _line(axes: tuple[Axis, Axis]) -> list[Layer]:
     """Lines, cut off at the edges of the picture, and the point of one that is nearest."""
 
-    def full_or_faint(*values: float) -> Layer:
-        scale = {"domain": [0, 1], "range": list(values)}
+    def by_kind(full: Any, faint: Any, dotted: Any) -> Layer:
+        scale = {"domain": [0, 1, 2], "range": [full, faint, dotted]}
         return {"field": "f", "type": "nominal", "scale": scale, "legend": None}
 
     data = {"name": "lines"}
-    look = {"opacity": full_or_faint(1, 0.4), "strokeWidth": full_or_faint(2, 1)}
+    look = {
+        "opacity": by_kind(1, 0.4, 1),
+        "strokeWidth": by_kind(2, 1, 1.5),
+        "strokeDash": by_kind([1, 0], [1, 0], [2, 3]),
+    }
     encoding = xy() | {"color": rank_colour(), "detail": {"field": "s"}, **look}
     near = {"condition": {"param": "near", "empty": False, "value": 1}, "value": 0}
     select = {"type": "point", "on": "pointerover", "nearest": True, "clear": "pointerout"}
@@ -291,55 +308,6 @@ def _label() -> list[Layer]:
     ]
 
 
-@dataclass
-class _Box:
-    """Where a label stands, in pixels from the lower left corner."""
-
-    label: Layer
-    y: float
-    left: float
-    right: float
-
-    def is_beside(self, other: "_Box") -> bool:
-        return self.right <= other.left or other.right <= self.left
-
-
-def _apart(labels: Sequence[Layer], frame: Mapping[str, Layer]) -> list[Layer]:
-    """Moves labels up and down until none covers another, and none leaves the picture."""
-    (width, height), scale = ROOM, frame["y"]["scale"]
-    boxes = []
-    for label in labels:
-        left = width * _share(label["x"], frame["x"]["scale"])
-        y = min(height, height * _share(label["y"], scale))
-        letters = sum(1 + (letter > "\u2e80") for letter in label["n"])
-        boxes.append(_Box(label, y, left, left + LABEL_WIDTH * letters))
-    boxes.sort(key=lambda box: -box.y)
-    for place, box in enumerate(boxes):  # downwards
-        above = [other.y for other in boxes[:place] if not box.is_beside(other)]
-        box.y = min([box.y, *(y - LABEL_HEIGHT for y in above)])
-    boxes.reverse()
-    for place, box in enumerate(boxes):  # and back up from the bottom
-        below = [other.y for other in boxes[:place] if not box.is_beside(other)]
-        box.y = max([box.y, 0.0, *(y + LABEL_HEIGHT for y in below)])
-    return [box.label | {"y": _value(box.y / height, scale)} for box in boxes]
-
-
-def _share(value: float, scale: Layer) -> float:
-    """Where a value stands between the ends of its axis, from 0 to 1."""
-    low, high = scale["domain"]
-    if scale["type"] == "log":
-        value, low, high = log10(value), log10(low), log10(high)
-    return (value - low) / (high - low)
-
-
-def _value(share: float, scale: Layer) -> float:
-    """The opposite."""
-    low, high = scale["domain"]
-    if scale["type"] == "log":
-        return float(10 ** (log10(low) + share * (log10(high) - log10(low))))
-    return low + share * (high - low)
-
-
 def _drawable(lines: Iterable[Line], axes: tuple[Axis, Axis]) -> list[Line]:
     """Lines without the points that a logarithmic axis has no place for, if any is left."""
     shown = []
@@ -350,7 +318,7 @@ def _drawable(lines: Iterable[Line], axes: tuple[Axis, Axis]) -> list[Line]:
             if all(value > 0 or not axis.is_log for value, axis in zip(point, axes, strict=True))
         ]
         if points:
-            shown.append(Line(row.name, row.rank, points, row.is_faint))
+            shown.append(replace(row, points=points))
     return shown
 
 
@@ -361,6 +329,12 @@ def _reach(lines: Sequence[Line], top: float, is_log: bool) -> Point:
         return 0.0, high
     low = min((x for row in lines for x, y in row.points if y <= top), default=high)
     return low, high if high > low else low * 2
+
+
+def _end(row: Line, bottom: float, top: float) -> Point:
+    """The last point of a line that is in the picture."""
+    seen = (point for point in reversed(row.points) if bottom <= point[1] <= top)
+    return next(seen, row.points[-1])
 
 
 def _span(settled: Sequence[float], guests: Sequence[float], is_log: bool) -> Point:

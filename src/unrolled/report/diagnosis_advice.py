@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..results.diagnosis import Cure, Diagnosis, Tried, Verdict, WordFlow
+from ..settings.kinds import KINDS
 from ..settings.models import MAX_ORDER
 from .format import MISSING, compact, is_known, power
 from .words import Words
 
-GATED = ("gru", "lstm", "mingru")
 NUM_WINNERS = 3
 """Remedies that are named as next steps."""
 
@@ -99,6 +99,8 @@ def winners(cure: Cure) -> list[Tried]:
 
 def remedy_name(name: str, words: Words) -> str:
     """A remedy's name in the language; an unknown one keeps its own."""
+    if name.lower() in KINDS:
+        return words("another kind", name=name)
     key = f"remedy {name.lower()}"
     return words(key) if key in words else name
 
@@ -117,7 +119,7 @@ def _for_language_models(
     attention = ("step: attention", "--attention 64")
     gated = ("step: gated", "--model lstm")
     if kind == "vanishing":
-        if model in GATED:
+        if KINDS[model].gated:
             chrono = ("step: chrono", "--gate-init chrono --max-timescale 200")
             bias = 1 + (settings.get("forget_bias") or 1)
             return [("step: forget bias", f"--forget-bias {bias:g}"), chrono, attention]
@@ -129,7 +131,7 @@ def _for_language_models(
         ]
         if settings.get("recurrent_init") == "identity":
             calm.append(("step: orthogonal", "--recurrent-init orthogonal"))
-        return calm if model in GATED else [*calm, gated]
+        return calm if KINDS[model].gated else [*calm, gated]
     if kind == "healthy":
         pieces = f"--sequence-length {2 * settings['sequence_length']}"
         return [("step: capacity", "--size large"), ("step: pieces", pieces)]

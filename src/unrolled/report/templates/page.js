@@ -73,7 +73,8 @@
       ? new Blob([await drawn.toSVG()], { type: "image/svg+xml" })
       : await drawn.toCanvas(2).then(canvas => new Promise(done => canvas.toBlob(done)));
     const link = document.createElement("a");
-    link.download = `${document.title} ${figure.heading.firstChild.textContent}.${kind.toLowerCase()}`.replace(/[^\p{L}\p{N}.-]+/gu, "-");
+    const name = `${document.title} ${figure.heading.firstChild.textContent}`.match(/[\p{L}\p{N}.]+/gu).join("-");
+    link.download = `${name}.${kind.toLowerCase()}`;
     link.href = URL.createObjectURL(blob);
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
