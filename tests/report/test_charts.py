@@ -136,41 +136,23 @@ def test_a_logarithmic_axis_begins_where_the_first_line_comes_into_view():
     assert domain(spec, "x") == [10, 100]
 
 
-def test_names_at_the_ends_of_lines_do_not_cover_each_other():
-    lines = [Line(f"line {rank}", rank, [(0, 1.0), (1, 2 + rank / 1000)]) for rank in range(6)]
-    spec = validate(line_chart("Cost", LINEAR, lines))
-    low, high = domain(spec, "y")
-    places = sorted((row["y"] - low) / (high - low) for row in spec["datasets"]["labels"])
-    gaps = [after - before for before, after in zip(places, places[1:], strict=False)]
-    assert min(gaps) > 0.06
-    assert places[0] >= 0 and places[-1] <= 1
-    names = [row["n"] for row in sorted(spec["datasets"]["labels"], key=lambda row: row["y"])]
-    assert names == [f"line {rank}" for rank in range(6)]
-
-
-def test_names_far_from_each_other_stay_where_they_are():
-    axes = Axis("speed", is_log=True), Axis("cost")
-    points = [Line("a", 0, [(10.0, 2.0)]), Line("b", 1, [(1e6, 2.0)])]
-    spec = validate(point_chart("Cost", axes, points))
-    assert [row["y"] for row in spec["datasets"]["labels"]] == pytest.approx([2.0, 2.0])
+def styles_in_the_theme(spec: dict[str, Any]) -> set[str]:
+    """The styles of all marks; each must be in theme.json."""
+    theme = (Path(report.__file__).parent / "theme.json").read_text("utf-8")
+    styles: set[str] = set()
+    for layer in spec["layer"]:
+        style = layer["mark"].get("style", [])
+        styles |= {style} if isinstance(style, str) else set(style)
+    assert all(f'"{style}": {{' in theme for style in styles)
+    return styles
 
 
 def test_every_style_of_a_mark_is_in_the_theme():
-    theme = (Path(report.__file__).parent / "theme.json").read_text("utf-8")
     levels, intervals = [Level("level", 2.5)], [Interval("falling", 0, 10, 3.0, 2, 40)]
-    specs = [
-        validate(line_chart("Cost", LINEAR, [FALLING], levels=levels, intervals=intervals)),
-        validate(point_chart("Cost", LOG, [FALLING])),
-    ]
-    styles = {
-        style
-        for spec in specs
-        for layer in spec["layer"]
-        for style in [layer["mark"].get("style", [])]
-        for style in ([style] if isinstance(style, str) else style)
-    }
+    lines = validate(line_chart("Cost", LINEAR, [FALLING], levels=levels, intervals=intervals))
+    points = validate(point_chart("Cost", LOG, [FALLING]))
+    styles = styles_in_the_theme(lines) | styles_in_the_theme(points)
     assert styles >= {"level", "ring", "dot", "label", "halo"}
-    assert all(f'"{style}": {{' in theme for style in styles)
 
 
 def test_the_theme_names_colours_that_the_page_has():

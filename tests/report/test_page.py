@@ -77,5 +77,5 @@ def test_no_template_marks_text_as_safe_and_no_module_writes_markup() -> None:
     folder = Path(report.__file__).parent
     for template in (folder / "templates").glob("*.html"):
         assert not re.search(r"\|\s*safe|autoescape", template.read_text("utf-8")), template
-    for module in ("charts", "comparison", "format", "tables"):
+    for module in ("charts", "comparison", "diagnosis", "diagnosis_tables", "format", "tables"):
         assert not re.search(r"</?[a-z]+[ >]", (folder / f"{module}.py").read_text("utf-8")), module

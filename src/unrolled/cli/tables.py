@@ -15,9 +15,9 @@ from rich.text import Text
 
 from ..report.classification import reason as why
 from ..report.comparison import reason
-from ..report.diagnosis_words import Language, verdict_sentence
-from ..report.parts import MISSING, in_bytes, number, perplexity, rank_key, scaled
-from ..report.words import Words
+from ..report.diagnosis_advice import verdict_sentence
+from ..report.format import MISSING, in_bytes, number, perplexity, rank_key, scaled
+from ..report.words import Language, Words
 from ..results.classification import Classification, Explained, Prediction
 from ..results.comparison import ComparedModel, Comparison
 from ..results.diagnosis import Diagnosis
@@ -148,7 +148,8 @@ def _baseline_cells(row: Baseline) -> tuple[str, ...]:
 def print_diagnosis(diagnosis: Diagnosis, language: Language, report: Path) -> None:
     """Prints the verdict, the figures behind it, and the remedies by what they changed."""
     console = Console(highlight=False)
-    console.print(verdict_sentence(diagnosis.verdict, diagnosis.model, language), style="bold")
+    words = Words("diagnosis", language)
+    console.print(verdict_sentence(diagnosis.verdict, diagnosis.model, words), style="bold")
     if diagnosis.flows:
         table = _plain_table("layer", "path", "half-life", "less than 1 % after", "per step")
         for flow in diagnosis.flows:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError, ConfigError
 from ..models.recurrent import RecurrentModel
 from ..report.diagnosis import html
-from ..report.diagnosis_words import Language
+from ..report.words import Language
 from ..results.diagnosis import Diagnosis, GradientLook
 from ..results.events import GradientFlow, LoggedEvent, Message, OnEvent, ignore
 from ..runs.folder import Run, contents, load, read_log

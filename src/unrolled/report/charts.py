@@ -3,11 +3,11 @@
 A chart is declared as data: axes, lines, points. theme.json says what it looks like, and Vega draws
 it: templates/page.js in a page, benchmarks/figures.py for docs/figures.
 
-To add a chart, describe it with `line_chart`, `point_chart` or another function of this module,
-put the `Chart` into the context of a page, and `{{ figure(chart) }}` into its template. A new sort
-of chart is one more function here: it lays marks on top of each other with `_chart`. Their data
-stand in named data sets; colours come from the rank of what is shown (`_colour`), other looks from
-a style of theme.json; and every mark has a tooltip (`_tooltip`).
+To add a chart, describe it with `line_chart`, `point_chart` or another function of this module or
+of distributions.py, put the `Chart` into the context of a page, and `{{ figure(chart) }}` into its
+template. A new sort of chart is one more function: it lays marks on top of each other with
+`layered`. Their data stand in named data sets; colours come from the rank of what is shown
+(`rank_colour`), other looks from a style of theme.json; and every mark has a tooltip (`tooltips`).
 
 The specifications are built here and not with altair, whose import and validation take 0.7 s and
 0.1 s for each chart, while a page must be written within a second. The tests validate every chart
@@ -20,22 +20,19 @@ from math import log10
 from typing import Any, TypeAlias
 
 from .format import is_known
+from .labels import Layer, apart
 
 NUM_COLOURS = 8
 """Of models and other things that have a rank."""
 GREY = NUM_COLOURS
 """The colour of baselines, the last one of theme.json."""
 HEIGHT = 300
-LABEL_WIDTH, LABEL_HEIGHT, ROOM = 7.5, 17, (420, 240)
-"""Of a letter and a line of text, and of the picture inside of its axes, about, in pixels."""
 POWER = (
     "datum.label && (datum.value < 0.00999 || datum.value > 10001) && datum.value != 0 "
     "? '10' + (datum.value < 1 ? '⁻' : '') + ({power} > 9 ? '{digits}'[floor({power} / 10)] : '') "
     "+ '{digits}'[{power} % 10] : datum.label"
 ).format(power="abs(round(log(datum.value) / LN10))", digits="⁰¹²³⁴⁵⁶⁷⁸⁹")
 """How an axis of many powers of ten writes them: 1, 0.01, 10⁻⁴."""
-Layer: TypeAlias = dict[str, Any]
-"""A part of a Vega-Lite specification: whatever Vega-Lite takes."""
 Point: TypeAlias = tuple[float, float]
 
 
@@ -143,23 +140,23 @@ def line_chart(
     inside = [row for row in levels if bottom <= row.y <= top]
     frame = _frame(axes, (left, right), (bottom, top))
     named = [row for row in lines if row.look == 0]
-    labels = [_row(row.name, row.rank, *_end(row, bottom, top)) for row in named]
-    labels += [_row(row.name, row.rank, right, row.y) for row in inside]
+    labels = [datum(row.name, row.rank, *_end(row, bottom, top)) for row in named]
+    labels += [datum(row.name, row.rank, right, row.y) for row in inside]
     data = {
-        "levels": [_row(row.name, row.rank, right, row.y) for row in inside],
-        "lines": [_row(row.name, row.rank, *point, s=place, f=row.look)
+        "levels": [datum(row.name, row.rank, right, row.y) for row in inside],
+        "lines": [datum(row.name, row.rank, *point, s=place, f=row.look)
                   for place, row in enumerate(lines) for point in row.points],
-        "dots": [_row(row.name, row.rank, *row.points[0])
+        "dots": [datum(row.name, row.rank, *row.points[0])
                  for row in named if len(row.points) == 1],
-        "intervals": [_row(row.name, row.rank, row.x, row.y, low=max(row.low, left),
+        "intervals": [datum(row.name, row.rank, row.x, row.y, low=max(row.low, left),
                            high=min(row.high, right)) for row in intervals],
-        "labels": _apart(labels, frame),
+        "labels": apart(labels, frame),
     }  # fmt: skip
     layers = [_level(axes), *_line(axes), _dot(axes, "dots"), *_interval(axes), *_label()]
     said = "; ".join(f"{row.name} {row.points[-1][1]:.4g}" for row in named)
     away = ", ".join(f"{row.name} {row.y:.3f}" for row in levels if row not in inside)
     note = outside(away) if away else ""
-    return Chart(title, _chart(f"{title}: {said}", frame, data, layers), note)
+    return Chart(title, layered(f"{title}: {said}", frame, data, layers), note)
 
 
 def point_chart(title: str, axes: tuple[Axis, Axis], lines: Sequence[Line]) -> Chart | None:
@@ -167,15 +164,15 @@ def point_chart(title: str, axes: tuple[Axis, Axis], lines: Sequence[Line]) -> C
     lines = _drawable(lines, axes)
     if not lines:
         return None
-    rows = [_row(row.name, row.rank, *point) for row in lines for point in row.points]
+    rows = [datum(row.name, row.rank, *point) for row in lines for point in row.points]
     xs, ys = [row["x"] for row in rows], [row["y"] for row in rows]
     frame = _frame(axes, (min(xs) / 2, max(xs) * 2), _span(ys, ys, axes[1].is_log))
     said = "; ".join(f"{row['n']} {row['x']:.4g}, {row['y']:.4g}" for row in rows)
-    data = {"points": rows, "labels": _apart(rows, frame)}
-    return Chart(title, _chart(f"{title}: {said}", frame, data, [_dot(axes, "points"), *_label()]))
+    data = {"points": rows, "labels": apart(rows, frame)}
+    return Chart(title, layered(f"{title}: {said}", frame, data, [_dot(axes, "points"), *_label()]))
 
 
-def _chart(
+def layered(
     description: str,
     frame: Mapping[str, Layer],
     data: Mapping[str, Sequence[Layer]],
@@ -198,10 +195,11 @@ def _chart(
 
 def _frame(axes: tuple[Axis, Axis], x: Point, y: Point) -> dict[str, Layer]:
     """Encoding of both positions over fixed ranges; the heading says what y is."""
-    return {"x": _position(axes[0], x, axes[0].title), "y": _position(axes[1], y, None)}
+    return {"x": position(axes[0], x, axes[0].title), "y": position(axes[1], y, None)}
 
 
-def _position(axis: Axis, domain: Point, title: str | None) -> Layer:
+def position(axis: Axis, domain: Point, title: str | None) -> Layer:
+    """Encoding of one position over a fixed range."""
     low, high = domain
     pattern: Layer = {"format": "~s"} if high >= 1e4 else {}
     if axis.is_log and high >= 1e4 * low:
@@ -211,16 +209,18 @@ def _position(axis: Axis, domain: Point, title: str | None) -> Layer:
     return {"type": "quantitative", "title": title, "scale": scale, "axis": marks}
 
 
-def _place(x: str = "x", y: str = "y") -> dict[str, Layer]:
+def xy(x: str = "x", y: str = "y") -> dict[str, Layer]:
+    """Where a mark stands."""
     return {"x": {"field": x}, "y": {"field": y}}
 
 
-def _colour() -> Layer:
+def rank_colour() -> Layer:
+    """The colour of a mark's rank, see `datum`."""
     scale = {"domain": list(range(NUM_COLOURS + 1)), "range": "category"}
     return {"field": "c", "type": "nominal", "scale": scale, "legend": None}
 
 
-def _tooltip(axes: tuple[Axis, Axis], *more: tuple[str, str]) -> list[Layer]:
+def tooltips(axes: tuple[Axis, Axis], *more: tuple[str, str]) -> list[Layer]:
     """Figures of what is under the pointer; page.js puts its name above.
 
     Vega-Lite loses text in the tooltip of the nearest point.
@@ -230,7 +230,7 @@ def _tooltip(axes: tuple[Axis, Axis], *more: tuple[str, str]) -> list[Layer]:
     return [{"field": field, "title": title, **look} for field, title in fields]
 
 
-def _row(name: str, rank: int | None, x: float, y: float, **more: float) -> Layer:
+def datum(name: str, rank: int | None, x: float, y: float, **more: float) -> Layer:
     """A mark: name, colour and place."""
     colour = GREY if rank is None else rank % NUM_COLOURS
     return {"n": name, "c": colour, "x": x, "y": y, **more}
@@ -238,7 +238,7 @@ def _row(name: str, rank: int | None, x: float, y: float, **more: float) -> Laye
 
 def _level(axes: tuple[Axis, Axis]) -> Layer:
     """Dashed lines from left to right."""
-    encoding = {"y": {"field": "y"}, "color": _colour(), "tooltip": _tooltip(axes)[1:]}
+    encoding = {"y": {"field": "y"}, "color": rank_colour(), "tooltip": tooltips(axes)[1:]}
     return {"data": {"name": "levels"}, "mark": {"type": "rule", "style": "level"},
             "encoding": encoding}  # fmt: skip
 
@@ -256,10 +256,10 @@ def _line(axes: tuple[Axis, Axis]) -> list[Layer]:
         "strokeWidth": by_kind(2, 1, 1.5),
         "strokeDash": by_kind([1, 0], [1, 0], [2, 3]),
     }
-    encoding = _place() | {"color": _colour(), "detail": {"field": "s"}, **look}
+    encoding = xy() | {"color": rank_colour(), "detail": {"field": "s"}, **look}
     near = {"condition": {"param": "near", "empty": False, "value": 1}, "value": 0}
     select = {"type": "point", "on": "pointerover", "nearest": True, "clear": "pointerout"}
-    point = _place() | {"color": _colour(), "opacity": near, "tooltip": _tooltip(axes)}
+    point = xy() | {"color": rank_colour(), "opacity": near, "tooltip": tooltips(axes)}
     return [
         {"data": data, "mark": {"type": "line", "clip": True}, "encoding": encoding},
         {
@@ -273,88 +273,39 @@ def _line(axes: tuple[Axis, Axis]) -> list[Layer]:
 
 def _dot(axes: tuple[Axis, Axis], data: str) -> Layer:
     """Points."""
-    encoding = _place() | {"color": _colour(), "tooltip": _tooltip(axes)}
+    encoding = xy() | {"color": rank_colour(), "tooltip": tooltips(axes)}
     mark = {"type": "point", "style": "dot"}
     return {"data": {"name": data}, "mark": mark, "encoding": encoding}
 
 
 def _interval(axes: tuple[Axis, Axis]) -> list[Layer]:
     """A bar along the x axis, with a ring on it."""
-    data, look = {"name": "intervals"}, {"color": _colour()}
+    data, look = {"name": "intervals"}, {"color": rank_colour()}
     span = look | {"x": {"field": "low"}, "x2": {"field": "high"}, "y": {"field": "y"}}
     ends = [
-        {"data": data, "mark": {"type": "tick", "style": "end"}, "encoding": _place(end) | look}
+        {"data": data, "mark": {"type": "tick", "style": "end"}, "encoding": xy(end) | look}
         for end in ("low", "high")
     ]
-    tooltip = {"tooltip": _tooltip(axes, ("low", "≥"), ("high", "≤"))}
+    tooltip = {"tooltip": tooltips(axes, ("low", "≥"), ("high", "≤"))}
     ring = {"type": "point", "style": "ring"}
     return [
         {"data": data, "mark": {"type": "rule", "style": "interval"}, "encoding": span},
         *ends,
-        {"data": data, "mark": ring, "encoding": _place() | look | tooltip},
+        {"data": data, "mark": ring, "encoding": xy() | look | tooltip},
     ]
 
 
 def _label() -> list[Layer]:
     """Names beside points and at the ends of lines, readable on top of other lines."""
-    data, text = {"name": "labels"}, _place() | {"text": {"field": "n"}}
+    data, text = {"name": "labels"}, xy() | {"text": {"field": "n"}}
     return [
         {"data": data, "mark": {"type": "text", "style": ["label", "halo"]}, "encoding": text},
         {
             "data": data,
             "mark": {"type": "text", "style": "label"},
-            "encoding": text | {"color": _colour()},
+            "encoding": text | {"color": rank_colour()},
         },
     ]
-
-
-@dataclass
-class _Box:
-    """Where a label stands, in pixels from the lower left corner."""
-
-    label: Layer
-    y: float
-    left: float
-    right: float
-
-    def is_beside(self, other: "_Box") -> bool:
-        return self.right <= other.left or other.right <= self.left
-
-
-def _apart(labels: Sequence[Layer], frame: Mapping[str, Layer]) -> list[Layer]:
-    """Moves labels up and down until none covers another, and none leaves the picture."""
-    (width, height), scale = ROOM, frame["y"]["scale"]
-    boxes = []
-    for label in labels:
-        left = width * _share(label["x"], frame["x"]["scale"])
-        y = min(height, height * _share(label["y"], scale))
-        letters = sum(1 + (letter > "\u2e80") for letter in label["n"])
-        boxes.append(_Box(label, y, left, left + LABEL_WIDTH * letters))
-    boxes.sort(key=lambda box: -box.y)
-    for place, box in enumerate(boxes):  # downwards
-        above = [other.y for other in boxes[:place] if not box.is_beside(other)]
-        box.y = min([box.y, *(y - LABEL_HEIGHT for y in above)])
-    boxes.reverse()
-    for place, box in enumerate(boxes):  # and back up from the bottom
-        below = [other.y for other in boxes[:place] if not box.is_beside(other)]
-        box.y = max([box.y, 0.0, *(y + LABEL_HEIGHT for y in below)])
-    return [box.label | {"y": _value(box.y / height, scale)} for box in boxes]
-
-
-def _share(value: float, scale: Layer) -> float:
-    """Where a value stands between the ends of its axis, from 0 to 1."""
-    low, high = scale["domain"]
-    if scale["type"] == "log":
-        value, low, high = log10(value), log10(low), log10(high)
-    return (value - low) / (high - low)
-
-
-def _value(share: float, scale: Layer) -> float:
-    """The opposite."""
-    low, high = scale["domain"]
-    if scale["type"] == "log":
-        return float(10 ** (log10(low) + share * (log10(high) - log10(low))))
-    return low + share * (high - low)
 
 
 def _drawable(lines: Iterable[Line], axes: tuple[Axis, Axis]) -> list[Line]:

@@ -1,161 +1,213 @@
-"""The tables of a diagnosis: dynamics, repeated words, remedies."""
+"""The tables of a diagnosis; None where there is nothing to show."""
 
-import re
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Iterable, Sequence
 
-from ..results.diagnosis import Cure, Diagnosis, Dynamics, Memory, Tried
-from .diagnosis_curves import reached, signed
-from .diagnosis_words import (
-    Language,
-    Step,
-    compact,
-    marked_up,
-    name_of,
-    part_of_whole,
-    remedy_name,
-    say,
-    winners,
-)
-from .parts import MISSING, bar, columns, marked, number, scaled, section, table
+from ..results.diagnosis import Diagnosis, Dynamics, Flow, Gate, Memory, Tried
+from .diagnosis_advice import remedy_name, share, winners
+from .format import MISSING, compact, is_known, number, scaled, signed
+from .tables import Cell, Row, Table, barred, cells
+from .words import Words
+
+KINDS = ("shuffled", "reversed", "replaced")
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+BEYOND = ">\N{NARROW NO-BREAK SPACE}"
 
 
-def steps_to_take(steps: Sequence[Step], language: Language) -> str:
-    """What to do next, with its flags."""
-    items = "".join(
-        f"<li>{coded(step.sentence)}"
-        + (f" <code>{escape(step.command)}</code>" if step.command else "")
-        + "</li>"
-        for step in steps
-    )
-    if not items:
-        return ""
-    body = f"<ol class=steps>{items}</ol>"
-    return section(say("steps", language), marked_up("steps, how", language), body)
+def _table(
+    headings: Sequence[str], rows: Sequence[Row], bars: Sequence[str] = (), kind: str = "figures"
+) -> Table | None:
+    return Table(headings, rows, kind, bars) if rows else None
 
 
-def coded(sentence: str) -> str:
-    """A sentence as HTML; what stands between backticks is code."""
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(sentence))
+def part_name(name: str, words: Words) -> str:
+    """What a gate, a matrix or a disturbance is called."""
+    key = f"part {name}"
+    return words(key) if key in words else name
 
 
-def lyapunov(dynamics: Dynamics | None, language: Language) -> str:
+def flow_name(flow: Flow, words: Words) -> str:
+    """A layer and its path."""
+    return words(f"path {flow.path}", layer=flow.layer)
+
+
+def decay(flows: Sequence[Flow], words: Words) -> Table | None:
+    """How far back the gradient reaches."""
+    rows = []
+    for rank, flow in enumerate(flows):
+        last = flow.lags[-1] if flow.lags else None
+        reached = [_reached(flow.half_life, last), _reached(flow.horizon, last)]
+        rows.append(Row(flow_name(flow, words), cells([*reached, signed(flow.rate)]), rank))
+    return _table([words(key) for key in ("layer", "half-life", "horizon", "rate")], rows)
+
+
+def _reached(lag: float | None, last: float | None) -> str:
+    """A lag; where it was not reached, that it is further back than the last one looked at."""
+    if is_known(lag):
+        return compact(lag)
+    return MISSING if last is None else BEYOND + compact(last)
+
+
+def has_states(gates: Sequence[Gate]) -> bool:
+    """Whether the network has no gates: what saturates are its states."""
+    return all(gate.name == "state" for gate in gates)
+
+
+def gate_ends(gates: Sequence[Gate]) -> tuple[str, str]:
+    """Keys of what `open` and `closed` of a gate are called."""
+    return ("top", "bottom") if has_states(gates) else ("open", "closed")
+
+
+def gate_ranks(gates: Iterable[Gate]) -> dict[str, int]:
+    """Colours by the name of a gate."""
+    return {name: rank for rank, name in enumerate(dict.fromkeys(gate.name for gate in gates))}
+
+
+def gates(gates: Sequence[Gate], words: Words) -> Table | None:
+    """The means behind the pictures of saturation, and the colours of the gates."""
+    ranks = gate_ranks(gates)
+    rows = [
+        Row(
+            part_name(gate.name, words),
+            cells(
+                [gate.layer, number(gate.mean), _mean(gate.open, words), _mean(gate.closed, words)]
+            ),
+            ranks[gate.name],
+        )
+        for gate in gates
+    ]
+    first = "signal" if has_states(gates) else "gate"
+    return _table([words(key) for key in (first, "layer", "mean", *gate_ends(gates))], rows)
+
+
+def _mean(shares: Sequence[float], words: Words) -> str:
+    known = [value for value in shares if is_known(value)]
+    return share(sum(known) / len(known) if known else None, words)
+
+
+def lyapunov(dynamics: Dynamics | None, words: Words) -> Table | None:
     """The leading exponents, and how soon a disturbance dies out at that pace."""
-    exponents = [value for value in dynamics.exponents if value is not None] if dynamics else []
-    largest = max((abs(value) for value in exponents), default=0.0)
-    rows = "".join(
-        f"<tr><th scope=row>λ<sub>{place}</sub></th>"
-        f"<td class=bits>{signed(value)}{bar(abs(value), largest, 1 if value > 0 else 0)}</td>"
-        f"<td>{compact(-1 / value) if value < 0 else say('grows', language)}</td></tr>"
-        for place, value in enumerate(exponents, 1)
+    exponents = list(filter(is_known, dynamics.exponents)) if dynamics else []
+    longest = max(map(abs, exponents), default=0.0)
+    rows = []
+    for place, value in enumerate(exponents, 1):
+        pace = barred(value, longest, signed(value), int(value > 0))
+        end = Cell(compact(-1 / value) if value < 0 else words("grows"))
+        rows.append(Row(f"λ{str(place).translate(SUBSCRIPTS)}", [pace, end]))
+    bars = [words("exponent")]
+    return _table([words("number"), *bars, words("dies out")], rows, bars)
+
+
+def radii(dynamics: Dynamics | None, words: Words) -> Table | None:
+    """Spectral radius of each recurrent matrix."""
+    found = dynamics.radii if dynamics else []
+    longest = max((row.radius for row in found if is_known(row.radius)), default=0.0)
+    rows = []
+    for row in found:
+        colour = int(is_known(row.radius) and row.radius > 1)
+        radius = barred(row.radius, longest, number(row.radius), colour)
+        rows.append(Row(part_name(row.matrix, words), [Cell(str(row.layer)), radius]))
+    bars = [words("radius")]
+    return _table([words("matrix"), words("layer"), *bars], rows, bars)
+
+
+def dead(dynamics: Dynamics | None, words: Words) -> str:
+    """Layers with their part of dead units."""
+    parts = dynamics.dead if dynamics else []
+    return ", ".join(
+        words("dead layer", layer=layer, share=share(part, words))
+        for layer, part in enumerate(parts, 1)
     )
-    named = {key: say(key, language) for key in ("number", "exponent", "dies out")}
-    head = columns(named.values(), named["exponent"])
-    body = table(head, rows, "figures") if rows else ""
-    return section(say("lyapunov", language), marked_up("lyapunov, how", language), body)
 
 
-def radii(dynamics: Dynamics | None, language: Language) -> str:
-    """Spectral radius of each recurrent matrix, and dead units."""
-    if not dynamics:
-        return ""
-    found = dynamics.radii
-    largest = max((row.radius or 0 for row in found), default=0)
-    rows = "".join(
-        f"<tr><th scope=row>{escape(name_of(row.matrix, language))}</th><td>{row.layer}</td>"
-        f"<td class=bits>{number(row.radius)}"
-        f"{bar(row.radius, largest, 1 if (row.radius or 0) > 1 else 0)}</td></tr>"
-        for row in found
-    )
-    named = {key: say(key, language) for key in ("matrix", "layer", "radius")}
-    body = table(columns(named.values(), named["radius"]), rows, "figures") if rows else ""
-    layers = ", ".join(
-        say("dead layer", language, layer=layer, share=part_of_whole(share, language))
-        for layer, share in enumerate(dynamics.dead, 1)
-    )
-    note = f"<p class=note>{marked_up('dead', language, layers=layers)}</p>" if layers else ""
-    return section(say("radii", language), marked_up("radii, how", language), body + note)
+def used_context(models: Sequence[Memory], words: Words) -> Table | None:
+    """The context that each model uses, and what it costs with the least and the most."""
+    ends = sorted({point.context for model in models for point in model.curve})
+    ends = [ends[0], ends[-1]] if len(ends) > 1 else ends
+    headings = [words(key) for key in ("model", "effective", "interval")]
+    headings += [words("bits, at", context=f"{end:,}") for end in ends]
+    rows = []
+    for rank, model in enumerate(models):
+        costs = {point.context: point.bits for point in model.curve}
+        low, high = compact(model.effective_low), compact(model.effective_high)
+        figures = [compact(model.effective), words("range", low=low, high=high)]
+        figures += [number(costs.get(end)) for end in ends]
+        rows.append(Row(model.name, cells(figures), rank))
+    return _table(headings, rows)
 
 
-def repeated(models: Sequence[Memory], language: Language) -> str:
+def disturbances(models: Iterable[Memory]) -> list[str]:
+    """Kinds of disturbance that were measured."""
+    known = {row.kind for model in models for row in model.perturbed}
+    return [kind for kind in KINDS if kind in known]
+
+
+def perturbed(models: Sequence[Memory], words: Words) -> Table | None:
+    """What disturbing the context beyond so many tokens costs."""
+    kinds = disturbances(models)
+    rows = []
+    for rank, model in enumerate(models):
+        costs: dict[tuple[int, str], float] = {
+            (row.beyond, row.kind): row.bits for row in model.perturbed
+        }
+        for beyond in sorted({beyond for beyond, _ in costs}):
+            figures = [signed(costs.get((beyond, kind))) for kind in kinds]
+            rows.append(Row(model.name, cells([f"{beyond:,}", *figures]), rank))
+    headings = [words("model"), words("beyond"), *(part_name(kind, words) for kind in kinds)]
+    return _table(headings, rows)
+
+
+def repeated(models: Sequence[Memory], words: Words) -> Table | None:
     """Cost of tokens that complete a run seen before, and of the others."""
     shown = [
-        (rank, model.name, found) for rank, model in enumerate(models) if (found := model.repeated)
+        (rank, model.name, row) for rank, model in enumerate(models) if (row := model.repeated)
     ]
-    if not shown:
-        return ""
     costs = [bits for _, _, row in shown for bits in (row.repeated_bits, row.new_bits)]
-    largest = max((bits for bits in costs if bits is not None), default=0)
-    body = ""
+    longest = max(filter(is_known, costs), default=0.0)
+    rows = []
     for rank, name, row in shown:
-        seen, new = row.repeated_bits, row.new_bits
-        saved = None if seen is None or new is None else new - seen
-        body += f"<tr><th scope=row>{marked(name, rank)}</th>"
-        body += "".join(
-            f"<td class=bits>{number(bits)}{bar(bits, largest, rank)}</td>" for bits in (seen, new)
-        )
-        body += f"<td>{number(saved)}</td></tr>"
-    costs_of = (say("repeated bits", language), say("new bits", language))
-    head = columns([say("model", language)]) + "".join(columns([c], c) for c in costs_of)
-    head += columns([say("saved", language)])
-    first = shown[0][2]
-    values = {"repeated": f"{first.num_repeated:,}", "new": f"{first.num_new:,}"}
-    note = f"<p class=note>{marked_up('counts', language, **values)}</p>"
-    lead = marked_up("repeated, how", language, order=first.order)
-    figures = table(head, body, "figures")
-    return section(say("repeated", language), lead, figures + note)
+        both = (row.repeated_bits, row.new_bits)
+        bits = [barred(value, longest, number(value), rank) for value in both]
+        saved = number(row.new_bits - row.repeated_bits)
+        rows.append(Row(name, [*bits, Cell(saved)], rank))
+    bars = [words("repeated bits"), words("new bits")]
+    return _table([words("model"), *bars, words("saved")], rows, bars)
 
 
-def remedies(diagnosis: Diagnosis, language: Language) -> str:
+def remedies(diagnosis: Diagnosis, words: Words) -> Table | None:
     """What each remedy changed, beside the untreated model."""
-    cure = diagnosis.cure
-    if not cure:
-        return ""
+    if not (cure := diagnosis.cure):
+        return None
     last = max((flow.lags[-1] for flow in diagnosis.flows if flow.lags), default=None)
-    largest = max((abs(row.gain or 0) for row in cure.tried), default=0)
+    longest = max((abs(row.gain) for row in cure.tried if is_known(row.gain)), default=0.0)
     best = winners(cure)[:1]
-    keys = ("remedy", "gain", "bits", "half-life", "horizon", "memory used", "speed", "flags")
-    named = {key: say(key, language) for key in keys}
-    head = columns(named.values(), named["gain"])
-    rows = _remedy(cure.untreated, (0, last), "baseline", language)
-    rows += "".join(
-        _remedy(row, (largest, last), "best" if row in best else "", language) for row in cure.tried
-    )
-    lead = coded(say("cure, how", language, budget=cure.budget))
-    figures = table(head, rows, "remedies")
-    return section(say("cure", language), lead, figures + _tested(cure, language))
+    rows = [Row(words("untreated"), _remedy(cure.untreated, 0.0, last, words), kind="baseline")]
+    for row in cure.tried:
+        figures = _remedy(row, longest, last, words)
+        kind = "best" if row in best else ""
+        rows.append(Row(remedy_name(row.name, words), figures, small=row.source, kind=kind))
+    keys = ("bits per byte", "half-life", "horizon", "memory used", "speed", "flags")
+    headings = [words("remedy"), words("gain"), *(words(key) for key in keys)]
+    return _table(headings, rows, [words("gain")], "remedies")
 
 
-def _remedy(row: Tried, scale: tuple[float, float | None], kind: str, language: Language) -> str:
+def _remedy(row: Tried, longest: float, last: float | None, words: Words) -> list[Cell]:
     """One line of the table.
 
     Args:
-        scale: The longest bar, and the last lag that was looked at.
+        longest: Gain or loss with the longest bar.
+        last: The last lag that was looked at.
     """
-    largest, last = scale
-    gain = row.gain
+    diverged = not is_known(row.bits_per_byte)
     # A Transformer has no gradient through time, so nothing lies beyond the last lag.
-    last = None if row.bits_per_byte is None or "transformer" in row.flags else last
-    name = say("untreated", language) if kind == "baseline" else remedy_name(row.name, language)
-    flags = f"<code>{escape(row.flags)}</code>" if row.flags else ""
-    source = f"<small>{escape(row.source)}</small>" if row.source else ""
-    won = signed(gain)
-    if row.bits_per_byte is None:
-        won = marked_up("diverged", language)
-    drawn = bar(abs(gain), largest, 0 if gain > 0 else 1) if gain is not None else ""
-    cells = (
-        f"<th scope=row>{escape(name)}{source}</th><td class=bits>{won}{drawn}</td>",
-        f"<td>{number(row.bits_per_byte)}</td>",
-        f"<td>{reached(row.half_life, last)}</td><td>{reached(row.horizon, last)}</td>",
-        f"<td>{MISSING if row.effective is None else compact(row.effective)}</td>",
-        f"<td>{scaled(row.tokens_per_second)}</td>",
-        f"<td class=flags>{flags}</td>",
+    last = None if diverged or "transformer" in row.flags else last
+    gain = Cell(words("diverged") if diverged else MISSING)
+    if is_known(row.gain):
+        gain = barred(row.gain, longest, signed(row.gain), int(row.gain <= 0))
+    figures = (
+        number(row.bits_per_byte),
+        _reached(row.half_life, last),
+        _reached(row.horizon, last),
+        compact(row.effective),
+        scaled(row.tokens_per_second),
     )
-    return f"<tr{f' class={kind}' if kind else ''}>{''.join(cells)}</tr>"
-
-
-def _tested(cure: Cure, language: Language) -> str:
-    if not (test := cure.test):
-        return ""
-    values = {"untreated": number(test.untreated), "best": number(test.best)}
-    return f"<p class=note>{marked_up('test', language, **values)}</p>"
+    return [gain, *cells(figures), Cell(row.flags, is_code=True)]

@@ -1,37 +1,42 @@
 """What a diagnosis says: the same in both languages, with the figures that it was given."""
 
 import math
-import re
-from string import Formatter
 from typing import Any
 
 import pytest
 
-from unrolled.diagnosis.remedies import REMEDIES as ALL_REMEDIES
-from unrolled.report.diagnosis_phrases import PHRASES, REMEDIES
-from unrolled.report.diagnosis_words import next_steps, say, verdict_sentence
+from unrolled.diagnosis.remedies import REMEDIES
+from unrolled.report.diagnosis_advice import (
+    Step,
+    multiple,
+    next_steps,
+    remedy_name,
+    share,
+    verdict_sentence,
+)
+from unrolled.report.words import Words
+from unrolled.results.diagnosis import Diagnosis, Verdict
 
-from .diagnoses import fake_diagnosis, fake_verdict
+from .diagnoses import fake_diagnosis, fake_verdict, fake_words
+
+ENGLISH, CHINESE = Words("diagnosis", "en"), Words("diagnosis", "zh")
 
 
-@pytest.mark.parametrize("key", PHRASES)
-def test_every_sentence_is_there_in_both_languages_with_the_same_values(key):
-    english, chinese = PHRASES[key]
-    fields = [
-        {name for _, name, _, _ in Formatter().parse(text) if name} for text in (english, chinese)
-    ]
-    assert fields[0] == fields[1]
-    letters = re.sub(r"\{\w+\}", "", chinese)
-    assert english and (re.search("[\u4e00-\u9fff]", letters) or key == "percent")
-    assert not re.search("[\u4e00-\u9fff]", english)
-    # Chinese punctuation in Chinese sentences, full stops at the same places.
-    assert not re.search("[\u4e00-\u9fff][,;:?!]", chinese)
-    assert english.endswith(".") == chinese.endswith("。")
+def said(verdict: dict[str, Any], model: str, words: Words) -> str:
+    return verdict_sentence(Verdict.from_json(verdict), model, words)
+
+
+def steps_of(result: dict[str, Any], words: Words) -> list[Step]:
+    return next_steps(Diagnosis.from_json(result), words)
 
 
 def test_every_remedy_has_a_chinese_name():
-    names = [remedy.name.lower() for remedy in ALL_REMEDIES]
-    assert set(names) | {"longer truncation", "two layers, summed"} <= set(REMEDIES)
+    names = {remedy.name for remedy in REMEDIES}
+    for name in names | {"longer truncation", "two layers, summed", "layers summed"}:
+        assert remedy_name(name, ENGLISH) == name
+        assert remedy_name(name, CHINESE) != name or name == "zoneout"
+    assert remedy_name("GRU", CHINESE) == "换成 GRU"
+    assert remedy_name("something new", CHINESE) == "something new"
 
 
 VERDICTS = [
@@ -93,13 +98,13 @@ VERDICTS = [
 def test_the_verdict_in_words(verdict, model, english, chinese):
     keys = ("kind", "layer", "horizon", "half_life", "rate", "growth")
     result: Any = dict(zip(keys, verdict, strict=True))
-    assert verdict_sentence(result, model, "en") == english
-    assert verdict_sentence(result, model, "zh") == chinese
+    assert said(result, model, ENGLISH) == english
+    assert said(result, model, CHINESE) == chinese
 
 
 def test_a_growth_without_figure_has_a_sentence_too():
     verdict: Any = fake_verdict("exploding") | {"layer": 1, "growth": math.inf}
-    assert verdict_sentence(verdict, "rnn", "en") == say("exploding", "en")
+    assert said(verdict, "rnn", ENGLISH) == ENGLISH("exploding")
 
 
 @pytest.mark.parametrize(
@@ -119,10 +124,10 @@ def test_a_growth_without_figure_has_a_sentence_too():
 )
 def test_next_steps_fit_the_verdict_and_the_model(kind, model, commands):
     result: Any = fake_diagnosis(model) | {"verdict": fake_verdict(kind), "cure": None}
-    steps = next_steps(result, "en")
+    steps = steps_of(result, ENGLISH)
     cure = "unrolled diagnose RUN --out DIR --cure 10m"
     assert [step.command for step in steps] == [*commands, cure]
-    chinese = next_steps(result, "zh")
+    chinese = steps_of(result, CHINESE)
     assert [step.command for step in chinese] == [step.command for step in steps]
 
 
@@ -131,14 +136,14 @@ def test_next_steps_of_a_classifier_are_its_own(padded_to, number):
     words = {"positions": [1], "shares": [1e-5], "length": 1, "padded_to": padded_to}
     verdict = fake_verdict("vanishing") | {"arrives": 1e-5}
     result: Any = fake_diagnosis() | {"verdict": verdict, "cure": None, "words": words}
-    commands = [step.command for step in next_steps(result, "en")]
+    commands = [step.command for step in steps_of(result, ENGLISH)]
     assert commands == ["", "--pooling all", "--bidirectional"][-number:]
     result["verdict"] = fake_verdict("healthy") | {"arrives": 0.021}
-    assert next_steps(result, "en") == []
-    assert verdict_sentence(result["verdict"], "lstm", "en") == (
+    assert steps_of(result, ENGLISH) == []
+    assert said(result["verdict"], "lstm", ENGLISH) == (
         "Gradients reach the first word: 2.1\N{NO-BREAK SPACE}% of the greatest arrives there."
     )
-    assert verdict_sentence(result["verdict"], "lstm", "zh") == (
+    assert said(result["verdict"], "lstm", CHINESE) == (
         "梯度能传到第一个词：那里得到最大梯度的 2.1%。"
     )
 
@@ -147,15 +152,32 @@ def test_next_steps_after_a_trial_are_what_it_won():
     result: Any = fake_diagnosis("rnn")
     cure = result["cure"]
     cure["tried"].reverse()
-    steps = next_steps(result, "en")
+    steps = steps_of(result, ENGLISH)
     assert [step.command for step in steps] == [
         "--model gru",
         "--gate-init chrono",
         "--model transformer",
     ]
     assert steps[0].sentence == "Of all that was tried, “GRU” won most: 0.091 bits per byte."
-    assert next_steps(result, "zh")[1].sentence == ("“按时间尺度初始化门”每字节省 0.051 比特。")
+    assert steps_of(result, CHINESE)[1].sentence == ("“按时间尺度初始化门”每字节省 0.051 比特。")
     for tried in cure["tried"]:
         tried["gain"] = None if tried["gain"] is None else -abs(tried["gain"])
-    (step,) = next_steps(result, "en")
+    (step,) = steps_of(result, ENGLISH)
     assert step.sentence.startswith("None of the remedies won anything on this text")
+
+
+def test_flags_in_a_step_are_code_and_names_are_text():
+    result = fake_diagnosis() | {"cure": None, "words": fake_words()}
+    assert "<code>--post-padding-unmasked</code>" in steps_of(result, ENGLISH)[0].sentence
+    result = fake_diagnosis()
+    result["cure"]["tried"][0]["name"] = "<i>`x`"
+    assert "“&lt;i&gt;`x`” won most" in steps_of(result, ENGLISH)[0].sentence
+
+
+def test_parts_and_multiples_have_two_digits():
+    parts = (1.0, 0.1234, 0.0031, 3.14e-8, 0.0, None, math.nan)
+    assert [share(part, CHINESE) for part in parts] == [
+        *("100%", "12%", "0.31%", "3.1×10⁻⁸", "0%", "–", "–")
+    ]
+    assert share(0.5, ENGLISH) == "50\N{NO-BREAK SPACE}%"
+    assert [multiple(growth) for growth in (12.4, 1234.0, 3.1e8)] == ["12", "1,200", "3.1×10⁸"]
