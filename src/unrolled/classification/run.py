@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import CheckpointError, ConfigError, LabelError
 from ..report.classification import html
+from ..report.words import Language
 from ..results.classification import Classification, Explained, Look, Part
 from ..runs.folder import TRAIN_STATE, remove_train_state
 from ..settings.training import Budget
@@ -58,11 +59,18 @@ RESULTS, REPORT = "results.json", "report.html"
 
 
 def run(
-    out: Path, request: ClassifyRequest, listener: Listener, stop: Callable[[], bool]
+    out: Path,
+    request: ClassifyRequest,
+    listener: Listener,
+    stop: Callable[[], bool],
+    language: Language = "en",
 ) -> Classification:
     """Trains, measures and writes; returns what stands in results.json.
 
     The test texts are read once, at the end.
+
+    Args:
+        language: Of the report.
 
     Raises:
         UnrolledError: the request cannot be carried out.
@@ -116,7 +124,7 @@ def run(
     results = replace(results, file_bytes=(out / FILE).stat().st_size)
     text = json.dumps(results.to_json(), indent=1, ensure_ascii=False)
     _write(out / RESULTS, text + "\n")
-    _write(out / REPORT, html(results))
+    _write(out / REPORT, html(results, language))
     _forget(out)
     return results
 

@@ -130,6 +130,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     tokenizer: TokenizerKind | None = None,
     vocab_size: int | None = None,
     seed: int = 0,
+    language: Language = "en",
     splits: SplitOptions = SplitOptions(),  # noqa: B008
     model_options: ClassifierOptions = ClassifierOptions(),  # noqa: B008
     train_options: ClassifierTrainOptions = ClassifierTrainOptions(),  # noqa: B008
@@ -166,6 +167,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
         Most words to know. Default: 30,000; 10,000 with --preset article.
     seed
         Of initialization, dropout, the order of batches and the held-out part.
+    language
+        Of the report: en or zh.
     """
     from ..classification.request import ClassifyRequest
     from ..classification.run import run
@@ -193,11 +196,11 @@ def train(  # noqa: PLR0913  a parameter is a flag
     )
     try:
         with Progress() as progress, stop_on_interrupt() as stop:
-            results = run(out, request, progress, stop)
+            results = run(out, request, progress, stop, language)
     except Interrupted:
         print("Stopped and saved. The same command goes on with it.", file=sys.stderr)
         return 130
-    print_classification(results, out)
+    print_classification(results, out, language)
     return 0
 
 

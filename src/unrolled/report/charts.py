@@ -3,11 +3,11 @@
 A chart is declared as data: axes, lines, points. theme.json says what it looks like, and Vega draws
 it: templates/page.js in a page, benchmarks/figures.py for docs/figures.
 
-To add a chart, describe it with `line_chart`, `point_chart` or another function of this module,
-put the `Chart` into the context of a page, and `{{ figure(chart) }}` into its template. A new sort
-of chart is one more function here: it lays marks on top of each other with `_chart`. Their data
-stand in named data sets; colours come from the rank of what is shown (`_colour`), other looks from
-a style of theme.json; and every mark has a tooltip (`_tooltip`).
+To add a chart, describe it with `line_chart`, `point_chart` or another function of this module or
+of distributions.py, put the `Chart` into the context of a page, and `{{ figure(chart) }}` into its
+template. A new sort of chart is one more function: it lays marks on top of each other with
+`layered`. Their data stand in named data sets; colours come from the rank of what is shown
+(`rank_colour`), other looks from a style of theme.json; and every mark has a tooltip (`tooltips`).
 
 The specifications are built here and not with altair, whose import and validation take 0.7 s and
 0.1 s for each chart, while a page must be written within a second. The tests validate every chart
@@ -42,6 +42,8 @@ class Chart:
     """For Vega-Lite, with theme.json as its configuration."""
     note: str = ""
     """What is not in the picture."""
+    has_own_size: bool = False
+    """Not as wide as the page; it scrolls where it is wider."""
 
 
 @dataclass(frozen=True)
@@ -130,15 +132,15 @@ def line_chart(
     inside = [row for row in levels if bottom <= row.y <= top]
     frame = _frame(axes, (left, right), (bottom, top))
     named = [row for row in lines if not row.is_faint]
-    labels = [_row(row.name, row.rank, *row.points[-1]) for row in named]
-    labels += [_row(row.name, row.rank, right, row.y) for row in inside]
+    labels = [datum(row.name, row.rank, *row.points[-1]) for row in named]
+    labels += [datum(row.name, row.rank, right, row.y) for row in inside]
     data = {
-        "levels": [_row(row.name, row.rank, right, row.y) for row in inside],
-        "lines": [_row(row.name, row.rank, *point, s=place, f=int(row.is_faint))
+        "levels": [datum(row.name, row.rank, right, row.y) for row in inside],
+        "lines": [datum(row.name, row.rank, *point, s=place, f=int(row.is_faint))
                   for place, row in enumerate(lines) for point in row.points],
-        "dots": [_row(row.name, row.rank, *row.points[0])
+        "dots": [datum(row.name, row.rank, *row.points[0])
                  for row in named if len(row.points) == 1],
-        "intervals": [_row(row.name, row.rank, row.x, row.y, low=max(row.low, left),
+        "intervals": [datum(row.name, row.rank, row.x, row.y, low=max(row.low, left),
                            high=min(row.high, right)) for row in intervals],
         "labels": _apart(labels, frame),
     }  # fmt: skip
@@ -146,7 +148,7 @@ def line_chart(
     said = "; ".join(f"{row.name} {row.points[-1][1]:.4g}" for row in named)
     away = ", ".join(f"{row.name} {row.y:.3f}" for row in levels if row not in inside)
     note = outside(away) if away else ""
-    return Chart(title, _chart(f"{title}: {said}", frame, data, layers), note)
+    return Chart(title, layered(f"{title}: {said}", frame, data, layers), note)
 
 
 def point_chart(title: str, axes: tuple[Axis, Axis], lines: Sequence[Line]) -> Chart | None:
@@ -154,15 +156,15 @@ def point_chart(title: str, axes: tuple[Axis, Axis], lines: Sequence[Line]) -> C
     lines = _drawable(lines, axes)
     if not lines:
         return None
-    rows = [_row(row.name, row.rank, *point) for row in lines for point in row.points]
+    rows = [datum(row.name, row.rank, *point) for row in lines for point in row.points]
     xs, ys = [row["x"] for row in rows], [row["y"] for row in rows]
     frame = _frame(axes, (min(xs) / 2, max(xs) * 2), _span(ys, ys, axes[1].is_log))
     said = "; ".join(f"{row['n']} {row['x']:.4g}, {row['y']:.4g}" for row in rows)
     data = {"points": rows, "labels": _apart(rows, frame)}
-    return Chart(title, _chart(f"{title}: {said}", frame, data, [_dot(axes, "points"), *_label()]))
+    return Chart(title, layered(f"{title}: {said}", frame, data, [_dot(axes, "points"), *_label()]))
 
 
-def _chart(
+def layered(
     description: str,
     frame: Mapping[str, Layer],
     data: Mapping[str, Sequence[Layer]],
@@ -185,26 +187,29 @@ def _chart(
 
 def _frame(axes: tuple[Axis, Axis], x: Point, y: Point) -> dict[str, Layer]:
     """Encoding of both positions over fixed ranges; the heading says what y is."""
-    return {"x": _position(axes[0], x, axes[0].title), "y": _position(axes[1], y, None)}
+    return {"x": position(axes[0], x, axes[0].title), "y": position(axes[1], y, None)}
 
 
-def _position(axis: Axis, domain: Point, title: str | None) -> Layer:
+def position(axis: Axis, domain: Point, title: str | None) -> Layer:
+    """Encoding of one position over a fixed range."""
     pattern = {"format": "~s"} if domain[1] >= 1e4 else {"format": "~g"} if axis.is_log else {}
     scale = {"type": "log" if axis.is_log else "linear", "domain": list(domain), "nice": False}
     marks = {"tickCount": 5, **pattern}
     return {"type": "quantitative", "title": title, "scale": scale, "axis": marks}
 
 
-def _place(x: str = "x", y: str = "y") -> dict[str, Layer]:
+def xy(x: str = "x", y: str = "y") -> dict[str, Layer]:
+    """Where a mark stands."""
     return {"x": {"field": x}, "y": {"field": y}}
 
 
-def _colour() -> Layer:
+def rank_colour() -> Layer:
+    """The colour of a mark's rank, see `datum`."""
     scale = {"domain": list(range(NUM_COLOURS + 1)), "range": "category"}
     return {"field": "c", "type": "nominal", "scale": scale, "legend": None}
 
 
-def _tooltip(axes: tuple[Axis, Axis], *more: tuple[str, str]) -> list[Layer]:
+def tooltips(axes: tuple[Axis, Axis], *more: tuple[str, str]) -> list[Layer]:
     """Figures of what is under the pointer; page.js puts its name above.
 
     Vega-Lite loses text in the tooltip of the nearest point.
@@ -214,7 +219,7 @@ def _tooltip(axes: tuple[Axis, Axis], *more: tuple[str, str]) -> list[Layer]:
     return [{"field": field, "title": title, **look} for field, title in fields]
 
 
-def _row(name: str, rank: int | None, x: float, y: float, **more: float) -> Layer:
+def datum(name: str, rank: int | None, x: float, y: float, **more: float) -> Layer:
     """A mark: name, colour and place."""
     colour = GREY if rank is None else rank % NUM_COLOURS
     return {"n": name, "c": colour, "x": x, "y": y, **more}
@@ -222,7 +227,7 @@ def _row(name: str, rank: int | None, x: float, y: float, **more: float) -> Laye
 
 def _level(axes: tuple[Axis, Axis]) -> Layer:
     """Dashed lines from left to right."""
-    encoding = {"y": {"field": "y"}, "color": _colour(), "tooltip": _tooltip(axes)[1:]}
+    encoding = {"y": {"field": "y"}, "color": rank_colour(), "tooltip": tooltips(axes)[1:]}
     return {"data": {"name": "levels"}, "mark": {"type": "rule", "style": "level"},
             "encoding": encoding}  # fmt: skip
 
@@ -236,10 +241,10 @@ def _line(axes: tuple[Axis, Axis]) -> list[Layer]:
 
     data = {"name": "lines"}
     look = {"opacity": full_or_faint(1, 0.4), "strokeWidth": full_or_faint(2, 1)}
-    encoding = _place() | {"color": _colour(), "detail": {"field": "s"}, **look}
+    encoding = xy() | {"color": rank_colour(), "detail": {"field": "s"}, **look}
     near = {"condition": {"param": "near", "empty": False, "value": 1}, "value": 0}
     select = {"type": "point", "on": "pointerover", "nearest": True, "clear": "pointerout"}
-    point = _place() | {"color": _colour(), "opacity": near, "tooltip": _tooltip(axes)}
+    point = xy() | {"color": rank_colour(), "opacity": near, "tooltip": tooltips(axes)}
     return [
         {"data": data, "mark": {"type": "line", "clip": True}, "encoding": encoding},
         {
@@ -253,37 +258,37 @@ def _line(axes: tuple[Axis, Axis]) -> list[Layer]:
 
 def _dot(axes: tuple[Axis, Axis], data: str) -> Layer:
     """Points."""
-    encoding = _place() | {"color": _colour(), "tooltip": _tooltip(axes)}
+    encoding = xy() | {"color": rank_colour(), "tooltip": tooltips(axes)}
     mark = {"type": "point", "style": "dot"}
     return {"data": {"name": data}, "mark": mark, "encoding": encoding}
 
 
 def _interval(axes: tuple[Axis, Axis]) -> list[Layer]:
     """A bar along the x axis, with a ring on it."""
-    data, look = {"name": "intervals"}, {"color": _colour()}
+    data, look = {"name": "intervals"}, {"color": rank_colour()}
     span = look | {"x": {"field": "low"}, "x2": {"field": "high"}, "y": {"field": "y"}}
     ends = [
-        {"data": data, "mark": {"type": "tick", "style": "end"}, "encoding": _place(end) | look}
+        {"data": data, "mark": {"type": "tick", "style": "end"}, "encoding": xy(end) | look}
         for end in ("low", "high")
     ]
-    tooltip = {"tooltip": _tooltip(axes, ("low", "≥"), ("high", "≤"))}
+    tooltip = {"tooltip": tooltips(axes, ("low", "≥"), ("high", "≤"))}
     ring = {"type": "point", "style": "ring"}
     return [
         {"data": data, "mark": {"type": "rule", "style": "interval"}, "encoding": span},
         *ends,
-        {"data": data, "mark": ring, "encoding": _place() | look | tooltip},
+        {"data": data, "mark": ring, "encoding": xy() | look | tooltip},
     ]
 
 
 def _label() -> list[Layer]:
     """Names beside points and at the ends of lines, readable on top of other lines."""
-    data, text = {"name": "labels"}, _place() | {"text": {"field": "n"}}
+    data, text = {"name": "labels"}, xy() | {"text": {"field": "n"}}
     return [
         {"data": data, "mark": {"type": "text", "style": ["label", "halo"]}, "encoding": text},
         {
             "data": data,
             "mark": {"type": "text", "style": "label"},
-            "encoding": text | {"color": _colour()},
+            "encoding": text | {"color": rank_colour()},
         },
     ]
 
