@@ -66,7 +66,8 @@ def prepare(work: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from unrolled.text.labelled import mirrored, plain
+    from unrolled.text.labels import plain
+    from unrolled.text.words import mirrored
 
     data = Path(os.environ["UNROLLED_DATA"]) / "imdb"
     work.mkdir(parents=True, exist_ok=True)

@@ -140,7 +140,7 @@ def decays(panel: Any, text: str, folder: Path, tokens: Tensor) -> None:
     """Draws the decay curves of the runs of one text."""
     for number, (kind, name) in enumerate(RUNS.items()):
         run = load(folder / kind)
-        model, read = run.model.double(), f"{run.config['results']['train_tokens']:,}"
+        model, read = run.model.double(), f"{run.results.train_tokens:,}"
         flows = gradient_flow(model, tokens, WARM_UP)
         exponent = f"{lyapunov_exponents(model, tokens[:, :-1], WARM_UP, 1)[0]:+.3f}"
         verdict = judge(flows)["kind"]
@@ -172,7 +172,7 @@ def arrivals(panel: Any, text: str, folder: Path, tokens: Tensor) -> None:
     for number, (kind, name) in enumerate(ALL_RUNS.items()):
         run = load(folder / kind)
         shares = input_gradient(run.model.double(), tokens)
-        read = run.config["results"]["train_tokens"]
+        read = run.results.train_tokens
         curve(panel, shares, color=f"C{number}", label=f"{name}, {read / 1000:,.0f} k read")
         row(text, name, f"{read:,}", *(f"{shares[lag]:.1e}" for lag in (1, 10, 30, 100)))
 

@@ -122,8 +122,9 @@ def measure_all(folder: Path, data: DataConfig, num_targets: int) -> list[dict[s
         print(f"Measuring {run.path} ...", flush=True)
         tokens, split = text.store.tokens("valid"), text.store.split("valid")
         memory = measure_memory(name, run.model, tokens, split, num_targets=num_targets)
-        kept = {key: run.config.get(key) for key in ("model", "train", "machine", "versions")}
-        rows.append({"memory": memory, "results": run.config["results"], **kept})
+        config = run.config.to_json()
+        kept = {key: config.get(key) for key in ("model", "train", "machine", "versions")}
+        rows.append({"memory": memory, "results": config["results"], **kept})
     return rows
 
 

@@ -27,8 +27,9 @@ from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.settings.models import ClassifierConfig
 from unrolled.settings.training import Budget, ClassifierTrainConfig
-from unrolled.text.labelled import plain
+from unrolled.text.labels import plain
 from unrolled.text.vocabulary import train_tokenizer
+from unrolled.training.loop import Training, fit
 
 LENGTH, WORDS, PROBED = 500, 200, 64
 
@@ -97,20 +98,17 @@ def train(
             layer.bias.data[hidden : 2 * hidden] = variant["forget_bias"]
     train_config = ClassifierTrainConfig(threads=arguments.threads, **ARTICLE_TRAINING)
     train_config = replace(train_config, budget=Budget(arguments.epochs, "epochs"))
+    train_config = trainee.without_measuring(train_config)
     before = gradient(model, kind, masked)
-    run = trainee.Fitting(
-        model,
-        train_texts,
-        labels[parts[0]],
-        valid_texts,
-        labels[parts[1]],
-        trainee.decide(train_config),
+    learner = trainee.ClassifierTrainee(
+        *(model, train_texts, labels[parts[0]], valid_texts, labels[parts[1]], train_config)
     )
-    run.progress.next_look = 1 / arguments.epochs
-    run.run(lambda record: None, lambda: False)
+    training = Training(learner, run=None)
+    training.progress.next_evaluation = 1 / arguments.epochs
+    fit(training)
     return {
-        "right": [round(100 * row["valid_accuracy"], 1) for row in run.progress.curve],
-        "seconds": round(run.progress.seconds),
+        "right": [round(100 * row.valid_accuracy, 1) for row in learner.curve],
+        "seconds": round(training.progress.seconds),
         "gradient before": before,
         "gradient after": gradient(model, kind, masked),
     }

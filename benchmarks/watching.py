@@ -19,14 +19,16 @@ from statistics import quantiles
 import torch
 
 from unrolled import kernels
-from unrolled.diagnosis.monitor import Watch
+from unrolled.diagnosis.monitor import GradientMonitor
 from unrolled.models.build import build
+from unrolled.results.events import Warned
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import RecurrentConfig
 from unrolled.settings.training import Budget, TrainConfig
 from unrolled.system.machine import machine, versions
-from unrolled.training.loop import Training, Watching, unwatched
+from unrolled.training.loop import Monitor, Training
+from unrolled.training.trainee import LanguageModelTrainee
 
 TEXT = Path(__file__).parents[1] / "examples" / "shakespeare.txt.gz"
 WARM_UP = 5
@@ -50,12 +52,12 @@ def main() -> None:
         text = PreparedText.prepare(DataConfig((str(TEXT),), tokenizer="char"), Path(folder))
         budget = Budget(1e9, "tokens")
         trial = start(text, Path(folder), arguments, budget)
-        turn(trial, unwatched, WARM_UP)
-        seconds = turn(trial, unwatched, arguments.updates)[0] / arguments.updates
+        turn(trial, None, WARM_UP)
+        seconds = turn(trial, None, arguments.updates)[0] / arguments.updates
         updates = max(1, round(arguments.seconds / 2 / seconds))
         budget = Budget(updates * trial.progress.tokens / trial.progress.step, "tokens")
         on, off = (start(text, Path(folder), arguments, budget) for _ in range(2))
-        watch = Watch(on)
+        watch = GradientMonitor(on)
         rounds = take_turns(on, off, watch, arguments.updates)
     for name, value in on.model.state_dict().items():
         assert torch.equal(value, off.model.state_dict()[name]), f"{name} is another"
@@ -68,36 +70,36 @@ def start(text: PreparedText, run: Path, arguments: argparse.Namespace, budget: 
     settings = RecurrentConfig(kind="lstm", hidden_size=arguments.hidden_size)
     model = build(settings, text.store.vocab_size)
     config = TrainConfig(budget=budget, precision=arguments.precision)
-    return Training(run, model, text.store, config, text.unigram())
+    return Training(LanguageModelTrainee(model, text.store, config, text.unigram()), run)
 
 
-def turn(training: Training, watch: Watching, updates: int) -> Times:
+def turn(training: Training, monitor: Monitor | None, updates: int) -> Times:
     """Takes updates as `fit` does."""
     began, worked = time.perf_counter(), time.process_time()
     for _ in range(updates):
-        nats, norm = training.update(training.batches.take())
+        nats, norm = training.update(training.trainee.next_batch())
         training.tick()
-        for record in watch(nats, norm, norm > training.config.clip_norm):
-            if "text" in record:
-                print(record["text"])
+        for event in monitor(nats, norm, norm > training.config.clip_norm) if monitor else ():
+            if isinstance(event, Warned):
+                print(event.text)
     return time.perf_counter() - began, time.process_time() - worked
 
 
 def take_turns(
-    on: Training, off: Training, watch: Watch, updates: int
+    on: Training, off: Training, watch: GradientMonitor, updates: int
 ) -> list[tuple[Times, Times]]:
     """Trains both to the end of the budget; returns the seconds of each round, with and without."""
     rounds: list[tuple[Times, Times]] = []
     while on.fraction < 1:
         if len(rounds) % 2:
-            without = turn(off, unwatched, updates)
+            without = turn(off, None, updates)
             rounds.append((turn(on, watch, updates), without))
         else:
-            rounds.append((turn(on, watch, updates), turn(off, unwatched, updates)))
+            rounds.append((turn(on, watch, updates), turn(off, None, updates)))
     return rounds
 
 
-def report(on: Training, watch: Watch, rounds: list[tuple[Times, Times]]) -> None:
+def report(on: Training, watch: GradientMonitor, rounds: list[tuple[Times, Times]]) -> None:
     """Prints the figures and, last, the same as JSON."""
     with_it, without = (sum(times[0] for times in column) for column in zip(*rounds, strict=True))
     work, work_without = (sum(times[1] for times in column) for column in zip(*rounds, strict=True))

@@ -27,8 +27,9 @@ ROWS = [
     "inference",
     "runs",
     "training",
-    "comparison classification probes",
+    "classification probes",
     "diagnosis",
+    "comparison",
     "cli",
     "__main__",
 ]

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch_article import serve
 
 from unrolled.nn.lstm import LSTM
+from unrolled.ops.calling import input_type
 from unrolled.ops.embedding import embedding
-from unrolled.ops.sequences import input_type
 
 
 class Article(nn.Module):

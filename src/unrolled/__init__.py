@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .comparison.comparison import compare as compare
     from .diagnosis.examination import DiagnoseRequest as DiagnoseRequest
     from .diagnosis.examination import diagnose as diagnose
+    from .diagnosis.monitor import train as train
     from .inference.evaluation import evaluate as evaluate
     from .inference.generation import SamplingConfig as SamplingConfig
     from .inference.generation import generate as generate
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .settings.data import DataConfig as DataConfig
     from .settings.training import Budget as Budget
     from .training.language_model import TrainRequest as TrainRequest
-    from .training.language_model import train as train
 
 _HOME = {
     "load": "runs.folder",
@@ -46,7 +46,7 @@ _HOME = {
     "score_text": "inference.surprisal",
     "score_texts": "inference.surprisal",
     "TrainRequest": "training.language_model",
-    "train": "training.language_model",
+    "train": "diagnosis.monitor",
 }
 
 __all__ = sorted(_HOME)

@@ -9,26 +9,23 @@ import pytest
 import torch
 
 from unrolled.classification import pretrained as pretrained_module
-from unrolled.classification import trainee as fitting_module
 from unrolled.classification import training
-from unrolled.classification.documents import Documents
 from unrolled.classification.evaluation import evaluate_classifier
 from unrolled.classification.files import load_classifier, save_classifier
 from unrolled.classification.metrics import accuracy, log_loss
 from unrolled.classification.pretrained import Pretrained
-from unrolled.classification.trainee import Fitting, decide, worst_shift
 from unrolled.classification.training import ClassifierRequest, Labelled, train_classifier
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.report.classification import reason
 from unrolled.report.words import Words
+from unrolled.results.events import Interrupted
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import ClassifierConfig
-from unrolled.settings.training import Budget, ClassifierTrainConfig
-from unrolled.text.labelled import mirrored, plain
-from unrolled.text.tokenizers import ByteTokenizer
+from unrolled.settings.training import Budget
+from unrolled.text.labels import plain
+from unrolled.text.words import mirrored
 from unrolled.training import language_model as language
-from unrolled.training.loop import Interrupted
 
 
 def test_the_recurrent_model_learns_what_turns_words_around(trained):
@@ -51,8 +48,8 @@ def test_the_best_weights_of_the_curve_are_kept(trained):
     result, _ = trained
     (curve,) = result.curves.values()
     assert len(curve) == 10
-    assert curve[-1]["epoch"] == pytest.approx(20, abs=0.1)
-    assert curve[-1]["train_loss"] < 0.5 * curve[0]["train_loss"]
+    assert curve[-1].epoch == pytest.approx(20, abs=0.1)
+    assert curve[-1].train_loss < 0.5 * curve[0].train_loss
 
 
 def test_predictions_do_not_depend_on_their_company(trained):
@@ -62,8 +59,16 @@ def test_predictions_do_not_depend_on_their_company(trained):
     for place, text in enumerate(texts):
         np.testing.assert_allclose(classifier.log_probs([text])[0], together[place], atol=0.02)
     assert classifier.log_probs([]).shape == (0, 2)
-    streamed = [probabilities for _, probabilities in classifier.stream(iter(texts))]
-    np.testing.assert_allclose(np.array(streamed), np.exp(together))
+    predicted = list(classifier.predict(iter(texts), abstain_below=0.75))
+    assert [row.text for row in predicted] == texts
+    each = np.array([list(row.probabilities.values()) for row in predicted])
+    np.testing.assert_allclose(each, np.exp(together))
+    for row, best in zip(predicted, together.argmax(1), strict=True):
+        assert list(row.probabilities) == classifier.classes
+        assert row.probability == max(row.probabilities.values())
+        assert row.label == (classifier.classes[best] if row.probability >= 0.75 else None)
+    with pytest.raises(ConfigError, match=r"abstain_below must be from 0 to 1, got 1\.5\. Write"):
+        classifier.predict(texts, 1.5)
 
 
 def test_line_breaks_of_web_pages_are_line_ends():
@@ -89,114 +94,6 @@ def test_the_same_seed_gives_the_same_classifier_whatever_was_drawn_before(revie
     assert not np.array_equal(third, found[0])
 
 
-def make_fitting(folder: Path | None = None, **settings) -> Fitting:
-    texts = ["aab", "abb", "ba", "bbb"] * 8
-    labels = np.array([0, 1, 0, 1] * 8)
-    documents = Documents.encode(texts, ByteTokenizer())
-    torch.manual_seed(0)
-    config = ClassifierConfig(257, 2, embedding_size=4, hidden_sizes=(4, 4))
-    values = {"threads": 1, "batch_size": 8, "precision": "float32"} | settings
-    train_config = decide(ClassifierTrainConfig(**values))
-    model = RecurrentClassifier(config)
-    return Fitting(model, documents, labels, documents, labels, train_config, folder)
-
-
-def test_layers_thaw_from_the_output_down():
-    fitting = make_fitting(unfreeze_fraction=0.25, budget=Budget(4, "epochs"), learning_rate=0.1)
-    before = [[value.clone() for value in group] for group in fitting.groups]
-    moved = []
-    for rows in fitting.train.shuffled(8, 0, 0) * 4:
-        fitting.update(rows)
-        pairs = zip(before, fitting.groups, strict=True)
-        moved.append(
-            [any(not torch.equal(a, b) for a, b in zip(*pair, strict=True)) for pair in pairs]
-        )
-    assert moved[3] == [True, False, False, False]
-    assert moved[7] == [True, True, False, False]
-    assert moved[11] == [True, True, True, False]
-    assert moved[15] == [True] * 4
-
-
-def test_layers_near_the_words_learn_more_slowly():
-    fitting = make_fitting(layer_decay=2.0, weight_decay=0.0)
-    before = [group[0].clone() for group in fitting.groups]
-    fitting.update(np.arange(8))
-    steps = [
-        float((group[0] - old).detach().abs().max())
-        for group, old in zip(fitting.groups, before, strict=True)
-    ]
-    # Adam's first step is as long as the rate, in every coordinate with a gradient.
-    assert steps[0] / steps[1] == pytest.approx(2, rel=0.02)
-    assert steps[0] / steps[3] == pytest.approx(8, rel=0.02)
-
-
-def test_the_worst_shift_has_the_same_size_for_every_text():
-    torch.manual_seed(0)
-    gradient, words = torch.randn(3, 6, 4), 0.1 * torch.randn(3, 6, 4)
-    lengths = torch.tensor([6, 2, 1])
-    words[1, 2:], words[2, 1:] = 1e6, 1e6  # padding, which has no size
-    gradient[1, 2:], gradient[2] = 0, 0
-    shift = worst_shift(gradient, words, lengths, 3.0)
-    inside = torch.cat([words[0], words[1, :2], words[2, :1]])
-    size = 3 * float(inside.square().mean().sqrt())
-    assert shift.flatten(1).norm(dim=1).tolist() == pytest.approx([size, size, 0], rel=1e-5)
-    torch.testing.assert_close(shift[0] / size, gradient[0] / gradient[0].norm())
-    assert (shift[1, 2:] == 0).all()
-
-
-def test_adversarial_training_adds_the_gradient_at_the_worst_shift(monkeypatch):
-    fitting = make_fitting(adversarial_norm=0.5, clip_norm=1e9)
-    fitting.model.config = replace(fitting.model.config, dropout=0.0)
-    fitting.model.embedding.word_dropout = 0.0
-    for encoder in fitting.model.encoders:
-        encoder.hidden_dropout = 0.0
-    rows = np.arange(8)
-    tokens, lengths = fitting.train.batch(rows)
-    targets = torch.from_numpy(fitting.labels[rows])
-    weight = fitting.model.embedding.weight
-
-    def loss(shift):
-        return torch.nn.functional.nll_loss(fitting.model(tokens, lengths, shift), targets)
-
-    nowhere = torch.zeros(*tokens.shape, 4, requires_grad=True)
-    clean = loss(nowhere)
-    (slope,) = torch.autograd.grad(clean, nowhere, retain_graph=True)
-    shift = worst_shift(slope, weight.detach()[tokens], lengths, 0.5)
-    worst, mild = loss(shift), loss(shift.flip(0))
-    assert worst > max(clean, mild)
-    expected = torch.autograd.grad(clean + worst, weight)[0]
-    kept = []
-    monkeypatch.setattr(fitting.optimizer, "step", lambda: kept.append(weight.grad.clone()))
-    fitting.update(rows)
-    torch.testing.assert_close(kept[0], expected)
-    assert fitting.progress.losses == [pytest.approx(clean.item())]
-
-
-def test_the_mean_of_the_weights_since_the_last_look_is_measured_and_kept(monkeypatch):
-    fitting = make_fitting(budget=Budget(5, "epochs"), learning_rate=0.05)
-    after, measured, update = [], [], fitting.update
-    weight = fitting.model.embedding.weight
-
-    def spy(rows):
-        if after:
-            assert torch.equal(weight, after[-1])  # training goes on from where it was
-        update(rows)
-        after.append(weight.detach().clone())
-
-    def loss(*arguments):
-        measured.append(weight.detach().clone())
-        return 0.1 if len(measured) == 7 else 0.2
-
-    monkeypatch.setattr(fitting, "update", spy)
-    monkeypatch.setattr(fitting_module, "log_loss", loss)
-    fitting.run(lambda record: None, lambda: False)
-    assert len(after) == 20 and len(measured) == len(fitting.progress.curve) == 10
-    for number, found in enumerate(measured):
-        mean = (after[2 * number] + after[2 * number + 1]) / 2
-        torch.testing.assert_close(found, mean)
-    assert torch.equal(weight, measured[6])
-
-
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -210,11 +107,6 @@ def test_settings_are_refused_before_anything_is_trained(monkeypatch, settings, 
     texts = Labelled(["a", "b"], np.array([0, 1]))
     with pytest.raises(ConfigError, match=said):
         train_classifier(texts, texts, ["bad", "good"], ClassifierRequest(**settings))
-
-
-def test_it_stops_when_told():
-    with pytest.raises(Interrupted):
-        make_fitting().run(lambda record: None, lambda: True)
 
 
 def test_figures_of_the_test_texts(trained):
@@ -253,7 +145,7 @@ def train_language_model(folder: Path, texts: list[str]) -> Path:
         model_settings={"hidden_size": 16, "embedding_size": 12, "num_layers": 2},
         train_settings={"threads": 1, "batch_size": 8, "sequence_length": 16},
     )
-    language.train(folder / "run", request, lambda record: None)
+    language.train(folder / "run", request)
     return folder / "run"
 
 
@@ -360,7 +252,8 @@ def test_a_language_model_with_more_in_it_is_refused(
     language_model, monkeypatch, name, value, default
 ):
     opened = pretrained_module.load(language_model)
-    opened.config["model"][name] = value
+    config = replace(opened.config, model=replace(opened.config.model, **{name: value}))
+    opened = replace(opened, config=config)
     monkeypatch.setattr(pretrained_module, "load", lambda run: opened)
     with pytest.raises(CheckpointError) as caught:
         Pretrained.open(language_model)
@@ -368,53 +261,3 @@ def test_a_language_model_with_more_in_it_is_refused(
         f"{language_model} has {name} {value}, which a classifier cannot take over. "
         f"Train one with {name} {default}."
     )
-
-
-@pytest.mark.parametrize("last", [6, 7])  # at a look, and between two
-@pytest.mark.parametrize("settings", [{}, {"unfreeze_fraction": 0.2, "adversarial_norm": 1.0}])
-def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, last, settings):
-    settings = settings | {"budget": Budget(3, "epochs")}
-    whole = make_fitting(**settings)
-    whole.run(lambda record: None, lambda: False)
-    steps = iter(range(100))
-    first = make_fitting(**settings, folder=tmp_path)
-    with pytest.raises(Interrupted):
-        first.run(lambda record: None, lambda: next(steps) == last - 1)
-    second = make_fitting(**settings, folder=tmp_path)
-    torch.manual_seed(99)
-    assert second.restore()
-    assert second.progress.steps == last
-    second.run(lambda record: None, lambda: False)
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, second.model.state_dict()[name]), name
-    losses = [[row["valid_loss"] for row in fitting.progress.curve] for fitting in (whole, second)]
-    assert losses[0] == losses[1]
-    other = settings | {"budget": Budget(4, "epochs")}
-    with pytest.raises(CheckpointError, match="was begun with other texts or settings"):
-        make_fitting(**other, folder=tmp_path).restore()
-    changed = make_fitting(**settings, folder=tmp_path)
-    changed.labels = 1 - changed.labels
-    with pytest.raises(CheckpointError, match="was begun with other texts or settings"):
-        changed.restore()
-    assert not make_fitting().restore()
-
-
-def test_what_diverges_keeps_the_best_weights():
-    fitting = make_fitting(budget=Budget(50, "epochs"), learning_rate=1e30, clip_norm=1e30)
-    heard = []
-    fitting.run(heard.append, lambda: False)
-    assert heard[-1]["text"].startswith("Diverged; the best weights before it are kept.")
-    assert all(value.isfinite().all() for value in fitting.model.state_dict().values())
-
-
-@pytest.mark.parametrize("fault", ["unknown value", "best", "average"])
-def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, fault):
-    fitting = make_fitting(folder=tmp_path)
-    if fault == "unknown value":
-        fitting.progress.__dict__["unknown"] = 1
-    else:
-        weights = getattr(fitting.weights, fault)
-        weights.pop(next(iter(weights)))
-    fitting.save()
-    with pytest.raises(CheckpointError, match="does not fit this training. Remove it to begin"):
-        make_fitting(folder=tmp_path).restore()

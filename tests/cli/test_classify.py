@@ -11,12 +11,13 @@ import pytest
 from unrolled.classification.files import load_classifier
 from unrolled.classification.pretrained import Pretrained
 from unrolled.cli import main
+from unrolled.results.events import Interrupted
+from unrolled.runs.folder import read_log
 from unrolled.training import language_model
-from unrolled.training.loop import Interrupted
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
 COLUMNS = ["--text", "review", "--label", "opinion"]
-WRITTEN = {"classifier.safetensors", "report.html", "results.json"}
+WRITTEN = {"classifier.safetensors", "report.html", "results.json", "log.jsonl"}
 QUICK = ["--hidden-sizes", "16", "--embedding-size", "16", "--threads", "1"]
 
 
@@ -40,6 +41,19 @@ def test_training_writes_file_figures_and_report(folder):
     assert "a little too good" in " ".join(results["notes"])  # no test part
     assert set(results["saved"]) == {"linear", "gru"}
     assert "reviews.csv" in (folder / "report.html").read_text("utf-8")
+
+
+def test_the_log_and_the_boards_have_the_curve(folder, tmp_path, capsys):
+    results = json.loads((folder / "results.json").read_text("utf-8"))
+    looks = [event for event in read_log(folder) if event.kind == "valid"]
+    assert [look.valid for look in looks] == [row["valid_loss"] for row in results["curves"]["gru"]]
+    assert {look.run for look in looks} == {""}  # a log is of one training
+    arguments = ["classify", "train", str(REVIEWS), *COLUMNS, *QUICK, "--budget", "1epoch"]
+    out, boards = tmp_path / "out", tmp_path / "boards"
+    assert main([*arguments, "--out", str(out), "--tensorboard", str(boards)]) == 0
+    assert [path.name for path in (boards / "out").iterdir()] == ["gru"]
+    shown = capsys.readouterr().err
+    assert "gru: " in shown and "parameters; " in shown and " nats/text " in shown
 
 
 def test_predicting_lines_and_tables(folder, capsys, monkeypatch, tmp_path):
@@ -138,7 +152,8 @@ def test_two_directions_begin_from_two_language_models(tmp_path):
     assert list(results["models"]) == names and list(results["num_parameters"]) == names
     assert list(results["curves"]) == names[1:3]
     models = {"language-model", "backward-language-model"}
-    assert {path.name for path in out.iterdir()} == {*WRITTEN, *models}
+    assert {path.name for path in out.iterdir()} == {*WRITTEN, *models, "backward"}
+    assert [path.name for path in (out / "backward").iterdir()] == ["log.jsonl"]
     assert "gru backward" in (out / "report.html").read_text("utf-8")
     assert list(load_classifier(out).members) == names[:3]
 
@@ -157,15 +172,16 @@ def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
     (tmp_path / "more.txt").write_text("The end\nis near.\n", "utf-8")
     seen, resumed = [], []
 
-    def interrupted(folder, request, *_):
+    def interrupted(folder, request, **_):
         seen.append(Path(request.data.texts[0]).read_text("utf-8"))
         folder.mkdir()
         (folder / "config.json").write_text(
-            '{"model": {}, "tokenizer": {"fingerprint": ""}, "vocab_size": 1, "text": "."}'
+            '{"model": {"kind": "ngram"}, "tokenizer": {"kind": "", "fingerprint": ""}, '
+            '"vocab_size": 1, "text": "."}'
         )
         raise Interrupted
 
-    def going_on(folder, *_):
+    def going_on(folder, **_):
         resumed.append(folder.name)
         raise Interrupted
 
@@ -179,7 +195,7 @@ def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
     assert main([*arguments, "--seed", "1"]) == 1 and not resumed
     assert "was begun with other texts or settings. Repeat" in capsys.readouterr().err
     assert main(arguments) == 130 and resumed == ["language-model"]
-    monkeypatch.setattr(language_model, "resume", lambda *_: None)
+    monkeypatch.setattr(language_model, "resume", lambda folder, **_: None)
     monkeypatch.setattr(language_model, "train", interrupted)
     monkeypatch.setattr(Pretrained, "open", lambda path: None)
     assert main(arguments) == 130
@@ -209,7 +225,7 @@ CASES = [
     (["{reviews}", "--post-padding-unmasked"], "max_tokens must be given for padding"),
     (["{reviews}", "--valid-fraction", "0.9"], "valid_fraction must be above 0 and at most 0.5"),
     (["{reviews}", "--word-dropout", "1"], "word_dropout must be at least 0 and below 1"),
-    (["{reviews}", "--language-model", "{folder}"], "is not a run folder"),
+    (["{reviews}", "--language-model", "{folder}"], "holds a classifier, not a language model"),
     (
         ["{reviews}", "--test", "{other}"],
         "the test texts have the label 'so-so' (1 of them), which no training text has. ",

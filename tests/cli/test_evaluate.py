@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from unrolled.cli import main
-from unrolled.runs.folder import load_config
+from unrolled.runs.config import load_config
 
 FIGURES = ("bits_per_byte", "perplexity", "loss_nats", "num_tokens", "num_bytes")
 
@@ -31,7 +31,7 @@ def test_json_has_the_figures_of_the_run(trained, capsys):
     capsys.readouterr()
     assert main(["evaluate", str(run), str(test), "--json"]) == 0
     shown = capsys.readouterr()
-    found, results = json.loads(shown.out), load_config(run)["results"]
+    found, results = json.loads(shown.out), load_config(run).results.to_json()
     assert shown.err == ""
     assert set(FIGURES) < found.keys()
     for name in found.keys() - {"baselines"}:
@@ -47,7 +47,7 @@ def test_table(trained, capsys):
     run, test = trained
     assert main(["evaluate", str(run), str(test)]) == 0
     shown = capsys.readouterr().out
-    results = load_config(run)["results"]
+    results = load_config(run).results.to_json()
     for name in ("ngram", "uniform", "unigram", "5-gram", "xz"):
         assert name in shown
     assert f"{results['bits_per_byte']:.3f}" in shown
@@ -112,7 +112,7 @@ def test_text_is_read_as_in_training(tmp_path, capsys):
     flags = ["--documents", "line", "--column", "body", "--model", "ngram", "--tokenizer", "char"]
     arguments = ["train", str(tmp_path / "a.csv"), *flags, "--test", str(tmp_path / "a.csv")]
     assert main([*arguments, "--out", str(tmp_path / "run")]) == 0
-    expected = load_config(tmp_path / "run")["results"]
+    expected = load_config(tmp_path / "run").results.to_json()
     (tmp_path / "a.txt").write_bytes("\r\n".join(lines).encode())
     capsys.readouterr()
     for name in ("a.csv", "a.txt"):

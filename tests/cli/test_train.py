@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from unrolled.cli import main
-from unrolled.runs.folder import load, load_config
+from unrolled.runs.config import load_config
+from unrolled.runs.folder import load
 
 
 def refused(capsys, *arguments: object, code: int = 1) -> str:
@@ -21,7 +22,7 @@ def test_ngram(tmp_path, english, capsys):
     run = tmp_path / "run"
     assert main(["train", english, "--model", "ngram", "--order", "3", "--out", str(run)]) == 0
     shown = capsys.readouterr()
-    config = load_config(run)
+    config = load_config(run).to_json()
     assert config["model"] == {"kind": "ngram", "order": 3}
     results = config["results"]
     assert f"{results['bits_per_byte']:.3f}" in shown.out
@@ -176,4 +177,4 @@ def test_a_second_text_is_no_flag_value(tmp_path, english, capsys):
     run = tmp_path / "run"
     arguments = [english, str(chinese), "--model", "ngram", "--out", str(run)]
     assert main(["train", *arguments]) == 0
-    assert load_config(run)["data"]["texts"] == [english, str(chinese)]
+    assert load_config(run).data.texts == (english, str(chinese))

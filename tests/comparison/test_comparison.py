@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from unrolled.comparison.comparison import CompareRequest, _trainings, compare
-from unrolled.comparison.worker import run_worker
+from unrolled.comparison.worker import Job, run_worker
 from unrolled.errors import CheckpointError, ConfigError, TextError, WorkerError
-from unrolled.runs.folder import load, load_config, save_config
+from unrolled.results.events import Interrupted
+from unrolled.runs.config import load_config, save_config
+from unrolled.runs.folder import load
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
 from unrolled.settings.training import Budget
 from unrolled.training.language_model import TrainRequest
-from unrolled.training.loop import Interrupted
 
 ENGLISH = str(Path(__file__).parents[1] / "data" / "english.txt")
 
@@ -43,7 +44,7 @@ def test_models_are_ranked_and_every_figure_is_there(compared):
     assert bits == sorted(bits)
     for model in result.models:
         config = load_config(out / model.name)
-        assert model.bits_per_byte == config["results"]["bits_per_byte"]
+        assert model.bits_per_byte == config.results.bits_per_byte
         for figure in ("score_tokens_per_second", "generate_tokens_per_second", "peak_bytes"):
             assert model[figure] > 0
         assert model.file_bytes == (out / model.name / "model.safetensors").stat().st_size
@@ -61,7 +62,7 @@ def test_the_network_tries_three_rates_and_takes_the_best(compared):
     best = min(tried, key=lambda row: row.bits_per_byte)
     assert network.learning_rate == best.learning_rate
     assert not list((out / "gru").glob(".search*"))
-    tokens = load_config(out / "gru")["results"]["train_tokens"]
+    tokens = load_config(out / "gru").results.train_tokens
     assert 850 <= tokens <= 850 + 64 * 80  # 15 % of the budget went into the search
 
 
@@ -71,7 +72,7 @@ def test_the_folder_has_the_report_the_runs_and_the_winner(compared):
     assert names == {"baselines", "best", "gru", "ngram", "report.html"}
     assert load(out / "best").config == load(out / "ngram").config
     assert "gru" in (out / "report.html").read_text("utf-8")
-    assert {record["run"] for record in records} == {"gru", "ngram"}
+    assert {event.run for event in records} == {"gru", "ngram"}
 
 
 def test_resume_keeps_what_is_finished(compared, tmp_path):
@@ -94,7 +95,7 @@ def test_a_budget_too_short_is_refused_with_the_least_that_would_do(tmp_path):
 
 def test_what_a_worker_says_is_wrong_is_raised_here(tmp_path):
     with pytest.raises(WorkerError) as caught:
-        run_worker(tmp_path / "run", request().train, tmp_path / "none", time.monotonic(), print)
+        run_worker(Job(tmp_path / "run", request().train, tmp_path / "none", time.monotonic()))
     assert str(caught.value).startswith(f"{tmp_path / 'none' / 'tokens' / 'tokenizer.json'} ")
 
 
@@ -103,9 +104,7 @@ def test_a_run_that_is_trained_but_not_measured_is_measured_on_resume(compared, 
     copy = tmp_path / "copy"
     shutil.copytree(out, copy, symlinks=True)
     PreparedText.prepare(request().train.data, copy)
-    config = load_config(copy / "gru")
-    del config["measured"]
-    save_config(copy / "gru", config)
+    save_config(copy / "gru", replace(load_config(copy / "gru"), measured=None))
     again = compare(copy, request(kinds=("gru", "ngram")), print, resume=True)
     for found, before in zip(again.models, result.models, strict=True):
         assert found.bits_per_byte == before.bits_per_byte
@@ -147,10 +146,10 @@ def test_ctrl_c_between_two_trainings_ends_the_comparison(tmp_path):
 
 def test_networks_that_come_later_have_the_time_of_the_first(compared):
     out, _, _ = compared
-    first = load_config(out / "gru")["train"]["budget"]
+    first = load_config(out / "gru").train.budget
     longer = request("1h", kinds=("gru", "rnn"))
     runs = dict(_trainings(out, longer, time.monotonic()))
-    assert runs[out / "rnn"].budget == Budget(**first)
+    assert runs[out / "rnn"].budget == first
 
 
 def test_a_model_named_twice_is_refused(tmp_path):
@@ -160,7 +159,7 @@ def test_a_model_named_twice_is_refused(tmp_path):
 
 def test_seeds_give_a_spread(tmp_path):
     out = tmp_path / "out"
-    result = compare(out, request(kinds=("rnn",), num_seeds=2), lambda record: None)
+    result = compare(out, request(kinds=("rnn",), num_seeds=2))
     (model,) = result.models
     seeds = [
         json.loads((out / name / "config.json").read_text())["results"]["bits_per_byte"]

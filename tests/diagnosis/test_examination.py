@@ -13,7 +13,8 @@ from unrolled.diagnosis.examination import DiagnoseRequest, diagnose
 from unrolled.diagnosis.remedies import REMEDIES, Remedy, remedies
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.models.build import build
-from unrolled.runs.folder import load, load_config, save_config
+from unrolled.runs.config import load_config, save_config
+from unrolled.runs.folder import load
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import RecurrentConfig
 from unrolled.settings.presets import model_preset, override
@@ -37,12 +38,12 @@ def rnn(tmp_path_factory, text) -> Path:
     run = tmp_path_factory.mktemp("runs") / "rnn"
     data = DataConfig(texts=(str(text),), tokenizer="char", valid_fraction=0.2)
     settings = {"precision": "float32", "threads": 1}
-    train(run, TrainRequest("rnn", data, "small", TOKENS, 0, SMALL, settings), lambda record: None)
+    train(run, TrainRequest("rnn", data, "small", TOKENS, 0, SMALL, settings))
     return run
 
 
 def examine(out: Path, run: Path, **settings):
-    return diagnose(out, DiagnoseRequest(run, memory_seconds=0.1, **settings), lambda record: None)
+    return diagnose(out, DiagnoseRequest(run, memory_seconds=0.1, **settings))
 
 
 def test_a_recurrent_run(tmp_path, rnn):
@@ -76,7 +77,7 @@ def test_the_same_twice_and_on_a_given_text(tmp_path, rnn, text):
 
 def test_an_ngram_has_a_memory_but_no_gradient(tmp_path, text):
     data = DataConfig(texts=(str(text),), tokenizer="char")
-    train(tmp_path / "run", TrainRequest("ngram", data), lambda record: None)
+    train(tmp_path / "run", TrainRequest("ngram", data))
     result = examine(tmp_path / "out", tmp_path / "run", language="zh")
     assert result.verdict.kind == "no gradient" and result.flows == []
     assert result.memory[0].effective <= 8  # order 8
@@ -95,14 +96,14 @@ def test_what_cannot_be_examined(tmp_path, rnn, text):
     with pytest.raises(CheckpointError, match="full is not empty. Choose another --out."):
         examine(tmp_path / "full", rnn)
     config = load_config(rnn)
-    gone = {**config, "data": {**config["data"], "texts": [str(tmp_path / "gone.txt")]}}
+    gone = replace(config, data=replace(config.data, texts=(str(tmp_path / "gone.txt"),)))
     save_config(rnn, gone)
     try:
         with pytest.raises(CheckpointError, match="gone.txt, which is not there any more. Name a"):
             examine(tmp_path / "out", rnn)
         changed = text.with_name("changed.txt")
         changed.write_text(text.read_text("utf-8")[::-1], "utf-8")  # the same characters
-        save_config(rnn, {**gone, "data": {**gone["data"], "texts": [str(changed)]}})
+        save_config(rnn, replace(gone, data=replace(gone.data, texts=(str(changed),))))
         with pytest.raises(CheckpointError, match="a text that has changed since. Name a text"):
             examine(tmp_path / "out2", rnn)
     finally:
@@ -143,24 +144,21 @@ def test_remedies_are_tried_on_a_given_text_in_the_tokens_of_the_run(tmp_path, r
     monkeypatch.setattr(trials, "remedies", lambda model, train: [])
     monkeypatch.setattr(trials, "MEMORY_TARGETS", 32)
     config = load_config(rnn)
-    unfinished = {key: value for key, value in config.items() if key != "results"}
-    save_config(rnn, unfinished)
+    save_config(rnn, replace(config, results=None))
     try:
         result = examine(tmp_path / "out", rnn, texts=(str(other),), cure=Budget(20, "seconds"))
     finally:
         save_config(rnn, config)
     assert result.cure.untreated.bits_per_byte > 0
     trial = load(tmp_path / "out" / "trials" / "untreated")
-    assert trial.tokenizer.fingerprint == config["tokenizer"]["fingerprint"]
-    with pytest.raises(ConfigError, match=r"TEXT must be files with --cure, got -\. Save"):
-        examine(tmp_path / "out2", rnn, texts=("-",), cure=TOKENS)
+    assert trial.tokenizer.fingerprint == config.tokenizer.fingerprint
 
 
 def test_trials_differ_by_their_remedy_alone(rnn):
     run = load(rnn)
     kept = {"output_dropout": 0.4, "input_dropout": 0.2, "num_layers": 2, "weight_dropout": 0.0}
-    run.config["model"] |= kept
-    run.config["train"] |= {"clip_norm": 0.7}
+    model, trained = replace(run.config.model, **kept), replace(run.config.train, clip_norm=0.7)
+    run = replace(run, config=replace(run.config, model=model, train=trained))
     budget = Budget(1000, "tokens")
     untreated = trials._request(run, budget, None)
     assert kept.items() <= untreated.model_settings.items()

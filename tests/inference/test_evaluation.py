@@ -14,6 +14,7 @@ from unrolled.inference.evaluation import (
     Baseline,
     baselines,
     evaluate,
+    even_windows,
     loss_by_position,
     score_stream,
     scoring_speed,
@@ -171,15 +172,10 @@ def test_loss_falls_where_context_helps():
 
 
 def test_windows_reach_from_the_first_token_to_the_last():
-    class Recorder(Clock):
-        seen: list[int] = []
-
-        def score(self, tokens, targets, state):
-            self.seen += [*tokens[:, 0].tolist(), *targets[:, -1].tolist()]
-            return super().score(tokens, targets, state)
-
-    loss_by_position(Recorder(), np.arange(101, dtype=np.uint16), length=10, num_windows=3)
-    assert Recorder.seen == [0, 45, 90, 10, 55, 100]
+    windows = even_windows(np.arange(101, dtype=np.uint16), 3, 11)
+    assert windows.dtype == torch.int64
+    assert windows.tolist() == [[*range(start, start + 11)] for start in (0, 45, 90)]
+    assert even_windows(np.arange(4), 2, 4).tolist() == [[0, 1, 2, 3]] * 2
 
 
 def test_a_text_shorter_than_the_window():

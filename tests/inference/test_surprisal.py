@@ -13,8 +13,6 @@ from unrolled.inference.surprisal import (
     rank,
     score_text,
     score_texts,
-    to_jsonl,
-    to_tsv,
 )
 from unrolled.models.build import build
 from unrolled.models.ngram import NgramModel
@@ -126,19 +124,17 @@ def test_ranking_puts_the_most_likely_first(model):
     assert {score.text for score in ranked} == {"not or to be", "be", "to be or not"}
 
 
-def test_table_and_lines_come_back_as_they_were(model):
+def test_a_score_as_json(model):
     text = "or\tnot\nbe"
-    scores = [score_text(model, CHARS, text)]
-    heading, *lines = "".join(to_tsv(scores)).splitlines()
-    assert heading.split("\t") == ["text", "start", "end", "token", "bits"]
-    rows = [line.split("\t") for line in lines]
-    assert [row[3] for row in rows] == ["o", "r", r"\t", "n", "o", "t", r"\n", "b", "e", "<eos>"]
-    assert all(len(row) == 5 for row in rows)
-    values = json.loads("".join(to_jsonl(scores)))
-    assert values["bits"] == pytest.approx(sum(float(row[4]) for row in rows), rel=1e-4)
+    score = score_text(model, CHARS, text)
+    values = json.loads(json.dumps(score.to_json()))
     assert values["text"] == text
+    assert values["bits"] == pytest.approx(sum(token.bits for token in score.tokens))
+    assert values["tokens"][2] == {"text": "\t", "start": 2, "end": 3, "bits": score.tokens[2].bits}
     assert [word["text"] for word in values["words"]] == ["or", "not", "be", "<eos>"]
-    assert values["characters"] == pytest.approx([float(row[4]) for row in rows[:-1]], rel=1e-4)
+    costs = [token.bits for token in score.tokens[:-1]]
+    assert values["characters"] == pytest.approx(costs, abs=1e-6)
+    assert score_text(model, CHARS, "").to_json()["bits_per_byte"] is None
 
 
 def test_byte_pairs_are_scored_too():

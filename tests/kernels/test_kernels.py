@@ -19,7 +19,7 @@ from unrolled.nn.elman import Elman
 from unrolled.nn.gru import GRU
 from unrolled.nn.lstm import LSTM
 from unrolled.nn.min_gru import MinGRU
-from unrolled.ops import sequences
+from unrolled.ops import calling
 from unrolled.ops.elman import elman, elman_reference
 from unrolled.ops.embedding import embedding
 from unrolled.ops.gru import gru, gru_reference
@@ -243,7 +243,8 @@ def test_operators_keep_torchs_rules():
         torch.library.opcheck(getattr(torch.ops.unrolled, name).default, arguments)
     a, b = torch.rand(3, 2, 5, requires_grad=True), torch.rand(3, 2, 5, requires_grad=True)
     torch.library.opcheck(torch.ops.unrolled.scan.default, (a, b, torch.rand(2, 5)))
-    arguments = (*min_gru_inputs((3, 2, 4, 5)), True)
+    x, *others = min_gru_inputs((3, 2, 4, 5))
+    arguments = (x.detach().flatten(0, 1).requires_grad_(), *others, offsets, True)
     torch.library.opcheck(torch.ops.unrolled.min_gru.default, arguments)
 
 
@@ -440,7 +441,7 @@ def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ShapeError, match=r"h must have shape \(2, 4\), as a has, got \(2, 5\)"):
         scan(x, x, h)
     weight, bias = weight_ih[:10], bias[:10]
-    with pytest.raises(ShapeError, match=r"x must have shape \(T, 2, E\) with T, B, E and H >= 1"):
+    with pytest.raises(ShapeError, match=r"x must have shape \(T, 2, E\) with T >= 1"):
         min_gru(x[:, :1], h, weight, bias)
     with pytest.raises(ShapeError, match=r"x must have shape \(T, 0, E\)"):
         min_gru(x[:, :0], h[:0], weight, bias)
@@ -448,12 +449,6 @@ def test_shapes_that_do_not_fit_are_refused():
         min_gru(x, h, weight[:, 1:], bias)
     with pytest.raises(ShapeError, match=r"bias must have shape \(2H,\) = \(10,\)"):
         min_gru(x, h, weight, bias[1:])
-
-
-def test_no_way_back_of_a_min_gru_without_what_it_needs():
-    y, *_ = torch.ops.unrolled.min_gru(*min_gru_inputs((3, 2, 4, 5)), False)
-    with pytest.raises(ShapeError, match=r"must have shape \(3, ...\), kept by a call with"):
-        y.sum().backward()
 
 
 def test_a_min_gru_by_torchs_products_is_close(monkeypatch):
@@ -468,15 +463,25 @@ def test_a_min_gru_by_torchs_products_is_close(monkeypatch):
     assert_close(found, outputs_and_gradients(min_gru_reference, doubles), 0.02)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_no_way_back_without_what_it_needs(name):
-    case = CASES[name]
-    inputs = random_inputs((3, 2, 4, 5), case.num_gates, case.num_states, case.num_biases)
-    x, *others = (value.detach().float().requires_grad_() for value in inputs)
+@pytest.mark.parametrize(
+    ("name", "kept"), [("lstm", "gates"), ("gru", "gates"), ("min_gru", "sums")]
+)
+def test_no_way_back_without_what_it_needs(name, kept):
+    inputs = min_gru_inputs((3, 2, 4, 5)) if name == "min_gru" else inputs_of(name, (3, 2, 4, 5))
+    x, *others = inputs
     offsets = torch.arange(4) * 2
     y, *_ = getattr(torch.ops.unrolled, name)(x.flatten(0, 1), *others, offsets, False)
-    with pytest.raises(ShapeError, match=r"gates must have shape \(6, ...\), kept by a call with"):
+    with pytest.raises(
+        ShapeError, match=rf"{kept} must have shape \(6, ...\), kept by a call with"
+    ):
         y.sum().backward()
+
+
+def test_a_min_gru_reads_sequences_of_equal_length():
+    x, h, weight, bias = min_gru_inputs((3, 2, 4, 5))
+    offsets = torch.tensor([0, 2, 4, 5])
+    with pytest.raises(ShapeError, match="falling from B = 2 to no less than 2, 5 in all"):
+        torch.ops.unrolled.min_gru(x.flatten(0, 1)[:5], h, weight, bias, offsets, False)
 
 
 def test_bfloat16_runs_in_float32_where_the_processor_does_not_multiply_it(monkeypatch):
@@ -494,7 +499,7 @@ def test_without_kernels_torch_stands_in(monkeypatch):
     assert not kernels.status().compiled
     for name in CASES:
         inputs = inputs_of(name, (5, 3, 4, 6))
-        assert sequences.precision(*inputs) is None
+        assert calling.precision(*inputs) is None
         assert_close(outputs_and_gradients(CASES[name].fast, inputs), exact(name, inputs), 1e-5)
     inputs = min_gru_inputs((5, 3, 4, 6))
     expected = outputs_and_gradients(min_gru_reference, inputs)
@@ -505,9 +510,9 @@ def test_with_amx_torch_computes_in_bfloat16(monkeypatch):
     """Where its tiles are faster than the kernels; float32 stays with the kernels."""
     monkeypatch.setattr(kernels, "torch_is_faster", lambda: True)
     inputs = inputs_of("gru", (5, 3, 4, 6))
-    assert sequences.precision(*inputs) == torch.float32
+    assert calling.precision(*inputs) == torch.float32
     with torch.autocast("cpu", torch.bfloat16):
-        assert sequences.precision(*inputs) is None
+        assert calling.precision(*inputs) is None
     found = outputs_and_gradients(in_bfloat16(gru), inputs)
     assert_close(found, exact("gru", inputs), 0.03)
     assert kernels.status().recurrences == "compiled kernels; torch in bfloat16, where it is faster"

@@ -52,7 +52,7 @@ def test_a_huge_cost_is_infinite_perplexity():
 
 
 def test_json_names():
-    assert SPELLED.to_dict() == {
+    assert SPELLED.to_json() == {
         "bits_per_byte": SPELLED.bits_per_byte,
         "bits_per_char": SPELLED.bits_per_char,
         "perplexity": SPELLED.perplexity,

@@ -1,6 +1,5 @@
 """The run folder: what is saved is loaded, what is damaged is named."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from unrolled.models.build import build
 from unrolled.models.ngram import NgramModel
 from unrolled.ngram.counts import count_ngrams
 from unrolled.ngram.kneser_ney import estimate
+from unrolled.results.events import End, Warned
 from unrolled.runs import folder
+from unrolled.runs.config import load_config
 from unrolled.runs.folder import (
     CONFIG,
     LOG,
@@ -22,16 +23,16 @@ from unrolled.runs.folder import (
     TOKENIZER,
     TRAIN_STATE,
     append_log,
+    contents,
     load,
-    load_config,
     load_train_state,
     read_log,
     remove_train_state,
-    save_config,
     save_train_state,
     trim_log,
 )
 from unrolled.settings.models import NgramConfig, RecurrentConfig
+from unrolled.system.files import write_json
 from unrolled.text.spelling import Spelling
 from unrolled.text.tokenizers import CharTokenizer
 
@@ -41,12 +42,12 @@ LSTM = RecurrentConfig(kind="lstm", hidden_size=4, embedding_size=3)
 
 def describe(run: Path, model_config, **changes) -> None:
     config = {
-        "model": asdict(model_config),
+        "model": model_config.to_json(),
         "tokenizer": {"kind": "char", "fingerprint": CHARS.fingerprint},
         "vocab_size": CHARS.vocab_size,
         "text": ".",
     }
-    save_config(run, config | changes)
+    write_json(run / CONFIG, config | changes)
 
 
 def ngram(vocab_size: int) -> NgramModel:
@@ -76,8 +77,8 @@ def test_what_is_saved_is_loaded(run):
     assert not opened.model.training
     assert not any(value.requires_grad for value in opened.model.parameters())
     assert opened.tokenizer.fingerprint == CHARS.fingerprint
-    assert opened.model_config == LSTM
-    assert opened.config == json.loads((run / CONFIG).read_text("utf-8"))
+    assert opened.config.model == LSTM
+    assert opened.config == load_config(run)
     assert opened.baselines == {}
 
 
@@ -99,8 +100,9 @@ def test_damaged_config(run):
 @pytest.mark.parametrize("text", ["[]", "3", "null", "{}", '{"model": {}, "tokenizer": {}}'])
 def test_config_of_something_else(run, text):
     (run / CONFIG).write_text(text)
-    expected = f"{run / CONFIG} is not the config.json of a run. Restore it, or retrain."
-    assert message(load, run) == expected
+    found = message(load, run)
+    assert found.startswith(f"{run / CONFIG} is not the config.json of a run (RunConfig")
+    assert found.endswith("). Restore it, use the version of unrolled that wrote it, or retrain.")
 
 
 def test_foreign_tokenizer(run):
@@ -167,25 +169,9 @@ def test_ngram_of_another_vocabulary(run):
 def test_settings_of_another_version(run):
     describe(run, LSTM, model={**asdict(LSTM), "mogrify": 5})
     assert message(load, run) == (
-        "a setting must be one that RecurrentConfig has, got mogrify. "
-        "Use the version of unrolled that wrote config.json, or mend it."
+        f"{run / CONFIG} is not the config.json of a run (RunConfig.model has an unknown field "
+        "'mogrify'). Restore it, use the version of unrolled that wrote it, or retrain."
     )
-
-
-def test_a_failed_write_leaves_the_old_config(run, monkeypatch):
-    before = (run / CONFIG).read_bytes()
-    with pytest.raises(TypeError):
-        save_config(run, {"model": object()})
-
-    def full(path, *arguments):
-        path.write_bytes(b"{")
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="the disk is full"):
-        save_config(run, {"model": "new"})
-    assert (run / CONFIG).read_bytes() == before
-    assert {path.name for path in run.iterdir()} == {CONFIG, MODEL, TOKENIZER}
 
 
 def test_train_state_comes_back(tmp_path):
@@ -257,9 +243,16 @@ def test_what_only_a_resume_needs_is_removed(run):
     }
 
 
+AT = {"tokens": 1, "seconds": 1.0, "fraction": 0.5}
+
+
+def warning(step: int) -> Warned:
+    return Warned(step=step, **AT, condition="diverging", text="\u2028é")
+
+
 def test_log(tmp_path):
     assert list(read_log(tmp_path)) == []
-    records = [{"kind": "valid", "step": step, "text": "\u2028é"} for step in (1, 2, 2, 3)]
+    records = [warning(step) for step in (1, 2, 2, 3)]
     for record in records:
         append_log(tmp_path, record)
     with (tmp_path / LOG).open("a") as file:
@@ -269,13 +262,13 @@ def test_log(tmp_path):
 
 def test_a_trimmed_log_has_what_is_not_done_over_again(tmp_path):
     for step in (1, 2, 2, 3):
-        append_log(tmp_path, {"kind": "train", "step": step})
-    append_log(tmp_path, {"kind": "end", "step": 2})
+        append_log(tmp_path, warning(step))
+    append_log(tmp_path, End(step=2, **AT, valid=1.0))
     with (tmp_path / LOG).open("a") as file:
         file.write('{"kind": "tr')
     trim_log(tmp_path, 2)
-    append_log(tmp_path, {"kind": "train", "step": 3})
-    assert [row["step"] for row in read_log(tmp_path)] == [1, 2, 2, 3]
+    append_log(tmp_path, warning(3))
+    assert [row.step for row in read_log(tmp_path)] == [1, 2, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +276,10 @@ def test_a_trimmed_log_has_what_is_not_done_over_again(tmp_path):
     [
         ({"model": "lstm"}, "is not the config.json of a run"),
         ({"tokenizer": {"kind": "char"}}, "is not the config.json of a run"),
-        ({"model": asdict(LSTM) | {"hidden_size": "4"}}, "has settings of no model"),
+        (
+            {"model": asdict(LSTM) | {"hidden_size": "4"}},
+            "is not the config.json of a run (RunConfig.model.hidden_size must be int",
+        ),
     ],
 )
 def test_settings_of_other_types_are_named(run, changes, said):
@@ -291,6 +287,18 @@ def test_settings_of_other_types_are_named(run, changes, said):
     assert message(load, run).startswith(f"{run / CONFIG} {said}")
 
 
-def test_names_of_files_need_not_be_utf_8(run):
-    describe(run, LSTM, texts=["a\udcff.txt", "我"])
-    assert load_config(run)["texts"] == ["a\udcff.txt", "我"]
+def test_what_a_folder_holds(run, tmp_path_factory):
+    empty = tmp_path_factory.mktemp("empty")
+    assert contents(run) == "language model" and contents(empty) is None
+    (empty / folder.CLASSIFIER).write_bytes(b"")
+    assert contents(empty) == "classifier"
+    assert message(load, empty) == (
+        f"{empty} holds a classifier, not a language model. Use it with: unrolled classify"
+    )
+
+
+def test_an_unfinished_run_has_no_results(run):
+    opened = load(run)
+    assert repr(opened) == f"lstm in {run}: not finished"
+    with pytest.raises(CheckpointError, match="is not finished. Go on with: unrolled train --res"):
+        _ = opened.results

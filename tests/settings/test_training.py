@@ -1,18 +1,18 @@
 """Settings: what users write, what is saved, what is refused."""
 
 import json
-from dataclasses import asdict
 
 import pytest
 
 from unrolled.errors import ConfigError
 from unrolled.settings.models import (
+    ModelConfig,
     NgramConfig,
     RecurrentConfig,
     TransformerConfig,
-    model_config_from_dict,
 )
-from unrolled.settings.training import Budget, TrainConfig, train_config_from_dict
+from unrolled.settings.training import Budget, ClassifierTrainConfig, TrainConfig
+from unrolled.system.records import from_json
 
 
 @pytest.mark.parametrize(
@@ -62,30 +62,32 @@ def test_wrong_budget(text):
     ],
 )
 def test_model_settings_survive_json(config):
-    assert model_config_from_dict(json.loads(json.dumps(asdict(config)))) == config
+    assert from_json(ModelConfig, json.loads(json.dumps(config.to_json())), "model") == config
 
 
 def test_train_settings_survive_json():
     config = TrainConfig(budget=Budget(3, "epochs"), learning_rate=0.1, seed=7, threads=2)
-    assert train_config_from_dict(json.loads(json.dumps(asdict(config)))) == config
+    assert TrainConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_a_classifier_is_written_as_before_where_checkpoints_come_as_a_rule():
+    assert "checkpoint_seconds" not in ClassifierTrainConfig().to_json()
+    config = ClassifierTrainConfig(checkpoint_seconds=5.0)
+    assert ClassifierTrainConfig.from_json(config.to_json()) == config
+    assert repr(config) == repr(ClassifierTrainConfig())  # checkpoints go by it
 
 
 def test_unknown_kind_of_model():
-    with pytest.raises(ConfigError) as caught:
-        model_config_from_dict({"kind": "mamba"})
+    with pytest.raises(ValueError) as caught:
+        from_json(ModelConfig, {"kind": "mamba"}, "model")
     assert str(caught.value) == (
-        "model must be one of gru, lstm, mingru, ngram, rnn, transformer, got mamba. "
-        "Retrain, or mend config.json."
+        "model.kind must be one of gru, lstm, mingru, ngram, rnn, transformer, got 'mamba'"
     )
 
 
 def test_setting_of_another_version():
-    with pytest.raises(ConfigError) as caught:
-        model_config_from_dict({"kind": "ngram", "order": 3, "pruning": 1})
-    assert str(caught.value) == (
-        "a setting must be one that NgramConfig has, got pruning. "
-        "Use the version of unrolled that wrote config.json, or mend it."
-    )
+    with pytest.raises(ValueError, match="model has an unknown field 'pruning'"):
+        from_json(ModelConfig, {"kind": "ngram", "order": 3, "pruning": 1}, "model")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Files are whole or absent."""
 
+import json
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from safetensors import SafetensorError
 
-from unrolled.system.files import write_atomically
+from unrolled.system.files import write_atomically, write_json, write_text
 
 
 def test_writes_into_a_new_folder(tmp_path):
@@ -119,3 +120,19 @@ def test_what_safetensors_begins_is_removed_too(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(tmp_path / "file", write)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_text_is_written_as_utf_8_whole_or_not_at_all(tmp_path):
+    write_text(tmp_path / "file", "诗\n")
+    assert (tmp_path / "file").read_bytes() == "诗\n".encode()
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "file", "\udcff")
+    assert (tmp_path / "file").read_text("utf-8") == "诗\n"
+
+
+@pytest.mark.parametrize(("text", "shown"), [("诗", '"诗"'), ("诗\udcff", r'"\u8bd7\udcff"')])
+def test_json_holds_any_text_even_the_name_of_a_file_that_is_not_utf_8(tmp_path, text, shown):
+    write_json(tmp_path / "file", {"texts": [text]})
+    written = (tmp_path / "file").read_text("utf-8")
+    assert written == f'{{\n  "texts": [\n    {shown}\n  ]\n}}\n'
+    assert json.loads(written) == {"texts": [text]}

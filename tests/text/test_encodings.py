@@ -7,7 +7,7 @@ import pytest
 
 from unrolled.errors import TextError
 from unrolled.text import encodings
-from unrolled.text.files import read_pieces
+from unrolled.text.documents import read_pieces
 
 CHINESE = "我爱吃苹果和香蕉，今天天气很好。\n我们去公园散步吧，他说好。\n" * 3
 DATA = Path(__file__).parents[1] / "data"

@@ -16,7 +16,7 @@ from unrolled.errors import CheckpointError, ConfigError, TextError
 from unrolled.settings.data import TokenizerKind
 from unrolled.text import corpus
 from unrolled.text.corpus import Corpus
-from unrolled.text.files import Piece
+from unrolled.text.documents import Piece
 from unrolled.text.tokenizers import (
     BOUNDARY_ID,
     UNKNOWN_ID,

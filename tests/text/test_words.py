@@ -1,9 +1,10 @@
 """Words are counted as `str.split` counts them, and joined as they were."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.text.words import count_words, is_tokenized
+from unrolled.text.words import PLAIN_WORDS, count_words, is_tokenized, mirrored
 
 SPACES = "".join(chr(code) for code in range(0x3100) if chr(code).isspace())
 
@@ -30,3 +31,16 @@ def test_the_beginning_of_a_text_decides() -> None:
         raise AssertionError("read further than needed")
 
     assert is_tokenized(texts())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It isn't bad.\nNo!", "! No \n . bad isn't It"),
+        ("太差了，no", "no ， 了 差 太"),
+        (" \t", ""),
+    ],
+)
+def test_mirrored_texts_have_the_same_words_from_the_last_to_the_first(text, expected):
+    assert mirrored(text) == expected
+    assert PLAIN_WORDS.findall(expected) == PLAIN_WORDS.findall(text)[::-1]

@@ -6,6 +6,7 @@ import torch
 from unrolled.models.build import build
 from unrolled.settings.training import TrainConfig
 from unrolled.training.loop import Training
+from unrolled.training.trainee import LanguageModelTrainee
 
 from .trainings import CONFIG, MODEL, V, periodic
 
@@ -19,6 +20,7 @@ def start(make_store, tmp_path):
         store = make_store(V, train=train, valid=periodic(200) if valid is None else valid)
         torch.manual_seed(config.seed)
         unigram = torch.full((V,), -math.log(V))
-        return Training(tmp_path, build(MODEL, V), store, config, unigram)
+        trainee = LanguageModelTrainee(build(MODEL, V), store, config, unigram)
+        return Training(trainee, tmp_path)
 
     return build_training

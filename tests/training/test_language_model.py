@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,15 @@ from unrolled.cli import main
 from unrolled.errors import CheckpointError
 from unrolled.inference.evaluation import evaluate
 from unrolled.models.build import build
+from unrolled.results.events import Interrupted
 from unrolled.runs import folder
+from unrolled.runs.config import RunConfig, save_config
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
-from unrolled.settings.models import model_config_from_dict
 from unrolled.settings.training import Budget, TrainConfig
 from unrolled.training import language_model
 from unrolled.training.language_model import TrainRequest
-from unrolled.training.loop import Interrupted, Training
+from unrolled.training.loop import Training
 from unrolled.training.throughput import Pace
 
 MODEL = {"hidden_size": 16, "embedding_size": 8}
@@ -46,15 +48,15 @@ def request(text: str, budget: str = BUDGET, **changes) -> TrainRequest:
     return TrainRequest(**values | changes)
 
 
-def train(run: Path, *args, **kwargs) -> dict:
-    """Trains without a listener, and as the command line does: with torch's usual algorithms."""
+def train(run: Path, *args, **kwargs) -> RunConfig:
+    """Trains as the command line does: with torch's usual algorithms."""
     torch.use_deterministic_algorithms(False)
-    return language_model.train(run, *args, listener=lambda record: None, **kwargs)
+    return language_model.train(run, *args, **kwargs).config
 
 
-def resume(run: Path) -> dict:
+def resume(run: Path) -> RunConfig:
     torch.use_deterministic_algorithms(False)
-    return language_model.resume(run, listener=lambda record: None)
+    return language_model.resume(run).config
 
 
 def assert_same_weights(run: Path, other: Path) -> None:
@@ -66,7 +68,7 @@ def assert_same_weights(run: Path, other: Path) -> None:
 
 def looks(run: Path) -> list[tuple[int, float]]:
     """Validation losses in the log."""
-    return [(row["step"], row["valid"]) for row in folder.read_log(run) if "valid" in row]
+    return [(row.step, row.valid) for row in folder.read_log(run) if hasattr(row, "valid")]
 
 
 def flags(run: Path, **changes) -> list[str]:
@@ -107,13 +109,13 @@ def test_kill_and_resume_end_at_the_same_weights(whole_run, tmp_path, english):
         process.kill()
     assert process.returncode == -signal.SIGKILL
     config = folder.load_config(run)
-    assert "results" not in config
-    assert folder.load(run).model.vocab_size == config["vocab_size"]  # usable meanwhile
-    results = resume(run)["results"]
+    assert config.results is None
+    assert folder.load(run).model.vocab_size == config.vocab_size  # usable meanwhile
+    results = resume(run).results
     assert_same_weights(run, whole_run)
-    expected = folder.load_config(whole_run)["results"]
+    expected = folder.load_config(whole_run).results
     for name in ("loss_nats", "bits_per_byte", "train_tokens", "train_steps", "baselines"):
-        assert results[name] == expected[name]
+        assert getattr(results, name) == getattr(expected, name)
     assert looks(run) == looks(whole_run)
     assert {path.name for path in run.iterdir()} == {path.name for path in whole_run.iterdir()}
 
@@ -154,7 +156,7 @@ def train_until(name: str, run: Path, english: str, monkeypatch) -> None:
 
 def test_a_run_killed_before_its_first_step_begins_anew(tmp_path, english, whole_run, monkeypatch):
     run = tmp_path / "run"
-    train_until("fit", run, english, monkeypatch)
+    train_until("_fit", run, english, monkeypatch)
     assert not (run / folder.TRAIN_STATE).exists()
     resume(run)
     assert_same_weights(run, whole_run)
@@ -167,7 +169,7 @@ def test_a_run_killed_in_its_last_evaluation_ends_the_same(
     train_until("baselines", run, english, monkeypatch)
     resume(run)
     assert_same_weights(run, whole_run)
-    ends = [row for row in folder.read_log(run) if row["kind"] == "end"]
+    ends = [row for row in folder.read_log(run) if row.kind == "end"]
     assert len(ends) == 1
 
 
@@ -202,8 +204,8 @@ def test_damaged_files_are_named(stopped, capsys, name, keep, problem):
 
 def test_a_config_that_was_changed_does_not_fit(stopped):
     config = folder.load_config(stopped)
-    config["model"]["hidden_size"] = 8
-    folder.save_config(stopped, config)
+    smaller = replace(config.model, hidden_size=8)
+    save_config(stopped, replace(config, model=smaller))
     with pytest.raises(CheckpointError) as caught:
         resume(stopped)
     assert str(caught.value) == (
@@ -213,20 +215,20 @@ def test_a_config_that_was_changed_does_not_fit(stopped):
 
 def test_the_run_says_what_it_was_and_what_it_reached(whole_run, english):
     config = folder.load_config(whole_run)
-    assert config["data"]["texts"] == [english]
-    assert config["model"]["hidden_size"] == 16 and config["train"]["threads"] == 1
-    assert config["train"]["budget"] == {"amount": 20_000, "unit": "tokens"}
-    assert set(config["versions"]) >= {"python", "torch", "unrolled"}
-    results = config["results"]
-    assert results["split"] == "test"
+    assert config.data.texts == (english,)
+    assert config.model.hidden_size == 16 and config.train.threads == 1
+    assert config.train.budget == Budget(20_000, "tokens")
+    assert set(config.versions) >= {"python", "torch", "unrolled"}
+    results = config.results
+    assert results.split == "test"
     uniform, unigram = (
-        next(row["bits_per_byte"] for row in results["baselines"] if row["name"] == name)
+        next(row.bits_per_byte for row in results.baselines if row.name == name)
         for name in ("uniform", "unigram")
     )
-    assert results["bits_per_byte"] < unigram < uniform
-    assert results["file_bytes"] == (whole_run / folder.MODEL).stat().st_size
-    assert results["train_tokens"] / results["train_epochs"] == pytest.approx(22_400, rel=0.01)
-    ends = [row["valid"] for row in folder.read_log(whole_run) if row["kind"] == "end"]
+    assert results.bits_per_byte < unigram < uniform
+    assert results.file_bytes == (whole_run / folder.MODEL).stat().st_size
+    assert results.train_tokens / results.train_epochs == pytest.approx(22_400, rel=0.01)
+    ends = [row.valid for row in folder.read_log(whole_run) if row.kind == "end"]
     assert ends == [min(bits for _, bits in looks(whole_run))]
 
 
@@ -234,7 +236,7 @@ def test_the_result_is_that_of_the_saved_model(whole_run, english, tmp_path):
     torch.use_deterministic_algorithms(False)
     text = PreparedText.prepare(DataConfig((english,)), tmp_path)
     loss = evaluate(folder.load(whole_run).model, text.store, "test")
-    assert loss.loss_nats == folder.load_config(whole_run)["results"]["loss_nats"]
+    assert loss.loss_nats == folder.load_config(whole_run).results.loss_nats
 
 
 def test_dropout_follows_the_passes_and_the_user(tmp_path, english):
@@ -244,22 +246,22 @@ def test_dropout_follows_the_passes_and_the_user(tmp_path, english):
         with pytest.raises(Interrupted):
             train(tmp_path / str(number), wanted, stop=lambda: True)
         configs.append(folder.load_config(tmp_path / str(number)))
-    model = build(model_config_from_dict(configs[0]["model"]), configs[0]["vocab_size"])
+    model = build(configs[0].model, configs[0].vocab_size)
     share = model.num_parameters() / 22_400
     assert share < 1
-    first, second = (config["model"] for config in configs)
-    assert first["output_dropout"] == pytest.approx(0.5 * share, rel=0.01)
-    assert second["output_dropout"] == 0.05
-    assert first["weight_dropout"] == second["weight_dropout"] == first["output_dropout"] / 2
+    first, second = (config.model for config in configs)
+    assert first.output_dropout == pytest.approx(0.5 * share, rel=0.01)
+    assert second.output_dropout == 0.05
+    assert first.weight_dropout == second.weight_dropout == first.output_dropout / 2
 
 
 def test_a_search_is_written_down_and_shortens_the_training(tmp_path, english):
     run = tmp_path / "run"
     config = train(run, request(english, "6ktokens", search=True))
-    tried = config["tried_learning_rates"]
-    best = min(tried, key=lambda row: row["bits_per_byte"])
-    assert config["train"]["learning_rate"] == best["learning_rate"]
-    assert config["train"]["budget"]["amount"] == pytest.approx(0.85 * 6000)
+    tried = config.tried_learning_rates
+    best = min(tried, key=lambda row: row.bits_per_byte)
+    assert config.train.learning_rate == best.learning_rate
+    assert config.train.budget.amount == pytest.approx(0.85 * 6000)
     assert {path.name for path in run.iterdir()} == {
         "baselines",
         folder.CONFIG,
@@ -274,7 +276,7 @@ def test_a_shared_text_stays(tmp_path, english):
     run = tmp_path / "shared" / "ngram"
     ngram = TrainRequest("ngram", DataConfig((english,)), model_settings={"order": 2})
     config = train(run, ngram, text=text)
-    assert config["text"] == ".."
+    assert config.text == ".."
     assert set(folder.load(run).baselines) == {"unigram", "5-gram"}
     assert PreparedText.open(tmp_path / "shared").store == text.store
 
@@ -282,17 +284,17 @@ def test_a_shared_text_stays(tmp_path, english):
 def test_without_a_test_split_validation_is_scored(tmp_path, english):
     data = DataConfig((english,), test_fraction=0)
     config = train(tmp_path / "run", TrainRequest("ngram", data, model_settings={"order": 2}))
-    assert config["results"]["split"] == "valid"
+    assert config.results.split == "valid"
     end = next(folder.read_log(tmp_path / "run"))
-    assert end["valid"] == pytest.approx(config["results"]["bits_per_byte"], rel=1e-6)
+    assert end.valid == pytest.approx(config.results.bits_per_byte, rel=1e-6)
 
 
 def test_the_curve_of_words_has_their_spelling(tmp_path, english):
     data = DataConfig((english,), test_fraction=0, tokenizer="word")
     config = train(tmp_path / "run", TrainRequest("ngram", data, model_settings={"order": 2}))
-    assert config["results"]["num_unknown"] > 0
+    assert config.results.num_unknown > 0
     end = next(folder.read_log(tmp_path / "run"))
-    assert end["valid"] == pytest.approx(config["results"]["bits_per_byte"], rel=1e-6)
+    assert end.valid == pytest.approx(config.results.bits_per_byte, rel=1e-6)
 
 
 def test_passes_expected_of_a_wall_clock(monkeypatch):

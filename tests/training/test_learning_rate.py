@@ -5,15 +5,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from unrolled.results.loss import BITS_PER_NAT
 from unrolled.settings.training import Budget, TrainConfig
 from unrolled.training import learning_rate
 from unrolled.training.learning_rate import search_learning_rate
 
 
 @pytest.fixture
-def try_rates(tmp_path, make_store, monkeypatch):
+def try_rates(tmp_path, monkeypatch):
     """Searches with trainings that reach a given loss: `try_rates(config, nats_of_rate)`."""
-    store = make_store(4, valid=[0] * 101)
 
     def search_with(config, nats_of_rate):
         started = []
@@ -21,9 +21,10 @@ def try_rates(tmp_path, make_store, monkeypatch):
         def start(run, tried):
             assert run.parent == tmp_path and run.is_dir()
             started.append(tried)
-            return SimpleNamespace(config=tried, store=store)
+            in_unit = lambda nats, split: BITS_PER_NAT * nats if split == "valid" else None  # noqa: E731
+            return SimpleNamespace(config=tried, trainee=SimpleNamespace(in_unit=in_unit))
 
-        def fit(training, listener):
+        def fit(training):
             return nats_of_rate(training.config.learning_rate)
 
         monkeypatch.setattr(learning_rate, "fit", fit)
@@ -39,11 +40,9 @@ def test_the_rate_with_the_lowest_loss_is_taken(try_rates, best):
     config = TrainConfig(learning_rate=0.01, budget=Budget(1000, "tokens"))
     chosen, tried, _ = try_rates(config, lambda rate: 1 + abs(rate - best))
     assert chosen.learning_rate == pytest.approx(best)
-    assert [row["learning_rate"] for row in tried] == pytest.approx([0.004, 0.01, 0.025])
-    assert min(tried, key=lambda row: row["bits_per_byte"])["learning_rate"] == (
-        pytest.approx(best)
-    )
-    assert min(row["bits_per_byte"] for row in tried) == pytest.approx(1.4427, abs=1e-4)
+    assert [row.learning_rate for row in tried] == pytest.approx([0.004, 0.01, 0.025])
+    assert min(tried, key=lambda row: row.bits_per_byte).learning_rate == (pytest.approx(best))
+    assert min(row.bits_per_byte for row in tried) == pytest.approx(1.4427, abs=1e-4)
 
 
 @pytest.mark.parametrize("unit", ["tokens", "epochs"])

@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 
 from unrolled.errors import CheckpointError
 from unrolled.models.build import build
+from unrolled.results.events import Interrupted
 from unrolled.runs import folder
 from unrolled.settings.training import Budget
-from unrolled.training.loop import Interrupted
 from unrolled.training.state import clone_weights
 
 from .trainings import CONFIG, MODEL, Time, V, assert_weights, run
@@ -26,8 +26,8 @@ def test_budget_in_tokens(start):
 def test_budget_in_epochs(start):
     training = start(replace(CONFIG, budget=Budget(2, "epochs")))
     run(training)
-    assert training.progress.tokens == 2 * training.batches.tokens_per_epoch == 4000
-    assert (training.progress.epoch, training.progress.position) == (2, 0)
+    assert training.progress.tokens == 2 * training.trainee.batches.tokens_per_epoch == 4000
+    assert (training.trainee.batches.epoch, training.trainee.batches.position) == (2, 0)
 
 
 def test_budget_in_seconds(start, monkeypatch):
@@ -52,9 +52,9 @@ def test_budget_in_seconds(start, monkeypatch):
     _, records = run(training)
     # The last look, half a second of writing and one more step are kept back.
     assert 98 <= training.progress.seconds <= 100
-    assert records[-1]["seconds"] == training.progress.seconds
+    assert records[-1].seconds == training.progress.seconds
     assert training.progress.step == len(rates) < 92
-    looks = sum(record["kind"] == "valid" for record in records)
+    looks = sum(record.kind == "valid" for record in records)
     assert 10 <= looks <= 16  # a look takes a quarter of a second: one every 6.25 s
     assert rates[-1] < 0.03 * CONFIG.learning_rate
 
@@ -62,7 +62,7 @@ def test_budget_in_seconds(start, monkeypatch):
 def test_time_for_the_last_evaluation_is_kept_back(start, monkeypatch):
     Time(monkeypatch)
     training = start(replace(CONFIG, budget=Budget(100, "seconds")))
-    training.closing_tokens = 2000
+    training.trainee.closing_tokens = 2000
     training.plan_evaluation(seconds=1.0)  # 200 tokens a second
     assert training.progress.closing_seconds == 2 + 1.5 * 10 + 0.5
     training.progress.seconds = 41.25

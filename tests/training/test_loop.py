@@ -7,15 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from unrolled.models.build import build
 from unrolled.results.loss import BITS_PER_NAT
 from unrolled.runs import folder
-from unrolled.settings.training import Budget, TrainConfig
-from unrolled.training import loop
-from unrolled.training.loop import make_optimizer, schedule
+from unrolled.settings.training import Budget
+from unrolled.training import trainee
+from unrolled.training.optimizer import trapezoid
 from unrolled.training.state import clone_weights
 
-from .trainings import CONFIG, MODEL, Time, V, assert_weights, run, snapshots
+from .trainings import CONFIG, Time, V, assert_weights, run, snapshots
 
 
 def test_a_periodic_text_is_learned(start):
@@ -23,56 +22,46 @@ def test_a_periodic_text_is_learned(start):
     assert training.validate() == pytest.approx(math.log(V), abs=0.6)
     nats, records = run(training)
     assert nats < 0.05  # only the boundaries, one token of two hundred, are news
-    assert records[-1]["kind"] == "end"
+    assert records[-1].kind == "end"
     # One byte a token.
-    assert records[-1]["valid"] == pytest.approx(nats * BITS_PER_NAT)
+    assert records[-1].valid == pytest.approx(nats * BITS_PER_NAT)
 
 
 def test_carried_state_reaches_across_batches(start):
     training = start()
-    training.update(training.batches.take())
-    carried = training.carried[0]
+    training.update(training.trainee.batches.take())
+    carried = training.trainee.carried[0]
     assert not carried.requires_grad and carried.abs().max() > 0
     seen = []
     score = training.model.score
     training.model.score = lambda *args: (seen.append(args[2]), score(*args))[1]
-    training.update(training.batches.take())
+    training.update(training.trainee.batches.take())
     assert seen[0][0] is carried
-    while training.batches.position:
-        training.update(training.batches.take())
-    training.update(training.batches.take())  # a new epoch begins elsewhere
+    while training.trainee.batches.position:
+        training.update(training.trainee.batches.take())
+    training.update(training.trainee.batches.take())  # a new epoch begins elsewhere
     assert seen[-1][0].abs().max() == 0 and seen[-2][0].abs().max() > 0
-
-
-def test_schedule():
-    config = TrainConfig(warmup_fraction=0.1, decay_fraction=0.5)
-    values = {0: 0.05, 0.001: 0.05, 0.05: 0.5, 0.1: 1, 0.3: 1, 0.5: 1, 0.75: 0.5, 0.9: 0.2, 1: 0}
-    for fraction, expected in values.items():
-        assert schedule(fraction, config) == pytest.approx(expected), fraction
-    assert schedule(1.5, config) == 0
-    flat = TrainConfig(warmup_fraction=0, decay_fraction=0)
-    assert [schedule(fraction, flat) for fraction in (0, 0.5, 1)] == [1, 1, 1]
 
 
 def test_the_rate_follows_the_schedule(start):
     training = start()
     for _ in range(8):
         fraction = training.fraction
-        training.update(training.batches.take())
+        training.update(training.trainee.batches.take())
         rates = {group["lr"] for group in training.optimizer.param_groups}
-        assert rates == {CONFIG.learning_rate * schedule(fraction, CONFIG)}
+        assert rates == {CONFIG.learning_rate * trapezoid(fraction, 0.03, 0.5)}
 
 
 def test_the_norm_is_the_one_before_clipping(start):
     training = start(replace(CONFIG, clip_norm=1e-3))
     training.optimizer.zero_grad = lambda: None  # keeps the clipped gradient to look at
-    batch = training.batches.take()
+    batch = training.trainee.batches.take()
     twin = start(replace(CONFIG, clip_norm=1e-3))
     torch.manual_seed(5)  # of dropout
     nats, norm = training.update(batch)
     torch.manual_seed(5)
     twin.model.train()
-    scores, _ = twin.model.score(batch.tokens, batch.targets, twin.carried)
+    scores, _ = twin.model.score(batch.tokens, batch.targets, twin.trainee.carried)
     (-scores.mean()).backward()
     squares = sum(float(value.grad.square().sum()) for value in twin.model.parameters())
     assert norm == pytest.approx(math.sqrt(squares), rel=1e-5) and norm > 0.01
@@ -83,7 +72,7 @@ def test_the_norm_is_the_one_before_clipping(start):
 
 def test_entries_are_clipped_before_the_norm(start):
     plain, clipped = start(), start(replace(CONFIG, clip_value=1e-3, clip_norm=1e-2))
-    batch, norms = plain.batches.take(), []
+    batch, norms = plain.trainee.batches.take(), []
     for training in (plain, clipped):
         training.optimizer.zero_grad = lambda: None  # keeps the gradient to look at
         torch.manual_seed(5)  # of dropout
@@ -92,7 +81,7 @@ def test_entries_are_clipped_before_the_norm(start):
     expected = start()
     torch.manual_seed(5)
     expected.model.train()
-    scores, _ = expected.model.score(batch.tokens, batch.targets, expected.carried)
+    scores, _ = expected.model.score(batch.tokens, batch.targets, expected.trainee.carried)
     (-scores.mean()).backward()
     cut = [value.grad.clamp(-1e-3, 1e-3) for value in expected.model.parameters()]
     norm = math.sqrt(sum(float(grad.square().sum()) for grad in cut))
@@ -106,14 +95,14 @@ def test_without_carried_state_every_piece_begins_anew(start):
     score = training.model.score
     training.model.score = lambda *args: (seen.append(args[2]), score(*args))[1]
     for _ in range(3):
-        training.update(training.batches.take())
+        training.update(training.trainee.batches.take())
     assert [h.abs().max() + c.abs().max() for h, c in seen] == [0, 0, 0]
 
 
 def test_the_loss_that_is_told_is_the_main_one(start):
     training = start()
-    batch = training.batches.take()
-    parts = (torch.tensor(7.0, requires_grad=True), torch.tensor(2.0), training.carried)
+    batch = training.trainee.batches.take()
+    parts = (torch.tensor(7.0, requires_grad=True), torch.tensor(2.0), training.trainee.carried)
     training.model.loss = lambda *args: parts
     assert training.update(batch)[0] == 2.0
     assert parts[0].grad == 1  # and what is minimized is the whole
@@ -121,7 +110,7 @@ def test_the_loss_that_is_told_is_the_main_one(start):
 
 def test_pieces_vary_as_the_configuration_says(start):
     training = start(replace(CONFIG, length_variation=0.0))
-    assert {training.batches.take().tokens.shape[1] for _ in range(5)} == {16}
+    assert {training.trainee.batches.take().tokens.shape[1] for _ in range(5)} == {16}
 
 
 def test_the_log_has_the_norm_before_clipping(start, monkeypatch):
@@ -136,16 +125,16 @@ def test_the_log_has_the_norm_before_clipping(start, monkeypatch):
 
     monkeypatch.setattr(training, "update", slow)
     _, records = run(training)
-    trained = [record for record in records if record["kind"] == "train"]
-    assert [row["gradient_norm"] for row in trained] == [norm for _, norm in updated]
-    bits = [row["train"] for row in trained]
+    trained = [record for record in records if record.kind == "train"]
+    assert [row.gradient_norm for row in trained] == [norm for _, norm in updated]
+    bits = [row.train for row in trained]
     assert bits == pytest.approx([nats * BITS_PER_NAT for nats, _ in updated])
     assert list(folder.read_log(training.run)) == records
 
 
-def test_matrices_decay_and_vectors_do_not():
-    model = build(MODEL, V)
-    groups = make_optimizer(model, replace(CONFIG, weight_decay=0.3)).param_groups
+def test_matrices_decay_and_vectors_do_not(start):
+    training = start(replace(CONFIG, weight_decay=0.3))
+    model, groups = training.model, training.optimizer.param_groups
     assert [group["weight_decay"] for group in groups] == [0.3, 0.0]
     assert {value.dim() for value in groups[0]["params"]} == {2}
     assert {value.dim() for value in groups[1]["params"]} == {1}
@@ -177,7 +166,7 @@ def test_the_best_weights_are_kept(start, monkeypatch, best):
         )
         return 1.0 if (averaged if best == "average" else len(looks) == best) else 2.0 + len(looks)
 
-    monkeypatch.setattr(loop, "validation_nats", told)
+    monkeypatch.setattr(trainee, "validation_nats", told)
     nats, _ = run(training)
     assert nats == training.progress.best_nats == 1.0
     expected = training.weights.average if best == "average" else looks[best - 1]
@@ -205,8 +194,8 @@ def test_divergence_is_reported_and_leaves_the_best(start, monkeypatch):
     monkeypatch.setattr(training, "update", breaks)
     monkeypatch.setattr(training, "validate", look)
     nats, records = run(training)
-    assert [record["kind"] for record in records[-2:]] == ["diverged", "end"]
-    assert records[-2]["text"] == (
+    assert [record.kind for record in records[-2:]] == ["diverged", "end"]
+    assert records[-2].text == (
         "Diverged at step 11; the best weights before it are kept. Lower --learning-rate."
     )
     assert (nats, training.progress.step) == (min(looks, key=lambda look: look[0])[0], 11)

@@ -9,6 +9,16 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from unrolled.cli import main
 from unrolled.errors import MissingExtra
+from unrolled.results.events import (
+    End,
+    GradientFlow,
+    Message,
+    Start,
+    TrainStep,
+    Validation,
+    Warned,
+    ignore,
+)
 from unrolled.runs.folder import read_log
 from unrolled.training.loop import Training
 from unrolled.training.tensorboard import EventFiles
@@ -43,23 +53,27 @@ def starts(folder: Path) -> list[int]:
 
 def test_records_become_curves(tmp_path):
     heard = []
+    at = {"tokens": 8, "seconds": 1.0, "fraction": 0.5}
     records = [
-        {"kind": "start", "step": 0, "text": "Hello."},
-        {"kind": "train", "step": 3, "train": 2.5, "gradient_norm": 0.25},
-        {"kind": "valid", "step": 4, "train": 2.25, "valid": 3.0},
-        {
-            "kind": "gradient",
-            "step": 4,
-            "norm_median": 0.5,
-            "norm_greatest": 4.0,
-            "clip_rate": 0.125,
-            "lags": [0, 1],
-            "shares": [1.0, 0.5],
-            "half_life": 1.0,
-            "horizon": None,
-        },
-        {"kind": "warning", "step": 5, "condition": "vanishing", "text": "Gradients vanish."},
-        {"kind": "end", "step": 6, "valid": 2.75},
+        Start(step=0, text="Hello."),
+        TrainStep(step=3, **at, train=2.5, gradient_norm=0.25),
+        Validation(step=4, **at, train=2.25, valid=3.0),
+        GradientFlow(
+            step=4,
+            **at,
+            norm_median=0.5,
+            norm_greatest=4.0,
+            clip_rate=0.125,
+            layer=1,
+            path="hidden",
+            lags=[0, 1],
+            shares=[1.0, 0.5],
+            half_life=1.0,
+            horizon=None,
+            look_seconds=0.1,
+        ),
+        Warned(step=5, **at, condition="vanishing", text="Gradients vanish."),
+        End(step=6, **at, valid=2.75),
     ]
     with EventFiles(tmp_path / "tb", heard.append) as listener:
         for record in records:
@@ -81,8 +95,23 @@ def test_records_become_curves(tmp_path):
     assert [event.step for event in said] == [5]
 
 
+def test_trainings_of_classifiers_have_folders_and_units_of_their_own(tmp_path):
+    at = {"tokens": 8, "seconds": 1.0, "fraction": 0.5, "unit": "nats/text"}
+    with EventFiles(tmp_path / "tb", ignore) as on_event:
+        on_event(Message(run="linear", text="Trained."))
+        for run in ("gru", "gru backward"):
+            on_event(Start(run=run, step=0, text="Hello."))
+            on_event(Validation(run=run, step=4, **at, train=0.5, valid=0.75, accuracy=0.625))
+    assert sorted(path.name for path in (tmp_path / "tb").iterdir()) == ["gru", "gru backward"]
+    assert curves(tmp_path / "tb" / "gru") == {
+        "nats_per_text/train": [(4, 0.5)],
+        "nats_per_text/valid": [(4, 0.75)],
+        "accuracy/valid": [(4, 0.625)],
+    }
+
+
 def test_nothing_heard_writes_nothing(tmp_path):
-    with EventFiles(tmp_path / "tb", lambda record: None):
+    with EventFiles(tmp_path / "tb", ignore):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -90,7 +119,7 @@ def test_nothing_heard_writes_nothing(tmp_path):
 def test_without_the_extra(tmp_path, monkeypatch, english, capsys):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(MissingExtra) as caught:
-        EventFiles(tmp_path, lambda record: None)
+        EventFiles(tmp_path, ignore)
     said = "TensorBoard output needs an extra: pip install 'unrolled[track]'."
     assert str(caught.value) == said
     out = str(tmp_path / "run")
@@ -119,8 +148,8 @@ def test_a_resumed_run_goes_on_along_the_same_axis(tmp_path, english, monkeypatc
     assert main(["train", "--resume", "--out", str(run), "--tensorboard", str(board)]) == 0
     assert starts(board / "run") == [1, 8]
     found = curves(board / "run")
-    end = [row for row in read_log(run) if row["kind"] == "end"][-1]
-    assert found["bits_per_byte/valid"][-1] == (end["step"], pytest.approx(end["valid"]))
+    end = [row for row in read_log(run) if row.kind == "end"][-1]
+    assert found["bits_per_byte/valid"][-1] == (end.step, pytest.approx(end.valid))
     steps = [step for step, _ in found["bits_per_byte/valid"]]
-    assert steps == sorted(steps) and steps[0] < 8 < end["step"]
+    assert steps == sorted(steps) and steps[0] < 8 < end.step
     capsys.readouterr()

@@ -9,7 +9,7 @@ from unrolled.models.build import build
 from unrolled.settings.models import RecurrentConfig, TransformerConfig
 from unrolled.settings.training import TrainConfig
 from unrolled.training import throughput
-from unrolled.training.throughput import Pace, find_pace
+from unrolled.training.throughput import Pace, language_model_pace
 
 LSTM = RecurrentConfig(kind="lstm", hidden_size=8, embedding_size=4)
 CONFIG = TrainConfig(batch_size=4, sequence_length=10)
@@ -22,8 +22,9 @@ def timed(monkeypatch):
     def measure(seconds, num_cores=2):
         asked = []
 
-        def step_seconds(model, model_config, config):
-            asked.append((config.precision, torch.get_num_threads()))
+        def step_seconds(step):
+            (precision,) = step.args
+            asked.append((precision, torch.get_num_threads()))
             return seconds[asked[-1]]
 
         monkeypatch.setattr(throughput, "_step_seconds", step_seconds)
@@ -35,7 +36,7 @@ def timed(monkeypatch):
 
 def test_long_steps_are_timed_in_both_precisions(timed):
     asked = timed({("bfloat16", 2): 0.2, ("float32", 2): 0.5})
-    found = find_pace(LSTM, CONFIG, 11)
+    found = language_model_pace(LSTM, CONFIG, 11)
     assert asked == [("bfloat16", 2), ("float32", 2)]
     others = ("float32 with 2 threads takes 2.5x as long",)
     assert found == Pace("bfloat16", 2, 40 / 0.2, build(LSTM, 11).num_parameters(), others)
@@ -46,7 +47,7 @@ def test_long_steps_are_timed_in_both_precisions(timed):
 def test_short_steps_are_also_timed_with_one_thread(timed):
     seconds = {("bfloat16", 2): 0.08, ("float32", 2): 0.06}
     asked = timed(seconds | {("bfloat16", 1): 0.05, ("float32", 1): 0.04})
-    found = find_pace(LSTM, CONFIG, 11)
+    found = language_model_pace(LSTM, CONFIG, 11)
     assert len(asked) == 4
     assert (found.precision, found.threads) == ("float32", 1)
     assert found.tokens_per_second == pytest.approx(40 / 0.04)
@@ -55,14 +56,14 @@ def test_short_steps_are_also_timed_with_one_thread(timed):
 
 def test_what_is_given_is_not_timed(timed):
     asked = timed({("float32", 1): 0.01})
-    found = find_pace(LSTM, replace(CONFIG, precision="float32", threads=1), 11)
+    found = language_model_pace(LSTM, replace(CONFIG, precision="float32", threads=1), 11)
     assert asked == [("float32", 1)]
     assert str(found) == "float32, 1 thread"
 
 
 def test_one_core_is_timed_once(timed):
     asked = timed({("bfloat16", 1): 0.02, ("float32", 1): 0.01}, num_cores=1)
-    assert find_pace(LSTM, CONFIG, 11).threads == 1
+    assert language_model_pace(LSTM, CONFIG, 11).threads == 1
     assert len(asked) == 2
 
 
@@ -75,6 +76,7 @@ def test_a_step_is_timed_as_training_does_it(model_config, candidates, monkeypat
     model = build(model_config, 11)
     times = iter([0.0, 5.0, 10.0, 12.0])
     monkeypatch.setattr(throughput.time, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(throughput, "build", lambda *arguments: model)
     shapes, score = [], model.score
 
     def spy(tokens, targets, state, given):
@@ -84,8 +86,8 @@ def test_a_step_is_timed_as_training_does_it(model_config, candidates, monkeypat
         return score(tokens, targets, state, given)
 
     model.score = spy
-    config = replace(CONFIG, precision="bfloat16", candidates=candidates)
-    assert throughput._step_seconds(model, model_config, config) == 2.0
+    config = replace(CONFIG, precision="bfloat16", candidates=candidates, threads=1)
+    assert language_model_pace(model_config, config, 11).tokens_per_second == 40 / 2.0
     assert shapes == [(4, 10)] * 2
     assert all(parameter.grad is None for parameter in model.parameters())
 

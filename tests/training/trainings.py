@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from unrolled.results.events import Event
 from unrolled.settings.models import RecurrentConfig
 from unrolled.settings.training import Budget, TrainConfig
 from unrolled.training import loop
@@ -29,9 +30,9 @@ def periodic(num_tokens: int) -> np.ndarray:
     return np.concatenate([[0], np.tile(PERIOD, num_tokens)[: num_tokens - 1], [0]])
 
 
-def run(training: Training, **kwargs) -> tuple[float, list[dict]]:
-    records: list[dict] = []
-    return loop.fit(training, records.append, **kwargs), records
+def run(training: Training, **kwargs) -> tuple[float, list[Event]]:
+    events: list[Event] = []
+    return loop.fit(training, events.append, **kwargs), events
 
 
 def snapshots(training: Training, monkeypatch) -> list[dict]:

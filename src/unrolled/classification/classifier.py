@@ -6,12 +6,14 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
+from ..results.classification import Prediction
 from ..settings.training import ClassifierTrainConfig
-from ..text.labelled import mirrored, plain
+from ..text.labels import plain
 from ..text.tokenizers import Tokenizer
+from ..text.words import mirrored
 from .documents import Documents
 from .ensemble import mix
 from .linear import LinearModel
@@ -30,7 +32,7 @@ class RecurrentMember:
     tokenizer: Tokenizer
     config: ClassifierTrainConfig
     mirrored: bool = False
-    """Whether it reads texts from their end, see `text.labelled.mirrored`."""
+    """Whether it reads texts from their end, see `text.words.mirrored`."""
 
     @property
     def num_parameters(self) -> int:
@@ -106,8 +108,24 @@ class Classifier:
         numbers = {name: member.num_parameters for name, member in self.members.items()}
         return numbers | ({"mixture": sum(numbers.values())} if len(numbers) > 1 else {})
 
-    def stream(self, texts: Iterable[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
-        """Yields each text with its probabilities `(K,)`, in constant memory."""
-        texts = iter(texts)
+    def predict(self, texts: Iterable[str], abstain_below: float = 0.0) -> Iterator[Prediction]:
+        """Tells the class of each text, in their order and in constant memory.
+
+        Args:
+            abstain_below: No class is given where its probability is lower than this.
+
+        Raises:
+            ConfigError: that is no probability.
+        """
+        if not 0 <= abstain_below <= 1:
+            rule, remedy = "from 0 to 1", "Write for example 0.8."
+            raise ConfigError("abstain_below", rule, abstain_below, remedy)
+        return self._predict(iter(texts), abstain_below)
+
+    def _predict(self, texts: Iterator[str], abstain_below: float) -> Iterator[Prediction]:
+        names = [str(name) for name in self.classes]
         while piece := list(islice(texts, PIECE)):
-            yield from zip(piece, np.exp(self.log_probs(piece)), strict=True)
+            for text, row in zip(piece, np.exp(self.log_probs(piece)).tolist(), strict=True):
+                best = max(range(len(row)), key=row.__getitem__)
+                label = self.classes[best] if row[best] >= abstain_below else None
+                yield Prediction(text, label, row[best], dict(zip(names, row, strict=True)))

@@ -13,10 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 from ..errors import LabelError
 from ..settings.check import check_choice
 from ..settings.data import TokenizerKind
-from ..settings.models import Pooling, RecurrentKind
+from ..settings.kinds import RECURRENT, RecurrentName
+from ..settings.models import Pooling
 from ..settings.training import Budget, Precision
-from ..text.files import is_text
-from ..text.labelled import LabelledTexts, label_of, split_labelled
+from ..system.machine import num_cores
+from ..text.labels import LabelledTexts, label_of
+from ..text.splitting import split_labelled
+from ..text.tables import is_text
 from .files import load_classifier, save_classifier
 from .pretrained import Pretrained
 from .training import VOCAB_SIZE, ClassifierRequest, Labelled, recurrent_kind, train_classifier
@@ -43,7 +46,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         kind: Recurrent layer, "rnn", "gru", "lstm" or "mingru"; "linear": none. Default: that of
             the language model, or gru.
         language_model: Run folder of `unrolled train` that the recurrent model begins from.
-        backward_language_model: One of mirrored texts, see `unrolled.text.labelled.mirrored`: a
+        backward_language_model: One of mirrored texts, see `unrolled.text.words.mirrored`: a
             second recurrent model, which reads backward, begins from it.
         budget: How long the recurrent model is trained: "5epochs", "10m".
         hidden_sizes: Width of each recurrent layer, from the words up.
@@ -63,7 +66,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(  # noqa: PLR0913  scikit-learn wants every setting by name
         self,
-        kind: RecurrentKind | Literal["linear"] | None = None,
+        kind: RecurrentName | Literal["linear"] | None = None,
         *,
         language_model: str | os.PathLike[str] | None = None,
         backward_language_model: str | os.PathLike[str] | None = None,
@@ -138,7 +141,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def _request(self) -> ClassifierRequest:
         if self.kind is not None:
-            check_choice("kind", self.kind, ("linear", *get_args(RecurrentKind)))
+            check_choice("kind", self.kind, ("linear", *RECURRENT))
         check_choice("tokenizer", self.tokenizer, get_args(TokenizerKind))
         pretrained, backward = (
             Pretrained.open(Path(run)) if run else None
@@ -146,6 +149,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         )
         values = self.get_params()
         train = {name: values[name] for name in TRAIN_SETTINGS}
+        train["threads"] = self.threads or num_cores()  # not measured: the same again next time
         return ClassifierRequest(
             kind=recurrent_kind(self.kind, pretrained),
             tokenizer=self.tokenizer,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..results.classification import Classification, Figures, LengthGroup, Mistake
-from ..text.labelled import spread
+from ..text.splitting import spread
 from .classifier import Classifier
 from .ensemble import mix
 from .metrics import (

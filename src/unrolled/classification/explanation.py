@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..results.classification import Explained, Part
-from ..text.labelled import plain
+from ..text.labels import plain
 from ..text.words import PLAIN_WORDS
 from ..training.loop import autocast
 from .classifier import Classifier, RecurrentMember

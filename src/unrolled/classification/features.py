@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingExtra
-from ..text.labelled import spread
+from ..text.splitting import spread
 from ..text.words import PLAIN_WORDS
 
 try:

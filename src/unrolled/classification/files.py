@@ -1,7 +1,6 @@
 """A classifier in one file: safetensors with the settings as JSON in its header."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from torch import Tensor
 from ..errors import CheckpointError, ConfigError
 from ..models.classifier import RecurrentClassifier
 from ..runs.folder import CLASSIFIER
-from ..settings.models import classifier_config_from_dict
-from ..settings.training import classifier_train_config_from_dict
+from ..settings.models import ClassifierConfig
+from ..settings.training import ClassifierTrainConfig
 from ..system.files import write_atomically
 from ..text.tokenizers import tokenizer_from_dict
 from .classifier import Classifier, Member, RecurrentMember
@@ -42,8 +41,8 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
             state = member.model.state_dict()
             tensors |= {f"{name}.{key}": value.contiguous() for key, value in state.items()}
             values["recurrent"][name] = {
-                "model": asdict(member.model.config),
-                "train": asdict(member.config),
+                "model": member.model.config.to_json(),
+                "train": member.config.to_json(),
                 "tokenizer": member.tokenizer.to_dict(),
                 "mirrored": member.mirrored,
             }
@@ -91,12 +90,12 @@ def _build(values: dict[str, Any], tensors: dict[str, Tensor]) -> Classifier:
 def _recurrent(
     settings: dict[str, Any], prefix: str, tensors: dict[str, Tensor]
 ) -> RecurrentMember:
-    model = RecurrentClassifier(classifier_config_from_dict(settings["model"]))
+    model = RecurrentClassifier(ClassifierConfig.from_json(settings["model"]))
     found = (name for name in tensors if name.startswith(prefix))
     model.load_state_dict({name.removeprefix(prefix): tensors[name] for name in found})
     return RecurrentMember(
         model.eval().requires_grad_(False),
         tokenizer_from_dict(settings["tokenizer"]),
-        classifier_train_config_from_dict(settings["train"]),
+        ClassifierTrainConfig.from_json(settings["train"]),
         settings["mirrored"],
     )

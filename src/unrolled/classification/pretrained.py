@@ -38,7 +38,7 @@ class Pretrained:
                 something in its layers that a classifier does not have.
         """
         opened = load(run)
-        config, model = opened.model_config, opened.model
+        config, model = opened.config.model, opened.model
         if not isinstance(model, RecurrentModel) or not isinstance(config, RecurrentConfig):
             problem = "is not a recurrent language model"
             raise CheckpointError(opened.path, problem, "Train one with --model lstm.")

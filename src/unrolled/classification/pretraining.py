@@ -2,17 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import CheckpointError
-from ..runs.folder import CONFIG, load_config
+from ..results.events import Message
+from ..runs.config import CONFIG, load_config
 from ..settings.data import DataConfig
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_text
 from ..training import language_model
-from ..training.loop import Listener
+from ..training.loop import Callbacks
 from .pretrained import Pretrained
 from .training import ClassifierRequest
 
@@ -28,14 +29,13 @@ def pretrain(
     request: ClassifierRequest,
     budget: Budget,
     seed: int,
-    listener: Listener,
-    stop: Callable[[], bool],
+    callbacks: Callbacks,
 ) -> Pretrained:
     """Trains a language model for a recurrent classifier, or goes on with the one that was begun.
 
     Raises:
         CheckpointError: it was begun with other texts or settings.
-        Interrupted: `stop` said so.
+        Interrupted: it was asked to stop.
     """
     assert request.kind is not None
     path, begun = folder.with_suffix(TEXTS), folder.with_suffix(BEGUN_WITH)
@@ -50,15 +50,15 @@ def pretrain(
         if not begun.is_file() or begun.read_text("utf-8") != signature:
             remedy = "Repeat the command that began it, or choose another --out."
             raise CheckpointError(folder, "was begun with other texts or settings", remedy)
-        if "results" not in load_config(folder):
-            language_model.resume(folder, listener, stop)
+        if load_config(folder).results is None:
+            language_model.resume(folder, **vars(callbacks))
     else:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda temporary: temporary.write_text(lines, "utf-8"))
-        write_atomically(begun, lambda temporary: temporary.write_text(signature, "utf-8"))
-        listener({"kind": "start", "text": f"Of {len(texts):,} texts."})
+        write_text(path, lines)
+        write_text(begun, signature)
+        callbacks.on_event(Message(text=f"Of {len(texts):,} texts."))
         wanted = replace(wanted, data=replace(data, texts=(str(path),)))
-        language_model.train(folder, wanted, listener, stop)
+        language_model.train(folder, wanted, **vars(callbacks))
     path.unlink(missing_ok=True)
     return Pretrained.open(folder)
 

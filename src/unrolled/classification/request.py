@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ..errors import ConfigError
 from ..settings.data import TokenizerKind
-from ..settings.models import RecurrentKind
+from ..settings.kinds import RecurrentName
 from ..settings.presets import superfluous
 from ..settings.training import Budget
 from .pretrained import Pretrained
@@ -41,7 +41,7 @@ class ClassifyRequest:
     valid: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     valid_fraction: float = 0.1
-    kind: RecurrentKind | Literal["linear"] | None = None
+    kind: RecurrentName | Literal["linear"] | None = None
     """None: that of the language model, else GRU."""
     preset: Literal["article"] | None = None
     post_padding_unmasked: bool = False

@@ -1,7 +1,6 @@
 """Labelled files → a folder with classifier, figures and report."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,25 +11,18 @@ import numpy as np
 from ..errors import CheckpointError, ConfigError, LabelError
 from ..report.classification import html
 from ..report.words import Language
-from ..results.classification import Classification, Explained, Look, Part
+from ..results.classification import Classification, Explained, Part
+from ..results.events import Message, OnEvent, Stop, ignore, never
 from ..runs.folder import TRAIN_STATE, remove_train_state
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
-from ..text.files import find_files, read_documents
-from ..text.labelled import (
-    LabelledTexts,
-    label_of,
-    mirrored,
-    normalized,
-    plain,
-    read_labelled,
-    read_splits,
-    split_labelled,
-    spread,
-    without_shared,
-)
-from ..training.loop import Listener
+from ..text.documents import read_documents
+from ..text.files import find_files
+from ..text.labels import LabelledTexts, label_of, plain, read_labelled, read_splits
+from ..text.splitting import normalized, split_labelled, spread, without_shared
+from ..text.words import mirrored
+from ..training.loop import Callbacks, MakeMonitor
 from .classifier import Classifier
 from .evaluation import evaluate_classifier, figures, texts_per_second
 from .explanation import explain
@@ -61,8 +53,9 @@ RESULTS, REPORT = "results.json", "report.html"
 def run(
     out: Path,
     request: ClassifyRequest,
-    listener: Listener,
-    stop: Callable[[], bool],
+    on_event: OnEvent = ignore,
+    stop: Stop = never,
+    monitor: MakeMonitor | None = None,
     language: Language = "en",
 ) -> Classification:
     """Trains, measures and writes; returns what stands in results.json.
@@ -89,17 +82,18 @@ def run(
     if "test" not in parts:
         notes.append(NO_TEST)
     for note in [sizes, *notes]:
-        listener({"kind": "start", "text": note})
-    pretrained = _pretrained(out, request, wanted, parts, listener, stop)
+        on_event(Message(text=note))
+    pretrained = _pretrained(out, request, wanted, parts, Callbacks(on_event, stop, monitor))
     numbered = {name: _numbered(part, classes) for name, part in parts.items()}
     trained = train_classifier(
         numbered["train"],
         numbered["valid"],
         classes,
         classifier_request(request, *pretrained),
-        listener,
+        on_event,
         stop,
         out,
+        monitor,
     )
     split = "test" if "test" in parts else "valid"
     results = replace(
@@ -109,7 +103,7 @@ def run(
         saved=trained.saved,
         num_parameters=trained.classifier.num_parameters(),
         seconds=trained.seconds,
-        curves={name: [Look(**point) for point in rows] for name, rows in trained.curves.items()},
+        curves=trained.curves,
         class_ngrams=_typical(trained.classifier, numbered["train"].texts),
         explained=_explained(trained.classifier, numbered[split]),
         notes=notes,
@@ -122,9 +116,8 @@ def run(
     )
     save_classifier(replace(trained.classifier, info=_summary(results)), out / FILE)
     results = replace(results, file_bytes=(out / FILE).stat().st_size)
-    text = json.dumps(results.to_json(), indent=1, ensure_ascii=False)
-    _write(out / RESULTS, text + "\n")
-    _write(out / REPORT, html(results, language))
+    write_json(out / RESULTS, results.to_json())
+    write_text(out / REPORT, html(results, language))
     _forget(out)
     return results
 
@@ -136,10 +129,6 @@ def _forget(out: Path) -> None:
     with suppress(OSError):  # not there, or not empty
         (out / BACKWARD_FOLDER).rmdir()
     forget_pretraining(out)
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
 def _typical(classifier: Classifier, texts: Sequence[str]) -> dict[str, list[Part]]:
@@ -229,8 +218,7 @@ def _pretrained(
     request: ClassifyRequest,
     wanted: ClassifierRequest,
     parts: dict[str, LabelledTexts],
-    listener: Listener,
-    stop: Callable[[], bool],
+    callbacks: Callbacks,
 ) -> list[Pretrained | None]:
     """Language models to begin from, forward and backward: given ones, or of the texts.
 
@@ -246,15 +234,7 @@ def _pretrained(
     if request.model_settings.get("bidirectional"):
         ways[BACKWARD_LANGUAGE_MODEL] = [mirrored(text) for text in texts]
     return [
-        pretrain(
-            out / name,
-            texts,
-            wanted,
-            budget,
-            request.seed,
-            lambda record, name=name: listener(record | {"run": name}),
-            stop,
-        )
+        pretrain(out / name, texts, wanted, budget, request.seed, callbacks.named(name))
         for name, texts in ways.items()
     ]
 

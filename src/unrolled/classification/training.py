@@ -1,7 +1,7 @@
 """Labelled texts → classifier: the linear baseline, recurrent models, their mixture."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,33 +12,37 @@ import torch
 from .. import kernels
 from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
+from ..results.classification import Look
+from ..results.events import Message, OnEvent, Start, Stop, ignore, never
 from ..settings.data import TokenizerKind
-from ..settings.models import ClassifierConfig, RecurrentKind
+from ..settings.kinds import RecurrentName
+from ..settings.models import ClassifierConfig
 from ..settings.presets import override
 from ..settings.training import ClassifierTrainConfig
 from ..system.machine import using_threads
-from ..text.labelled import plain
+from ..text.labels import plain
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
+from ..training.loop import Callbacks, MakeMonitor, Training
+from ..training.throughput import Pace
 from .classifier import Classifier, Member, RecurrentMember
-from .documents import Documents
 from .ensemble import fit_weights, savings
 from .linear import fit_linear
 from .metrics import Labels, LogProbs
 from .pretrained import Pretrained
-from .trainee import Fitting, Listener, decide, read
+from .trainee import ClassifierTrainee, read
 
 VOCAB_SIZE = 30_000
 BACKWARD_FOLDER = "backward"
 """Folder of the checkpoints of the model that reads backward."""
-DEFAULT_KIND: RecurrentKind = "gru"
+DEFAULT_KIND: RecurrentName = "gru"
 
 
 @dataclass(frozen=True)
 class ClassifierRequest:
     """Which classifier to train: what the user chose, the rest by default."""
 
-    kind: RecurrentKind | None = DEFAULT_KIND
+    kind: RecurrentName | None = DEFAULT_KIND
     """Of the recurrent model; None: the linear one alone."""
     tokenizer: TokenizerKind = "word"
     vocab_size: int = VOCAB_SIZE
@@ -70,7 +74,7 @@ class Trained:
     saved: dict[str, float]
     """Nats per held-out text that the mixture would lose without each model."""
     seconds: dict[str, float]
-    curves: dict[str, list[dict[str, float]]]
+    curves: dict[str, list[Look]]
     """Of the recurrent models, at each look at the held-out texts."""
 
 
@@ -79,15 +83,16 @@ def train_classifier(
     valid: Labelled,
     classes: list[Any],
     request: ClassifierRequest,
-    listener: Listener = lambda record: None,
-    stop: Callable[[], bool] = lambda: False,
+    on_event: OnEvent = ignore,
+    stop: Stop = never,
     folder: Path | None = None,
+    monitor: MakeMonitor | None = None,
 ) -> Trained:
     """Trains the linear model and the recurrent ones, and mixes them.
 
     The linear model is fitted again to all texts once its penalty is chosen; the recurrent ones
-    have seen the training texts only. With a folder, their training leaves checkpoints there, and
-    goes on from those that it finds.
+    have seen the training texts only. With a folder, their training leaves a log and checkpoints
+    there, and goes on from those that it finds.
 
     Raises:
         ConfigError: a setting is out of its range.
@@ -100,28 +105,28 @@ def train_classifier(
     texts, labels = [*train.texts, *valid.texts], np.concatenate([train.labels, valid.labels])
     linear, found = fit_linear(texts, labels, len(classes), len(valid.texts))
     valid_log_probs, seconds = {"linear": found}, {"linear": time.monotonic() - began}
-    listener({"kind": "start", "text": _heard("linear", found, valid.labels, seconds["linear"])})
+    right = 100 * (found.argmax(1) == valid.labels).mean()
+    text = f"{right:.1f} % of {len(valid.labels):,} held-out texts are right."
+    on_event(Message(run="linear", text=text))
     members: dict[str, Member] = {"linear": linear}
-    curves = {}
+    curves, callbacks = {}, Callbacks(on_event, stop, monitor)
     for name, wanted, backward in _recurrent_models(request):
         began = time.monotonic()
         place = folder / BACKWARD_FOLDER if folder is not None and backward else folder
-        member, fitting, valid_log_probs[name] = _train_recurrent(
-            train, valid, len(classes), wanted, backward, listener, stop, place
+        member, training, valid_log_probs[name] = _train_recurrent(
+            train, valid, len(classes), wanted, backward, place, callbacks.named(name)
         )
-        members[name], curves[name] = member, fitting.progress.curve
-        seconds[name] = fitting.earlier_seconds + time.monotonic() - began
+        assert isinstance(training.trainee, ClassifierTrainee)
+        members[name], curves[name] = member, training.trainee.curve
+        seconds[name] = training.resumed_seconds + time.monotonic() - began
     predicted = list(valid_log_probs.values())
     weights = fit_weights(predicted, valid.labels)
     alone = [fit_weights([log_probs], valid.labels)[0] for log_probs in predicted]
-    classifier = Classifier(
-        classes,
-        members,
-        dict(zip(members, map(float, weights), strict=True)),
-        dict(zip(members, map(float, alone), strict=True)),
-    )
-    saved = dict(zip(members, map(float, savings(predicted, valid.labels, weights)), strict=True))
-    return Trained(classifier, valid_log_probs, saved, seconds, curves)
+    saved = savings(predicted, valid.labels, weights)
+    by_name = (dict(zip(members, map(float, row), strict=True)) for row in (weights, alone, saved))
+    weight_of, alone_of, saved_of = by_name
+    classifier = Classifier(classes, members, weight_of, alone_of)
+    return Trained(classifier, valid_log_probs, saved_of, seconds, curves)
 
 
 def _recurrent_models(
@@ -136,12 +141,12 @@ def _recurrent_models(
 
 
 def recurrent_kind(
-    asked: RecurrentKind | Literal["linear"] | None, pretrained: Pretrained | None
-) -> RecurrentKind | None:
+    asked: RecurrentName | Literal["linear"] | None, pretrained: Pretrained | None
+) -> RecurrentName | None:
     """The kind that was asked for, else that of the language model, else GRU; linear: none."""
     if asked == "linear":
         return None
-    own: RecurrentKind = pretrained.settings["kind"] if pretrained else DEFAULT_KIND
+    own: RecurrentName = pretrained.settings["kind"] if pretrained else DEFAULT_KIND
     return asked or own
 
 
@@ -159,24 +164,16 @@ def check_settings(request: ClassifierRequest, num_classes: int) -> None:
         _model_config(1, num_classes, wanted)
 
 
-def _heard(name: str, found: LogProbs, labels: Labels, seconds: float) -> str:
-    right = 100 * (found.argmax(1) == labels).mean()
-    return (
-        f"{name}: {right:.1f} % of {len(labels):,} held-out texts are right, after {seconds:.0f} s."
-    )
-
-
 def _train_recurrent(
     train: Labelled,
     valid: Labelled,
     num_classes: int,
     request: ClassifierRequest,
     backward: bool,
-    listener: Listener,
-    stop: Callable[[], bool],
     folder: Path | None,
-) -> tuple[RecurrentMember, Fitting, LogProbs]:
-    config = decide(_train_config(request))
+    callbacks: Callbacks,
+) -> tuple[RecurrentMember, Training, LogProbs]:
+    config = _train_config(request)
     tokenizer = _tokenizer(train.texts, request)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -185,18 +182,20 @@ def _train_recurrent(
             request.pretrained.load_into(model)
         member = RecurrentMember(model, tokenizer, config, backward)
         documents, held_out = member.documents(train.texts), member.documents(valid.texts)
-        listener({"kind": "start", "text": _announce(member, documents)})
-        with using_threads(config.threads):
-            fitting = Fitting(
-                model, documents, train.labels, held_out, valid.labels, config, folder
-            )
-            if fitting.restore():
-                going_on = f"Going on at {fitting.fraction:.0%} of the budget."
-                listener({"kind": "start", "text": going_on})
-            fitting.run(listener, stop)
-            found = read(model, held_out, config)
+        trainee = ClassifierTrainee(model, documents, train.labels, held_out, valid.labels, config)
+        training = Training(trainee, folder)
+        if training.restore():
+            text = f"Going on at {training.fraction:.0%} of the budget."
+        else:
+            text = _announce(trainee, trainee.decide())
+        callbacks.on_event(Start(step=training.progress.step, text=text))
+        with using_threads(trainee.config.threads):
+            callbacks.fit(training)
+            if training.fraction >= 1:  # not done over again if what follows is interrupted
+                training.save()
+            log_probs = read(model, held_out, trainee.config)
     model.requires_grad_(False)
-    return member, fitting, found
+    return replace(member, config=trainee.config), training, log_probs
 
 
 def _train_config(request: ClassifierRequest) -> ClassifierTrainConfig:
@@ -230,12 +229,11 @@ def _model_config(
     return config
 
 
-def _announce(member: RecurrentMember, documents: Documents) -> str:
-    config, model = member.config, member.model
+def _announce(trainee: ClassifierTrainee, pace: Pace | None) -> str:
+    config, texts = trainee.config, trainee.train
+    speed = pace or f"{config.precision}, {config.threads} threads"
+    num_parameters = sum(value.numel() for value in trainee.model.parameters())
     return (
-        f"{model.config.kind}{', backward' * member.mirrored}: {member.num_parameters:,} "
-        f"parameters, {config.precision}, "
-        f"{config.threads} threads, {kernels.status()}; "
-        f"{len(documents):,} texts of {documents.lengths.mean():,.0f} tokens on average, "
-        f"for {config.budget}."
+        f"{num_parameters:,} parameters; {speed}; {kernels.status()}; {len(texts):,} texts of "
+        f"{texts.lengths.mean():,.0f} tokens on average, for {config.budget}."
     )

@@ -10,9 +10,10 @@ from cyclopts import App, Parameter
 
 from ..report.words import Language
 from ..settings.data import TokenizerKind
-from ..settings.models import Pooling, RecurrentKind
+from ..settings.kinds import RecurrentName
+from ..settings.models import Pooling
+from .inputs import name_of, read_sentences
 from .options import Files, given, required
-from .sentences import name_of, read_sentences
 
 classify = App(
     name="classify",
@@ -110,7 +111,9 @@ class ClassifierTrainOptions:
     precision: Literal["float32", "bfloat16"] | None = None
     """Of matrix products; default: the faster one here."""
     threads: int | None = None
-    """Default: all."""
+    """Default: the faster of one and all."""
+    checkpoint_seconds: float | None = None
+    """Time between checkpoints."""
 
 
 @classify.command
@@ -119,7 +122,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     /,
     *,
     out: Path,
-    kind: RecurrentKind | Literal["linear"] | None = None,
+    kind: RecurrentName | Literal["linear"] | None = None,
     preset: Literal["article"] | None = None,
     post_padding_unmasked: Annotated[bool, Parameter(negative=())] = False,
     budget: str | None = None,
@@ -130,6 +133,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     tokenizer: TokenizerKind | None = None,
     vocab_size: int | None = None,
     seed: int = 0,
+    tensorboard: Path | None = None,
     language: Language = "en",
     splits: SplitOptions = SplitOptions(),  # noqa: B008
     model_options: ClassifierOptions = ClassifierOptions(),  # noqa: B008
@@ -142,7 +146,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     Parameters
     ----------
     out
-        Folder to write: classifier.safetensors, report.html, results.json.
+        Folder to write: classifier.safetensors, report.html, results.json, log.jsonl.
     kind
         Recurrent layers beside the linear model; linear: none. Default: gru, or as the language
         model.
@@ -151,7 +155,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
     post_padding_unmasked
         Read zeros after the end of each text as if they were text, as that article's program does.
     budget
-        Of each recurrent model: passes (5epochs) or wall-clock time (10m). Default: 5epochs.
+        Of each recurrent model: passes (5epochs), wall-clock time (10m) or tokens (2Mtokens).
+        Default: 5epochs.
     language_model
         Run folder of a language model that the recurrent model begins from.
     backward_language_model
@@ -167,14 +172,17 @@ def train(  # noqa: PLR0913  a parameter is a flag
         Most words to know. Default: 30,000; 10,000 with --preset article.
     seed
         Of initialization, dropout, the order of batches and the held-out part.
+    tensorboard
+        Folder for TensorBoard event files; each training gets a folder of its own in it.
     language
         Of the report: en or zh.
     """
     from ..classification.request import ClassifyRequest
     from ..classification.run import run
+    from ..diagnosis.monitor import GradientMonitor
+    from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
-    from ..training.loop import Interrupted
-    from .progress import Progress
+    from .progress import shown
     from .tables import print_classification
 
     request = ClassifyRequest(
@@ -195,8 +203,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
         train_settings=given(train_options),
     )
     try:
-        with Progress() as progress, stop_on_interrupt() as stop:
-            results = run(out, request, progress, stop, language)
+        with shown(tensorboard, out) as on_event, stop_on_interrupt() as stop:
+            results = run(out, request, on_event, stop, GradientMonitor, language)
     except Interrupted:
         print("Stopped and saved. The same command goes on with it.", file=sys.stderr)
         return 130
@@ -232,15 +240,11 @@ def predict(
         Give no class where its probability is lower than this.
     """
     from ..classification.files import load_classifier
-    from ..classification.prediction import to_jsonl, to_tsv
-    from ..errors import ConfigError
+    from .tables import prediction_lines
 
-    if not 0 <= abstain_below <= 1:
-        raise ConfigError("abstain_below", "from 0 to 1", abstain_below, "Write for example 0.8.")
     opened = load_classifier(classifier)
-    texts = read_sentences(required([file])[0], text)
-    write = {"tsv": to_tsv, "jsonl": to_jsonl}[format]
-    sys.stdout.writelines(write(opened, texts, abstain_below))
+    predictions = opened.predict(read_sentences(required([file])[0], text), abstain_below)
+    sys.stdout.writelines(prediction_lines(predictions, format))
     return 0
 
 
@@ -320,9 +324,9 @@ def explain(
             print_explanation(explanation.to_record())
         return 0
     from ..report.explained import html
-    from ..system.files import write_atomically
+    from ..system.files import write_text
 
-    page = html(name_of(file), [explanation.to_record() for explanation in explained], language)
-    write_atomically(out, lambda path: path.write_text(page, "utf-8"))
+    texts = [explanation.to_record() for explanation in explained]
+    write_text(out, html(name_of(file), texts, language))
     print(f"Wrote {out}.")
     return 0

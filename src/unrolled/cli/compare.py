@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..report.words import Language
-from ..settings.kinds import COMPARED, Kind, Size
+from ..settings.kinds import COMPARED, KindName, Size
 from ..settings.training import Budget
 from .options import DataOptions, Texts, required
 
@@ -19,7 +19,9 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     *,
     out: Path,
     budget: str = "10m",
-    models: Annotated[tuple[Kind, ...], Parameter(negative=(), consume_multiple=True)] = COMPARED,
+    models: Annotated[
+        tuple[KindName, ...], Parameter(negative=(), consume_multiple=True)
+    ] = COMPARED,
     size: Size = "medium",
     seeds: int = 1,
     seed: int = 0,
@@ -55,17 +57,22 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     limit = Budget.parse(budget)
     source = data.config(required(texts))
     from ..comparison import comparison
+    from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
     from ..training.language_model import TrainRequest
-    from ..training.loop import Interrupted
+    from .inputs import saved_input
     from .progress import Progress
     from .tables import print_comparison
 
-    train = TrainRequest(kind=models[0], data=source, size=size, budget=limit, seed=seed)
-    request = comparison.CompareRequest(train, models, seeds, language)
     try:
         # The trainings have processes of their own, which Ctrl-C reaches too: they save.
-        with Progress() as progress, stop_on_interrupt() as interrupted:
+        with (
+            saved_input(source, out) as source,
+            Progress() as progress,
+            stop_on_interrupt() as interrupted,
+        ):
+            train = TrainRequest(kind=models[0], data=source, size=size, budget=limit, seed=seed)
+            request = comparison.CompareRequest(train, models, seeds, language)
             result = comparison.compare(out, request, progress, resume, began, interrupted)
     except Interrupted:
         print("Stopped and saved. Go on with the same command and --resume.", file=sys.stderr)

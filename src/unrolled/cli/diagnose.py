@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..settings.data import DataConfig
 from ..settings.training import Budget
 from .options import GivenTexts, Texts, required
 
@@ -48,13 +49,14 @@ def diagnose(
         required(texts)
     from ..diagnosis.examination import REPORT, DiagnoseRequest
     from ..diagnosis.examination import diagnose as library_diagnose
+    from .inputs import saved_input
     from .progress import Progress
     from .tables import print_diagnosis
 
-    request = DiagnoseRequest(
-        run, tuple(texts), options.column, options.documents, budget, language, memory_seconds
-    )
-    with Progress() as progress:
+    with saved_input(DataConfig(tuple(texts)), out) as source, Progress() as progress:
+        request = DiagnoseRequest(
+            run, source.texts, options.column, options.documents, budget, language, memory_seconds
+        )
         result = library_diagnose(out, request, progress)
     print_diagnosis(result, language, out / REPORT)
     return 0

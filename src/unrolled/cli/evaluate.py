@@ -1,12 +1,12 @@
 """`unrolled evaluate`: what a text costs a trained model."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..settings.data import DataConfig
 from .options import GivenTexts, Texts, required
 
 
@@ -29,23 +29,16 @@ def evaluate(
     json_output
         Print one JSON object instead of a table.
     """
-    named = required(texts)
-    from dataclasses import asdict
-
-    from ..inference.evaluation import baselines
-    from ..inference.evaluation import evaluate as library_evaluate
+    config = DataConfig(tuple(required(texts)))
     from ..runs.folder import load
-    from ..text.store import encode_texts
-    from .tables import print_losses
+    from .inputs import saved_input
+    from .tables import print_evaluation
 
     opened = load(run)
-    column, documents = opened.reading(options.column, options.documents)
-    with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
-        store = encode_texts(named, opened.tokenizer, Path(folder), column, documents)
-        loss = library_evaluate(opened.model, store, "text").to_dict()
-        rows = [asdict(row) for row in baselines(store, "text", opened.baselines)]
+    with saved_input(config) as saved:
+        evaluation = opened.evaluate(saved.texts, **vars(options))
     if json_output:
-        print(json.dumps({**loss, "baselines": rows}, indent=2))
+        print(json.dumps(evaluation.to_json(), indent=2))
     else:
-        print_losses(opened.config["model"]["kind"], loss, rows, ", ".join(named))
+        print_evaluation(opened.config.model.kind, evaluation, ", ".join(texts))
     return 0

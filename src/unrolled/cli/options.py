@@ -7,6 +7,7 @@ from cyclopts import CycloptsError, Parameter
 
 from ..errors import ConfigError
 from ..settings.data import DataConfig, DocumentKind, TokenizerKind
+from ..settings.kinds import kinds_with
 from ..settings.models import Connections, GateInit, RecurrentInit
 
 Texts = Annotated[
@@ -65,6 +66,11 @@ class DataOptions:
         return DataConfig(tuple(texts), **vars(self))
 
 
+def _of(setting: str, meaning: str) -> str:
+    """Help of a setting that only some kinds of layer have."""
+    return f"Of {kinds_with(setting)}: {meaning}"
+
+
 @Parameter(name="*", group="Model")
 @dataclass(frozen=True)
 class ModelOptions:
@@ -96,18 +102,42 @@ class ModelOptions:
     """Of recurrent models: share of the symbols that are left out of a step."""
     weight_dropout: float | None = None
     """Of recurrent models: on the weights from one time step to the next."""
-    state_dropout: float | None = None
-    """Of rnn, gru, lstm: on the state that a step reads, the same units at every step."""
-    zoneout: float | None = None
-    """Of rnn, gru, lstm: probability that a unit keeps its state for a step."""
-    layer_norm: Annotated[bool | None, Parameter(negative=())] = None
-    """Of rnn, gru, lstm: normalize what a cell adds up."""
-    recurrent_init: RecurrentInit | None = None
-    """Of rnn, gru, lstm: what the recurrent matrix starts as."""
-    forget_bias: float | None = None
-    """Of gru, lstm, mingru: where the gate that keeps the state starts; more keeps longer."""
-    gate_init: GateInit | None = None
-    """Of gru, lstm, mingru: how that bias is spread; chrono: time scales up to --max-timescale."""
+    state_dropout: Annotated[
+        float | None,
+        Parameter(
+            help=_of(
+                "state_dropout", "on the state that a step reads, the same units at every step."
+            )
+        ),
+    ] = None
+    zoneout: Annotated[
+        float | None,
+        Parameter(help=_of("zoneout", "probability that a unit keeps its state for a step.")),
+    ] = None
+    layer_norm: Annotated[
+        bool | None,
+        Parameter(negative=(), help=_of("layer_norm", "normalize what a cell adds up.")),
+    ] = None
+    recurrent_init: Annotated[
+        RecurrentInit | None,
+        Parameter(help=_of("recurrent_init", "what the recurrent matrix starts as.")),
+    ] = None
+    forget_bias: Annotated[
+        float | None,
+        Parameter(
+            help=_of(
+                "forget_bias", "where the gate that keeps the state starts; more keeps longer."
+            )
+        ),
+    ] = None
+    gate_init: Annotated[
+        GateInit | None,
+        Parameter(
+            help=_of(
+                "gate_init", "how that bias is spread; chrono: time scales up to --max-timescale."
+            )
+        ),
+    ] = None
     max_timescale: int | None = None
     """Of --gate-init chrono, in tokens."""
     connections: Connections | None = None

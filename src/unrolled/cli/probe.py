@@ -8,20 +8,21 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from ..probes.request import LENGTHS, MODELS, TASKS, ProbeRequest
+from ..probes.request import CURES, LENGTHS, MODELS, PLAIN, TASKS, ProbeRequest
 from ..report.probes import reached, score, verdict
 from ..report.words import Language, Words
 from ..results.probes import Probes, Trial, TrialProgress
 from ..settings.training import Budget
 
 Many = Parameter(negative=(), consume_multiple=True)
+MODELS_HELP = f"Among {', '.join(PLAIN)} and their cures {', '.join(CURES)}."
 
 
 def probe(  # noqa: PLR0913  a parameter is a flag
     *,
     out: Path,
     tasks: Annotated[tuple[str, ...], Many] = TASKS,
-    models: Annotated[tuple[str, ...], Many] = MODELS,
+    models: Annotated[tuple[str, ...], Many, Parameter(help=MODELS_HELP)] = MODELS,
     lengths: Annotated[tuple[int, ...], Many] = LENGTHS,
     budget: str = "10m",
     parameters: int = ProbeRequest.num_parameters,
@@ -40,9 +41,6 @@ def probe(  # noqa: PLR0913  a parameter is a flag
         command goes on after a stop.
     tasks
         Among adding, copy, selective-copy, recall and parity.
-    models
-        Among rnn, gru, lstm, mingru, transformer and their cures rnn-identity, gru-chrono,
-        lstm-uniform, lstm-chrono, mingru-chrono.
     lengths
         Lengths T; a model that fails at one is not tried at longer ones.
     budget

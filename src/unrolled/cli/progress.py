@@ -1,15 +1,28 @@
 """What the terminal shows while models train."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
+from ..results.events import (
+    End,
+    Event,
+    GradientNorms,
+    OnEvent,
+    Stopped,
+    TrainStep,
+    Validation,
+)
+
 
 class Progress:
-    """Hears the records of trainings and draws one bar for each, on stderr."""
+    """An `on_event` callback that draws one bar for each training, on stderr."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -35,36 +48,54 @@ class Progress:
         if self.tasks:
             self.bar.stop()
 
-    def __call__(self, record: dict[str, Any]) -> None:
-        """Shows one record; "run" tells which training it comes from where there are several."""
-        run = record.get("run", "training")
-        if "text" in record:
-            prefix = f"{run}: " if "run" in record else ""
-            self.console.print(f"{prefix}{record['text']}", markup=False)
-            return
-        if record["kind"] == "gradient":
-            return
+    def __call__(self, event: Event) -> None:
+        """Shows one event; its run tells which training it is of where there are several."""
+        if isinstance(event, TrainStep | Validation | End):
+            self._advance(event)
+        elif not isinstance(event, GradientNorms | Stopped):
+            prefix = f"{event.run}: " if event.run else ""
+            self.console.print(f"{prefix}{event.text}", markup=False)
+
+    def _advance(self, event: TrainStep | Validation | End) -> None:
+        run = event.run or "training"
         if not self.tasks:
             self.bar.start()
         if run not in self.tasks:
             self.tasks[run] = self.bar.add_task(run, total=1.0, figures="")
-        if "valid" in record:
-            self.valid[run] = f"valid {record['valid']:.3f} "
-        fraction = min(record["fraction"], 1.0)
-        if record["kind"] == "end":
-            fraction = 1.0
-        figures = self._figures(record, self.valid.get(run, ""), fraction)
+        if not isinstance(event, TrainStep):
+            self.valid[run] = f"valid {event.valid:.3f} "
+        if isinstance(event, Validation) and event.accuracy is not None:
+            self.valid[run] = f"{100 * event.accuracy:.1f} % right, {self.valid[run]}"
+        fraction = 1.0 if isinstance(event, End) else min(event.fraction, 1.0)
+        figures = self._figures(event, self.valid.get(run, ""), fraction)
         self.bar.update(self.tasks[run], completed=fraction, figures=figures)
 
     @staticmethod
-    def _figures(record: dict[str, Any], valid: str, fraction: float) -> str:
-        seconds = max(record["seconds"], 0.1)
-        loss = f"train {record['train']:.3f} " if record.get("train") is not None else ""
-        rate = f"{record['tokens'] / seconds:,.0f} tokens/s"
+    def _figures(event: TrainStep | Validation | End, valid: str, fraction: float) -> str:
+        seconds = max(event.seconds, 0.1)
+        loss = "" if isinstance(event, End) else f"train {event.train:.3f} "
+        rate = f"{event.tokens / seconds:,.0f} tokens/s"
         if fraction >= 1:
-            return f"{valid}bits/byte  {rate}  {clock(seconds)}"
+            return f"{valid}{event.unit}  {rate}  {clock(seconds)}"
         left = clock(seconds * (1 / max(fraction, 1e-6) - 1))
-        return f"{loss}{valid}bits/byte  {rate}  {left} left"
+        return f"{loss}{valid}{event.unit}  {rate}  {left} left"
+
+
+@contextmanager
+def shown(tensorboard: Path | None, run: Path) -> Iterator[OnEvent]:
+    """What receives the events of a training: the terminal, and event files where asked for.
+
+    Args:
+        tensorboard: Folder of the event files; the run gets a folder of its name in it.
+    """
+    with Progress() as progress:
+        if tensorboard is None:
+            yield progress
+            return
+        from ..training.tensorboard import EventFiles
+
+        with EventFiles(tensorboard / run.resolve().name, progress) as files:
+            yield files
 
 
 def clock(seconds: float) -> str:

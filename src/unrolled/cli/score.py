@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..report.words import Language
+from .inputs import name_of, read_sentences
 from .options import required
-from .sentences import name_of, read_sentences
 
 
 def score(
@@ -47,6 +47,7 @@ def score(
     from ..report import heatmap
     from ..runs.folder import load
     from ..system.files import write_atomically
+    from .tables import score_lines
 
     if out is not None and out.is_dir():
         raise ConfigError("out", "a file", f"the folder {out}", "Name a file in it.")
@@ -57,11 +58,10 @@ def score(
         pieces = iter([f"{score.bits:.3f}\t{score.text}\n" for score in ranked])
     else:
         scores = surprisal.score_texts(opened.model, opened.tokenizer, sentences)
-        write = {"tsv": surprisal.to_tsv, "jsonl": surprisal.to_jsonl}
         if format == "html":
             pieces = heatmap.html(scores, name_of(file), str(run), language)
         else:
-            pieces = write[format](scores)
+            pieces = score_lines(scores, format)
     if out is None:
         sys.stdout.writelines(pieces)
     else:

@@ -1,8 +1,11 @@
 """Results as text."""
 
+import json
 import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,50 +18,47 @@ from ..report.comparison import reason
 from ..report.diagnosis_words import Language, verdict_sentence
 from ..report.parts import MISSING, in_bytes, number, perplexity, rank_key, scaled
 from ..report.words import Words
-from ..results.classification import Classification, Explained
-from ..results.comparison import Baseline, ComparedModel, Comparison
+from ..results.classification import Classification, Explained, Prediction
+from ..results.comparison import ComparedModel, Comparison
 from ..results.diagnosis import Diagnosis
+from ..results.loss import Baseline, Evaluation
+from ..results.run import RunResults
+
+if TYPE_CHECKING:  # torch is not loaded before a command needs it
+    from ..inference.next_words import Candidate
+    from ..inference.surprisal import TextScore
 
 COMPARED = ("bits/byte", "ppl", "size", "train", "score", "write", "memory", "file")
+TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})
+NO_CLASS = "?"
 
 
-def print_results(run: Path, config: dict[str, Any]) -> None:
+def print_results(run: Path, kind: str, results: RunResults) -> None:
     """Prints what a training reached, with the baselines beside it."""
-    results = config["results"]
-    print_losses(config["model"]["kind"], results, results["baselines"], results["split"])
-    for note in results.get("notes", ()):
+    print_evaluation(kind, results, results.split)
+    for note in results.notes:
         print(f"Note: {note}")
-    print(f"Trained for {results['train_seconds']:.0f} s. Use it: unrolled generate {run}")
+    print(f"Trained for {results.train_seconds:.0f} s. Use it: unrolled generate {run}")
 
 
-def print_losses(
-    name: str, loss: dict[str, Any], baselines: list[dict[str, Any]], split: str
-) -> None:
+def print_evaluation(name: str, loss: Evaluation, split: str) -> None:
     """Prints one model's cost of a text between the baselines, best first."""
     split = escape(split)  # a file's name, perhaps with brackets
-    table = Table(title=f"{split}: {loss['num_tokens']:,} tokens, {loss['num_bytes']:,} bytes")
+    table = Table(title=f"{split}: {loss.num_tokens:,} tokens, {loss.num_bytes:,} bytes")
     table.add_column("model")
     for heading in ("bits/byte", "bits/char", "perplexity/token", "perplexity/word"):
         table.add_column(heading, justify="right")
-    rows: list[tuple[float, tuple[str, ...]]] = []
-    rows += [
-        (row["bits_per_byte"], (row["name"], number(row["bits_per_byte"]))) for row in baselines
-    ]
-    word = loss["perplexity_per_word"]
-    closed = " (closed vocabulary)" if loss["closed_vocabulary"] else ""
-    rows.append(
-        (
-            loss["bits_per_byte"],
-            (
-                f"[bold]{name}[/bold]",
-                f"{loss['bits_per_byte']:.3f}",
-                f"{loss['bits_per_char']:.3f}",
-                f"{loss['perplexity']:.2f}{closed}",
-                "-" if word is None else f"{word:.2f}",
-            ),
-        )
+    word = loss.perplexity_per_word
+    closed = " (closed vocabulary)" if loss.closed_vocabulary else ""
+    own = (
+        f"[bold]{name}[/bold]",
+        number(loss.bits_per_byte),
+        number(loss.bits_per_char),
+        f"{loss.perplexity:.2f}{closed}",
+        "-" if word is None else f"{word:.2f}",
     )
-    for _, cells in sorted(rows):
+    rows = [(rank_key(row), (row.name, number(row.bits_per_byte))) for row in loss.baselines]
+    for _, cells in sorted([*rows, (rank_key(loss), own)]):
         table.add_row(*cells)
     Console().print(table)
 
@@ -189,3 +189,55 @@ def _plain_table(first: str, *others: str) -> Table:
     for heading in others:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
+
+
+def _tsv(*cells: object) -> str:
+    """A line of a table: tabs, line ends and backslashes are escaped."""
+    return "\t".join(str(cell).translate(TSV_ESCAPES) for cell in cells) + "\n"
+
+
+def _jsonl(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def score_lines(scores: "Iterable[TextScore]", format: Literal["tsv", "jsonl"]) -> Iterator[str]:
+    """A line for each token, below a heading, or a JSON object for each text.
+
+    Tokens that are parts of one character each name that character.
+    """
+    if format == "jsonl":
+        yield from (_jsonl(score.to_json()) for score in scores)
+        return
+    yield _tsv("text", "start", "end", "token", "bits")
+    for place, score in enumerate(scores, 1):
+        for token in score.tokens:
+            yield _tsv(place, token.start, token.end, token.text, f"{token.bits:.6g}")
+
+
+def prediction_lines(
+    predictions: Iterable[Prediction], format: Literal["tsv", "jsonl"]
+) -> Iterator[str]:
+    """A line or a JSON object for each text; no class is "?", in JSON null."""
+    if format == "tsv":
+        yield _tsv("class", "probability", "text")
+    for row in predictions:
+        if format == "tsv":
+            name = NO_CLASS if row.label is None else row.label
+            yield _tsv(name, f"{row.probability:.4f}", row.text)
+        else:
+            rounded = {name: round(value, 6) for name, value in row.probabilities.items()}
+            yield _jsonl({"class": row.label, "probabilities": rounded, "text": row.text})
+
+
+def print_candidates(tokens: "Sequence[Candidate]", words: "Sequence[Candidate]") -> None:
+    """Prints what may come next, the most likely first, blanks to be seen."""
+    table = Table()
+    for heading in ("next token", "next word"):
+        table.add_column(heading)
+        table.add_column("probability", justify="right")
+    for pair in zip_longest(tokens, words):
+        cells: list[str] = []
+        for row in pair:
+            cells += [row.text.replace(" ", "␣"), f"{row.probability:.2%}"] if row else ["", ""]
+        table.add_row(*cells)
+    Console(highlight=False, markup=False).print(table)

@@ -2,15 +2,13 @@
 
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from ..settings.data import DataConfig
-from ..settings.kinds import Kind, Size
+from ..settings.kinds import KindName, Size
 from ..settings.training import Budget
 from .options import DataOptions, ModelOptions, Texts, TrainOptions, given, required
 
@@ -19,7 +17,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
     /,
     *,
-    model: Kind = "lstm",
+    model: KindName = "lstm",
     out: Path,
     budget: str = "10m",
     size: Size = "medium",
@@ -54,22 +52,26 @@ def train(  # noqa: PLR0913  a parameter is a flag
     began = time.monotonic()
     limit = Budget.parse(budget)
     source = DataConfig() if resume else data.config(required(texts))
+    from ..diagnosis.monitor import GradientMonitor
+    from ..diagnosis.monitor import train as library_train
+    from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
-    from ..training import language_model
-    from ..training.loop import Interrupted
-    from .progress import Progress
+    from ..training.language_model import TrainRequest
+    from ..training.language_model import resume as library_resume
+    from .inputs import saved_input
+    from .progress import shown
     from .tables import print_results
 
     try:
         with (
-            Progress() as progress,
-            _events(tensorboard, out, progress) as hear,
+            saved_input(source, out) as source,
+            shown(tensorboard, out) as on_event,
             stop_on_interrupt() as stop,
         ):
             if resume:
-                config = language_model.resume(out, hear, stop)
+                run = library_resume(out, on_event, stop, GradientMonitor)
             else:
-                request = language_model.TrainRequest(
+                request = TrainRequest(
                     kind=model,
                     data=source,
                     size=size,
@@ -78,22 +80,11 @@ def train(  # noqa: PLR0913  a parameter is a flag
                     model_settings=given(model_options),
                     train_settings=given(train_options),
                 )
-                config = language_model.train(out, request, hear, stop, began)
+                run = library_train(out, request, on_event, stop, began)
     except Interrupted:
         print(
             f"Stopped and saved. Go on with: unrolled train --resume --out {out}", file=sys.stderr
         )
         return 130
-    print_results(out, config)
+    print_results(out, run.config.model.kind, run.results)
     return 0
-
-
-def _events(
-    folder: Path | None, out: Path, progress: Callable[[dict[str, Any]], None]
-) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
-    """What hears the training: the terminal, and event files where they are asked for."""
-    if folder is None:
-        return nullcontext(progress)
-    from ..training.tensorboard import EventFiles
-
-    return EventFiles(folder / out.resolve().name, progress)

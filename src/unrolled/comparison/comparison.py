@@ -5,31 +5,25 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 from ..errors import CheckpointError, ConfigError
 from ..report.comparison import html
+from ..report.format import rank_key
 from ..report.words import Language
-from ..results.comparison import (
-    Baseline,
-    ComparedModel,
-    Comparison,
-    CurvePoint,
-    Position,
-    TriedRate,
-)
-from ..runs.folder import CONFIG, load_config, read_log
+from ..results.comparison import ComparedModel, Comparison, CurvePoint
+from ..results.events import End, Interrupted, OnEvent, Stop, Validation, ignore, named, never
+from ..results.run import RunResults
+from ..runs.config import CONFIG, RunConfig, load_config
+from ..runs.folder import read_log
 from ..runs.prepared import PreparedText
-from ..settings.kinds import COMPARED, KINDS, Kind
+from ..settings.kinds import COMPARED, KINDS, KindName
 from ..settings.training import Budget
-from ..system.files import write_atomically
-from ..training.language_model import Stop, TrainRequest
-from ..training.loop import Interrupted, Listener
+from ..system.files import write_text
+from ..training.language_model import TrainRequest
 from .recommendation import recommend
-from .worker import run_worker
+from .worker import Job, run_worker
 
 REPORT, BEST = "report.html", "best"
 MEASURING_SECONDS = 8.0
@@ -42,7 +36,7 @@ class CompareRequest:
 
     train: TrainRequest
     """Text, size, settings and the whole budget; its kind and seed are replaced."""
-    kinds: tuple[Kind, ...] = COMPARED
+    kinds: tuple[KindName, ...] = COMPARED
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
     language: Language = "en"
@@ -52,10 +46,10 @@ class CompareRequest:
 def compare(
     out: Path,
     request: CompareRequest,
-    listener: Listener,
+    on_event: OnEvent = ignore,
     resume: bool = False,
     began: float | None = None,
-    stop: Stop = lambda: False,
+    stop: Stop = never,
 ) -> Comparison:
     """Trains every kind of model in its own process and writes report.html.
 
@@ -64,7 +58,7 @@ def compare(
 
     Args:
         out: Gets a run folder for each model and the report.
-        listener: Hears the records of all trainings; "run" names the one that speaks.
+        on_event: Receives what happens in all trainings; `event.run` names the one.
         resume: Keep the runs that are finished and go on with the one that is not.
         began: `time.monotonic()` when the budget began to run; default now.
         stop: Asked between trainings, which hear of Ctrl-C themselves.
@@ -84,11 +78,10 @@ def compare(
         if stop():
             raise Interrupted
         if not _is_finished(run):
-            named = partial(_hear, listener, run.name)
-            run_worker(run, one, text.folder, time.monotonic(), named)
+            job = Job(run, one, text.folder, time.monotonic())
+            run_worker(job, named(on_event, run.name))
     comparison = collect(out, request)
-    page = html(comparison, request.language)
-    write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
+    write_text(out / REPORT, html(comparison, request.language))
     _link_best(out, comparison)
     text.clean_up()
     return comparison
@@ -99,10 +92,6 @@ def _link_best(out: Path, comparison: Comparison) -> None:
     link = out / BEST
     link.unlink(missing_ok=True)
     link.symlink_to(comparison.models[0].name, target_is_directory=True)
-
-
-def _hear(listener: Listener, run: str, record: dict[str, Any]) -> None:
-    listener({**record, "run": run})
 
 
 def _text(out: Path, request: CompareRequest, resume: bool) -> PreparedText:
@@ -117,7 +106,7 @@ def _text(out: Path, request: CompareRequest, resume: bool) -> PreparedText:
     return PreparedText.prepare(request.train.data, out)
 
 
-def _begun(out: Path) -> list[dict[str, Any]]:
+def _begun(out: Path) -> list[RunConfig]:
     """What is known of the runs that have begun."""
     paths = sorted(out.glob(f"*/{CONFIG}"))
     return [load_config(path.parent) for path in paths]
@@ -127,11 +116,11 @@ def _trainings(
     out: Path, request: CompareRequest, began: float
 ) -> Iterator[tuple[Path, TrainRequest]]:
     """Every run with what to train; the n-gram first: the others share what time it leaves."""
-    kinds = sorted(request.kinds, key=KINDS.index)
+    kinds = sorted(request.kinds, key=[*KINDS].index)
     if "ngram" in kinds:
         yield out / "ngram", replace(request.train, kind="ngram")
     networks = [kind for kind in kinds if kind != "ngram"]
-    shares = [Budget(**run["train"]["budget"]) for run in _begun(out) if "train" in run]
+    shares = [run.train.budget for run in _begun(out) if run.train is not None]
     num_runs = len(networks) * request.num_seeds
     budget = shares[0] if shares else _share(request.train.budget, num_runs, began)
     for number in range(request.num_seeds):
@@ -154,94 +143,89 @@ def _share(budget: Budget, num_runs: int, began: float) -> Budget:
 
 
 def _is_finished(run: Path) -> bool:
-    if not (run / CONFIG).is_file():
-        return False
-    return "measured" in load_config(run)
+    return (run / CONFIG).is_file() and load_config(run).measured is not None
 
 
 def collect(out: Path, request: CompareRequest) -> Comparison:
     """Reads finished runs into one comparison, ranked by bits per byte."""
     configs = [load_config(out / kind) for kind in request.kinds]
     models = [_compared(out, config, request.num_seeds) for config in configs]
-    models.sort(key=lambda model: model.bits_per_byte or math.inf)
-    results = configs[0]["results"]
-    rows = results["baselines"]
+    models.sort(key=rank_key)
+    results = configs[0].results
+    assert results is not None
+    rows = results.baselines
     if "ngram" in request.kinds:  # stands in the table itself
-        rows = [row for row in rows if not row["name"].endswith("-gram")]
+        rows = [row for row in rows if not row.name.endswith("-gram")]
     return Comparison(
-        title=", ".join(Path(name).name for name in configs[0]["data"]["texts"]),
-        conditions=_conditions(request, configs),
-        split=results["split"],
-        baselines=[Baseline.from_json(row) for row in rows],
+        title=", ".join(Path(name).name for name in configs[0].data.texts),
+        conditions=_conditions(request, configs, results),
+        split=results.split,
+        baselines=rows,
         models=models,
         recommendation=recommend(models),
     )
 
 
-def _compared(out: Path, config: dict[str, Any], num_seeds: int) -> ComparedModel:
+def _compared(out: Path, config: RunConfig, num_seeds: int) -> ComparedModel:
     """One row: the run of the first seed, with the mean and spread of all."""
-    kind = config["model"]["kind"]
-    run = out / kind
-    seeds = [config["results"]["bits_per_byte"]]
-    if kind != "ngram":
-        for number in range(1, num_seeds):
-            other = load_config(out / f"{kind}-seed{number}")
-            seeds.append(other["results"]["bits_per_byte"])
-    results, measured = config["results"], config["measured"]
+    kind, results, measured = config.model.kind, config.results, config.measured
+    assert results is not None and measured is not None
+    others = range(1, 1 if kind == "ngram" else num_seeds)
+    all_results = [results, *(load_config(out / f"{kind}-seed{n}").results for n in others)]
+    seeds = [each.bits_per_byte for each in all_results if each is not None]
+    settings = config.model.to_json() | (config.train.to_json() if config.train else {})
     return ComparedModel(
         name=kind,
-        run=str(run),
+        run=str(out / kind),
         bits_per_byte=mean(seeds),
         spread=stdev(seeds) if len(seeds) > 1 else None,
         seeds=seeds,
-        perplexity=results["perplexity"],
-        perplexity_per_word=results["perplexity_per_word"],
-        closed_vocabulary=results["closed_vocabulary"],
-        num_parameters=results["num_parameters"],
-        train_tokens_per_second=results["train_tokens_per_second"],
-        score_tokens_per_second=measured["score_tokens_per_second"],
-        generate_tokens_per_second=measured["generate_tokens_per_second"],
-        peak_bytes=results["peak_bytes"],
-        file_bytes=results["file_bytes"],
-        train_seconds=results["train_seconds"],
-        learning_rate=config.get("train", {}).get("learning_rate"),
-        tried_learning_rates=[
-            TriedRate.from_json(row) for row in config.get("tried_learning_rates", [])
-        ],
-        notes=results.get("notes", []),
-        settings={**config["model"], **config.get("train", {})},
-        curve=_curve(run),
-        loss_by_position=[Position.from_json(row) for row in measured["loss_by_position"]],
-        samples=measured["samples"],
+        perplexity=results.perplexity,
+        perplexity_per_word=results.perplexity_per_word,
+        closed_vocabulary=results.closed_vocabulary,
+        num_parameters=results.num_parameters,
+        train_tokens_per_second=results.train_tokens_per_second,
+        score_tokens_per_second=measured.score_tokens_per_second,
+        generate_tokens_per_second=measured.generate_tokens_per_second,
+        peak_bytes=results.peak_bytes,
+        file_bytes=results.file_bytes,
+        train_seconds=results.train_seconds,
+        learning_rate=config.train.learning_rate if config.train else None,
+        tried_learning_rates=config.tried_learning_rates,
+        notes=results.notes,
+        settings=settings,
+        curve=_curve(out / kind),
+        loss_by_position=measured.loss_by_position,
+        samples=measured.samples,
     )
 
 
 def _curve(run: Path) -> list[CurvePoint]:
-    return [
-        CurvePoint(record["seconds"], record["tokens"], record.get("train"), record["valid"])
-        for record in read_log(run)
-        if "valid" in record
-    ]
+    points = []
+    for event in read_log(run):
+        if isinstance(event, Validation | End):
+            train = event.train if isinstance(event, Validation) else None
+            points.append(CurvePoint(event.seconds, event.tokens, train, event.valid))
+    return points
 
 
 def _conditions(
-    request: CompareRequest, configs: Sequence[dict[str, Any]]
+    request: CompareRequest, configs: Sequence[RunConfig], results: RunResults
 ) -> dict[str, str | float]:
     config, budget = configs[0], request.train.budget
-    networks = [each["train"] for each in configs if "train" in each]
-    share = f", {networks[0]['budget']['amount']:.0f}s per network" if networks else ""
+    networks = [each.train for each in configs if each.train is not None]
+    share = f", {networks[0].budget.amount:.0f}s per network" if networks else ""
     return {
-        "text": ", ".join(config["data"]["texts"]),
-        "data hash": config["data_hash"][:16],
-        "scored": f"{config['results']['split']}: {config['results']['num_bytes']:,} bytes, "
-        f"{config['results']['num_tokens']:,} tokens",
-        "tokenizer": f"{config['tokenizer']['kind']}, {config['vocab_size']:,} symbols",
+        "text": ", ".join(config.data.texts),
+        "data hash": config.data_hash[:16],
+        "scored": f"{results.split}: {results.num_bytes:,} bytes, {results.num_tokens:,} tokens",
+        "tokenizer": f"{config.tokenizer.kind}, {config.vocab_size:,} symbols",
         "budget": f"{budget}{share if budget.unit == 'seconds' else ' per network'}",
         "learning rates": "three tried per network, in 15 % of its budget",
         "seeds": request.num_seeds,
-        "precision": ", ".join(sorted({train["precision"] for train in networks})) or "float64",
-        "threads": max((train["threads"] for train in networks), default=1),
-        "machine": config["machine"],
-        "versions": ", ".join(f"{name} {value}" for name, value in config["versions"].items()),
+        "precision": ", ".join(sorted({train.precision for train in networks})) or "float64",
+        "threads": max((train.threads for train in networks), default=1),
+        "machine": config.machine,
+        "versions": ", ".join(f"{name} {value}" for name, value in config.versions.items()),
         "date": date.today().isoformat(),
     }

@@ -1,7 +1,7 @@
 """What a finished run costs to use and how it behaves: speeds, loss by position, samples."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -9,7 +9,10 @@ import torch
 from ..inference.evaluation import loss_by_position, scoring_speed, to_bits_per_byte
 from ..inference.generation import SamplingConfig, generate, sample_ids
 from ..models.base import LanguageModel
-from ..runs.folder import load, save_config
+from ..results.comparison import Position
+from ..results.run import Measured
+from ..runs.config import save_config
+from ..runs.folder import load
 from ..runs.prepared import PreparedText
 from ..text.tokenizers import BOUNDARY_ID
 
@@ -22,24 +25,22 @@ NUM_SAMPLES = 3
 def measure(run: Path, text: PreparedText) -> None:
     """Measures a finished run and keeps the figures in its config.json, under "measured"."""
     opened = load(run)
-    split = opened.config["results"]["split"]
+    split = opened.results.split
     tokens, info = text.store.tokens(split), text.store.split(split)
-    positions = [
-        {"position": row.position, "bits_per_byte": to_bits_per_byte(row.nats_per_token, info)}
-        for row in loss_by_position(opened.model, tokens)
-    ]
     settings = SamplingConfig(
         temperature=0.8, max_tokens=round(SAMPLE_BYTES * info.num_tokens / info.num_bytes)
     )
-    samples = generate(opened.model, opened.tokenizer, "", settings, NUM_SAMPLES)
-    measured = {
-        "score_tokens_per_second": scoring_speed(opened.model, tokens, SECONDS),
-        "generate_tokens_per_second": generating_speed(opened.model, SECONDS),
-        "loss_by_position": positions,
-        "samples": samples,
-        "sampling": asdict(settings),
-    }
-    save_config(run, {**opened.config, "measured": measured})
+    measured = Measured(
+        score_tokens_per_second=scoring_speed(opened.model, tokens, SECONDS),
+        generate_tokens_per_second=generating_speed(opened.model, SECONDS),
+        loss_by_position=[
+            Position(row.position, to_bits_per_byte(row.nats_per_token, info))
+            for row in loss_by_position(opened.model, tokens)
+        ],
+        samples=generate(opened.model, opened.tokenizer, "", settings, NUM_SAMPLES),
+        sampling=asdict(settings),
+    )
+    save_config(run, replace(opened.config, measured=measured))
 
 
 @torch.inference_mode()

@@ -1,79 +1,86 @@
 """One training in a process of its own, so that the memory it reports is its own.
 
-`python -m unrolled.comparison.worker` reads a job as one JSON line and answers with records as
-JSON lines.
+`python -m unrolled.comparison.worker` reads a job as one JSON line and answers with events as JSON
+lines.
 """
 
 import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from ..diagnosis.monitor import GradientMonitor
 from ..errors import UnrolledError, WorkerError
-from ..runs.folder import CONFIG, load_config
+from ..results.events import (
+    Event,
+    Failed,
+    Interrupted,
+    OnEvent,
+    Stop,
+    Stopped,
+    event_from_json,
+    ignore,
+)
+from ..runs.config import CONFIG, load_config
 from ..runs.prepared import PreparedText
-from ..settings.data import data_config_from_dict
-from ..settings.training import Budget
 from ..system.interrupt import stop_on_interrupt
 from ..system.machine import keep_freed_memory
-from ..training.language_model import Stop, TrainRequest, resume, train
-from ..training.loop import Interrupted, Listener
+from ..system.records import Record
+from ..training.language_model import TrainRequest, resume, train
 from .measuring import measure
 
 
-def run_worker(
-    run: Path, request: TrainRequest, text: Path, began: float, listener: Listener
-) -> None:
-    """Trains or resumes a run in a new process, then measures it.
+@dataclass(frozen=True)
+class Job(Record):
+    """What a worker does."""
 
-    Args:
-        text: Folder of the prepared text.
-        began: `time.monotonic()` when the budget began to run.
+    run: Path
+    request: TrainRequest
+    text: Path
+    """Folder of the prepared text."""
+    began: float
+    """`time.monotonic()` when the budget began to run."""
+
+
+def run_worker(job: Job, on_event: OnEvent = ignore) -> None:
+    """Trains or resumes a run in a new process, then measures it.
 
     Raises:
         Interrupted: Ctrl-C was pressed; the run is saved.
         WorkerError: the training failed; the message is its own.
     """
-    job = {"run": str(run), "request": asdict(request), "text": str(text), "began": began}
     command = [sys.executable, "-m", "unrolled.comparison.worker"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(json.dumps(job) + "\n")
+        process.stdin.write(json.dumps(job.to_json()) + "\n")
         process.stdin.close()
         for line in process.stdout:
-            record = json.loads(line)
-            if record["kind"] == "error":
-                raise WorkerError(record["text"])
-            if record["kind"] == "interrupted":
+            event = event_from_json(json.loads(line))
+            if isinstance(event, Failed):
+                raise WorkerError(event.text)
+            if isinstance(event, Stopped):
                 raise Interrupted
-            listener(record)
+            on_event(event)
     if process.returncode:
-        raise WorkerError(f"Training {run} ended with exit code {process.returncode}.")
+        raise WorkerError(f"Training {job.run} ended with exit code {process.returncode}.")
 
 
-def work(job: dict[str, Any], listener: Listener, stop: Stop) -> None:
+def work(job: Job, on_event: OnEvent, stop: Stop) -> None:
     """Does one job in this process."""
-    run, text = Path(job["run"]), PreparedText.open(Path(job["text"]))
+    run, text = job.run, PreparedText.open(job.text)
     if not (run / CONFIG).exists():
-        train(run, _request(job["request"]), listener, stop, job["began"], text)
-    elif "results" not in load_config(run):  # else only measuring it was cut short
-        resume(run, listener, stop)
+        train(run, job.request, on_event, stop, GradientMonitor, job.began, text)
+    elif load_config(run).results is None:  # else only measuring it was cut short
+        resume(run, on_event, stop, GradientMonitor)
     measure(run, text)
 
 
-def _request(values: dict[str, Any]) -> TrainRequest:
-    data = data_config_from_dict(values["data"])
-    parts: dict[str, Any] = {"data": data, "budget": Budget(**values["budget"])}
-    return TrainRequest(**(values | parts))
-
-
-def _send(record: dict[str, Any]) -> None:
-    print(json.dumps(record), flush=True)
+def _send(event: Event) -> None:
+    print(json.dumps(event.to_json()), flush=True)
 
 
 def main() -> None:
@@ -90,11 +97,11 @@ def main() -> None:
 
 def _answer(stop: Stop) -> None:
     try:
-        work(json.loads(sys.stdin.readline()), _send, stop)
+        work(Job.from_json(json.loads(sys.stdin.readline())), _send, stop)
     except Interrupted:
-        _send({"kind": "interrupted"})
+        _send(Stopped())
     except UnrolledError as error:
-        _send({"kind": "error", "text": str(error)})
+        _send(Failed(text=str(error)))
 
 
 if __name__ == "__main__":

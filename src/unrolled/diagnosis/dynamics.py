@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..models.recurrent import RecurrentModel
+from ..nn.layer import Layer
 from ..nn.stack import RecurrentStack, StackState
 from ..results.diagnosis import Dynamics, Gate, SpectralRadius
 from .flow import Recorded
@@ -15,11 +16,6 @@ from .flow import Recorded
 EXPONENTS = 8
 DISCARDED = 50
 """Steps, at the end of the text, in which the directions turn to the leading ones."""
-MATRICES = {
-    1: ("recurrent",),
-    3: ("reset", "update", "candidate"),
-    4: ("input", "forget", "candidate", "output"),
-}
 SATURATED = 0.1, 0.9
 """A gate below is closed, above it is open."""
 SATURATED_STATE = 0.99
@@ -39,7 +35,7 @@ def measure_dynamics(model: RecurrentModel, tokens: Tensor, warm_up: int) -> Dyn
         exponents=lyapunov_exponents(model, tokens[:4], warm_up),
         radii=spectral_radii(model.stack),
         gates=[gate for number, each in enumerate(layers, 1) for gate in _gates(number, each)],
-        dead=[_dead(each) for each in layers if _is_relu(each.layer)],
+        dead=[_dead(each) for each in layers if each.layer.activation == "relu"],
     )
 
 
@@ -117,14 +113,14 @@ def _shaped(flat: Tensor, stack: RecurrentStack) -> StackState:
 
 
 def spectral_radii(stack: RecurrentStack) -> list[SpectralRadius]:
-    """Greatest |eigenvalue| of each recurrent matrix, gate by gate; minGRU has none."""
+    """Greatest |eigenvalue| of each recurrent matrix, gate by gate; some layers have none."""
     rows = []
     for number, layer in enumerate(stack.layers, 1):
-        for name, weight in layer.named_parameters():
-            if not name.endswith("weight_hh"):
-                continue
-            parts = weight.detach().double().split(weight.shape[1])
-            for matrix, part in zip(MATRICES[len(parts)], parts, strict=True):
+        assert isinstance(layer, Layer)
+        parameters = dict(layer.named_parameters())
+        for name in (name for name in parameters if name.endswith("weight_hh")):
+            parts = parameters[name].detach().double().split(layer.hidden_size)
+            for matrix, part in zip(layer.matrices, parts, strict=True):
                 radius = float(torch.linalg.eigvals(part).abs().max())
                 rows.append(SpectralRadius(number, matrix, radius))
     return rows
@@ -147,14 +143,14 @@ def _record(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[Recorde
 
 @torch.no_grad()
 def _gates(number: int, recorded: Recorded) -> list[Gate]:
-    """Every gate of a layer; of a tanh layer the state itself, of a relu layer nothing."""
+    """Every gate of a layer; of a tanh layer without gates the state itself."""
     y = torch.stack([step[0] for step in recorded.states])  # (T, B, H)
     layer = recorded.layer
     gates = layer.gates(recorded.x, torch.cat([recorded.start[0][None], y[:-1]]))
-    if _is_relu(layer):
-        return []
-    if not gates:
+    if layer.activation == "tanh":
         return [_gate(number, "state", y, -SATURATED_STATE, SATURATED_STATE)]
+    if layer.keep_gate is None:
+        return []
     keep, inverted = layer.keep_gate
     scales = _timescales(1 - gates[keep] if inverted else gates[keep])
     return [
@@ -181,10 +177,6 @@ def _gate(
         open=(units > high).double().mean(0).tolist(),
         timescales=list(timescales),
     )
-
-
-def _is_relu(layer: Any) -> bool:
-    return getattr(getattr(layer, "layer", layer), "nonlinearity", "tanh") == "relu"
 
 
 def _dead(recorded: Recorded) -> float:

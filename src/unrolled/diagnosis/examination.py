@@ -1,6 +1,5 @@
 """One run examined: gradients, dynamics, used memory, a verdict, and what helps."""
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,19 +17,21 @@ from ..models.recurrent import RecurrentModel
 from ..report.diagnosis import html
 from ..report.diagnosis_words import Language
 from ..results.diagnosis import Diagnosis, GradientLook
-from ..runs.folder import CLASSIFIER, Run, load, read_log
+from ..results.events import GradientFlow, LoggedEvent, Message, OnEvent, ignore
+from ..runs.folder import Run, contents, load, read_log
 from ..runs.prepared import PreparedText
 from ..settings.data import DocumentKind
 from ..settings.training import Budget
-from ..system.files import write_atomically
+from ..system.files import write_json, write_text
 from ..system.machine import machine, using_threads, versions
-from ..text.files import find_files, read_documents
-from ..text.store import SplitInfo, encode_texts
-from ..training.loop import Listener
+from ..text.documents import read_documents
+from ..text.files import find_files
+from ..text.prepare import encode_texts
+from ..text.store import SplitInfo
 from .dynamics import measure_dynamics
 from .flow import NUM_ROWS, WARM_UP, gradient_flow, text_windows
 from .memory import affordable_targets, measure_memory
-from .trials import NO_CURE, cure, remedies_of, text_of, trial_budget
+from .trials import NO_CURE, cure, remedies_of, trial_budget
 from .verdict import judge, judge_words
 
 REPORT, RESULTS, TRIALS = "report.html", "results.json", "trials"
@@ -68,23 +69,21 @@ class DiagnoseRequest:
             )
 
 
-def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnosis:
+def diagnose(out: Path, request: DiagnoseRequest, on_event: OnEvent = ignore) -> Diagnosis:
     """Examines a run and writes report.html and results.json.
 
     Args:
         out: A new or empty folder.
-        listener: Hears what is being done ("text"), and the records of trial trainings.
+        on_event: Receives what is being done, and what happens in trial trainings.
 
     Raises:
         UnrolledError: the run, its text or the request cannot be used.
     """
-    if (request.run / CLASSIFIER).is_file():
+    if contents(request.run) == "classifier":
         return _diagnose_classifier(out, request)
     run = load(request.run)
     if request.cure is not None:
         remedies_of(run)  # a model without any is refused before the work begins
-        if "-" in request.texts:
-            raise ConfigError("TEXT", "files with --cure", "-", "Save the text in a file.")
     with _folder(out):
         tokens, split, text = _text(run, request, out)
         each = None
@@ -92,10 +91,10 @@ def diagnose(out: Path, request: DiagnoseRequest, listener: Listener) -> Diagnos
             text = text or _own_text(run, request, out)
             each = trial_budget(run, text, request.cure)
         with using_threads(1):  # small steps: one is fastest
-            result = _measure(run, tokens, split, request, listener)
+            result = _measure(run, tokens, split, request, on_event)
         write_report(out, result, request.language)
         if text is not None and each is not None:
-            result = replace(result, cure=cure(run, text, out / TRIALS, each, listener))
+            result = replace(result, cure=cure(run, text, out / TRIALS, each, on_event))
             write_report(out, result, request.language)
     return result
 
@@ -145,10 +144,8 @@ def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
 
 def write_report(out: Path, result: Diagnosis, language: Language) -> None:
     """Writes the page, and the figures as JSON."""
-    page = html(result, language)
-    figures = json.dumps(result.to_json(), ensure_ascii=False, indent=1)
-    write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
-    write_atomically(out / RESULTS, lambda path: path.write_text(figures, "utf-8"))
+    write_text(out / REPORT, html(result, language))
+    write_json(out / RESULTS, result.to_json())
 
 
 def _text(
@@ -165,7 +162,7 @@ def _text(
 
 def _own_text(run: Run, request: DiagnoseRequest, out: Path) -> PreparedText:
     """The run's training text once more, or the given one, cut and encoded as it was."""
-    data = text_of(run)
+    data = run.config.data
     column, documents = run.reading(request.column, request.documents)
     texts = (*data.texts, *data.valid, *data.test)
     if request.texts:
@@ -177,11 +174,11 @@ def _own_text(run: Run, request: DiagnoseRequest, out: Path) -> PreparedText:
             column=column,
             documents=documents,
         )
-    elif missing := [name for name in texts if name == "-" or not Path(name).exists()]:
+    elif missing := [name for name in texts if not Path(name).exists()]:
         problem = f"was trained on {missing[0]}, which is not there any more"
         raise CheckpointError(run.path, problem, "Name a text after the run.")
     text = PreparedText.prepare(data, out / TEXT, run.tokenizer)
-    if not request.texts and text.store.data_hash != run.config["data_hash"]:
+    if not request.texts and text.store.data_hash != run.config.data_hash:
         problem = "was trained on a text that has changed since"
         raise CheckpointError(run.path, problem, "Name a text after the run.")
     return text
@@ -192,12 +189,12 @@ def _measure(
     tokens: NDArray[np.integer],
     split: SplitInfo,
     request: DiagnoseRequest,
-    listener: Listener,
+    on_event: OnEvent,
 ) -> Diagnosis:
     def say(text: str) -> None:
-        listener({"kind": "text", "text": text})
+        on_event(Message(text=text))
 
-    kind, flows, dynamics = run.config["model"]["kind"], [], None
+    kind, flows, dynamics = run.config.model.kind, [], None
     if isinstance(run.model, RecurrentModel):
         say("Following gradients through time.")
         exact = deepcopy(run.model).double()
@@ -214,7 +211,7 @@ def _measure(
         for name, model in models.items()
     ]
     return Diagnosis(
-        title=", ".join(Path(name).name for name in request.texts or text_of(run).texts),
+        title=", ".join(Path(name).name for name in request.texts or run.config.data.texts),
         model=kind,
         verdict=judge(flows),
         flows=flows,
@@ -225,29 +222,29 @@ def _measure(
     )
 
 
-def history(records: Iterable[dict[str, Any]]) -> list[GradientLook]:
+def history(events: Iterable[LoggedEvent]) -> list[GradientLook]:
     """The looks at the gradient that a training's log holds."""
     return [
-        GradientLook(record["seconds"], record["tokens"], record["lags"], record["shares"])
-        for record in records
-        if record.get("kind") == "gradient" and "lags" in record
+        GradientLook(event.seconds, event.tokens, event.lags, event.shares)
+        for event in events
+        if isinstance(event, GradientFlow)
     ]
 
 
 def _conditions(run: Run, split: SplitInfo, request: DiagnoseRequest) -> dict[str, Any]:
-    config = run.config
+    config, trained = run.config, run.config.train
     return {
         "run": str(run.path),
-        "measured on": ", ".join(request.texts or text_of(run).texts),
+        "measured on": ", ".join(request.texts or run.config.data.texts),
         **({} if request.texts else {"split": "valid"}),
         "tokens": split.num_tokens,
-        "tokenizer": config["tokenizer"]["kind"],
-        "vocabulary": config["vocab_size"],
+        "tokenizer": config.tokenizer.kind,
+        "vocabulary": config.vocab_size,
         "gradients in": "float64",
         "places in the text": NUM_ROWS,
         "tokens read before": WARM_UP,
-        **{key: value for key, value in config["model"].items() if key != "kind"},
-        **{key: config["train"][key] for key in TRAINED if "train" in config},
+        **{key: value for key, value in config.model.to_json().items() if key != "kind"},
+        **{key: getattr(trained, key) for key in TRAINED if trained is not None},
         "machine": machine(),
         "versions": ", ".join(f"{name} {value}" for name, value in versions().items()),
         "date": date.today().isoformat(),

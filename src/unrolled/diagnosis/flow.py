@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ConfigError, ShapeError, TextError
+from ..inference.evaluation import even_windows
 from ..models.base import detach_state
 from ..models.recurrent import RecurrentModel
-from ..nn.lstm import LSTM
+from ..nn.layer import Layer
 from ..results.diagnosis import Flow
 from .decay import fit_rate, half_life, horizon
 
@@ -39,15 +40,14 @@ def text_windows(
     if length < WARM_UP + 16:
         problem = f"has {len(tokens) - 1} tokens, too few to follow gradients through"
         raise TextError("The text", problem, f"Give one of at least {2 * (WARM_UP + 16)} tokens.")
-    starts = np.linspace(0, len(tokens) - length, num_rows).astype(np.int64)
-    return torch.from_numpy(tokens[starts[:, None] + np.arange(length)].astype(np.int64))
+    return even_windows(tokens, num_rows, length)
 
 
 @dataclass(frozen=True)
 class Recorded:
     """One layer over T steps."""
 
-    layer: Any
+    layer: Layer
     x: Tensor  # (T, B, E)
     start: tuple[Tensor, ...]  # (B, H) each: h, or h and c
     states: list[tuple[Tensor, ...]]
@@ -64,7 +64,7 @@ class StepRecorder:
 
     layers: list[Recorded] = field(default_factory=list)
 
-    def __call__(self, layer: Any, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, layer: Layer, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """Runs `layer` over `x (T, B, E)`; see nn/stack.py."""
         kept: list[tuple[Tensor, ...]] = []
         recorded = Recorded(layer, x, states, kept)
@@ -109,13 +109,10 @@ def state_gradients(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list
 def _norms(recorded: Recorded, found: Iterator[Tensor]) -> list[Tensor]:
     """Norms `(T, B)` of the gradients of one layer, taken from all that were found."""
     steps = zip(*([next(found) for _ in states] for states in recorded.states), strict=True)
-    parts = [torch.stack(column) for column in steps]  # (T, B, H) each
-    if isinstance(recorded.layer, LSTM):
-        # h_t = o tanh(c_t) happens inside the operator, out of autograd's sight.
-        h, c = (torch.stack(column) for column in zip(*recorded.states, strict=True))
-        before = torch.cat([recorded.start[0][None], h[:-1]])
-        output = recorded.layer.gates(recorded.x, before)["output"]
-        parts[1] = parts[1] + parts[0] * output * (1 - c.tanh() ** 2)
+    gradients = [torch.stack(column) for column in steps]  # (T, B, H) each
+    states = [torch.stack(column) for column in zip(*recorded.states, strict=True)]
+    before = torch.cat([recorded.start[0][None], states[0][:-1]])
+    parts = recorded.layer.whole_gradients(gradients, recorded.x, before, states)
     return [part.double().norm(dim=2) for part in parts]
 
 

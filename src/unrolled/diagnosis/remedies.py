@@ -3,13 +3,10 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..settings.kinds import Kind
+from ..settings.kinds import KINDS, KindName
 from ..settings.models import RecurrentConfig
 from ..settings.training import TrainConfig
 
-GATED = ("gru", "lstm", "mingru")
-WITH_MATRIX = ("rnn", "gru", "lstm")
-ALL = ("rnn", "gru", "lstm", "mingru")
 SMALLER_IS_STRONGER = ("clip_norm", "clip_value")
 """Settings that do more the smaller they are, but nothing at 0; numbers else do more the larger."""
 
@@ -20,13 +17,11 @@ class Remedy:
 
     name: str
     source: str
-    kinds: tuple[str, ...] = ALL
-    """Kinds of recurrent model that it is for."""
     model: dict[str, Any] = field(default_factory=dict)
     """Fields of RecurrentConfig."""
     train: dict[str, Any] = field(default_factory=dict)
     """Fields of TrainConfig."""
-    kind: Kind | None = None
+    kind: KindName | None = None
     """Another architecture."""
 
     @property
@@ -39,10 +34,13 @@ class Remedy:
 
     def changes(self, model: RecurrentConfig, train: TrainConfig) -> bool:
         """Whether it is for this model and does more than what the run has already."""
-        if model.kind not in self.kinds or self.kind == model.kind:
-            return False
         if self.kind is not None:
-            return True
+            return self.kind != model.kind
+        unused = KINDS[model.kind].unused
+        if any(name in unused for name in self.model):
+            return False
+        if self.model.get("recurrent_init") and KINDS[model.kind].gated:
+            return False  # gates keep a state without it
         if self.model.get("connections") and model.num_layers == 1:
             return "num_layers" in self.model
         if self.model.get("attention") and model.hidden_size % 2:
@@ -83,44 +81,41 @@ def remedies(model: RecurrentConfig, train: TrainConfig) -> list[Remedy]:
 
 
 REMEDIES = (
-    Remedy("GRU", "Cho et al. 2014", kind="gru"),
-    Remedy("LSTM", "Hochreiter & Schmidhuber 1997", kind="lstm"),
-    Remedy("minGRU", "Feng et al. 2024", kind="mingru"),
-    Remedy("Transformer", "Vaswani et al. 2017", kind="transformer"),
+    *(
+        Remedy(kind.title, kind.source, kind=kind.name)
+        for kind in KINDS.values()
+        if kind.gated or kind.family == "transformer"
+    ),
     Remedy("smaller gradient norm", "Pascanu et al. 2013", train={"clip_norm": 0.1}),
     Remedy("gradient values clipped", "Mikolov 2012", train={"clip_value": 1e-3}),
     Remedy(
         "forget bias",
         "Jozefowicz et al. 2015",
-        kinds=GATED,
         model={"forget_bias": 2.0, "gate_init": "constant"},
     ),
     Remedy(
         "chrono gates",
         "Tallec & Ollivier 2018",
-        kinds=GATED,
         model={"gate_init": "chrono", "forget_bias": None},
     ),
     Remedy(
         "uniform gates",
         "Gu et al. 2020",
-        kinds=GATED,
         model={"gate_init": "uniform", "forget_bias": None},
     ),
     Remedy(
         "identity start",
         "Le et al. 2015",
-        kinds=("rnn",),
         model={"recurrent_init": "identity"},  # with relu, as in the paper, language models diverge
     ),
-    Remedy("layer normalization", "Ba et al. 2016", WITH_MATRIX, {"layer_norm": True}),
+    Remedy("layer normalization", "Ba et al. 2016", model={"layer_norm": True}),
     Remedy("residual connections", "He et al. 2016", model={"connections": "residual"}),
-    Remedy("zoneout", "Krueger et al. 2017", WITH_MATRIX, {"zoneout": 0.1}),
-    Remedy("state dropout", "Gal & Ghahramani 2016", WITH_MATRIX, {"state_dropout": 0.1}),
-    Remedy("weight dropout", "Merity et al. 2018", WITH_MATRIX, {"weight_dropout": 0.2}),
+    Remedy("zoneout", "Krueger et al. 2017", model={"zoneout": 0.1}),
+    Remedy("state dropout", "Gal & Ghahramani 2016", model={"state_dropout": 0.1}),
+    Remedy("weight dropout", "Merity et al. 2018", model={"weight_dropout": 0.2}),
     Remedy("random truncation", "Merity et al. 2018", train={"length_variation": 0.75}),
     Remedy("carried state", "Zaremba et al. 2014", train={"carry_state": True}),
-    Remedy("lookahead", "Gloeckle et al. 2024", ALL, {"lookahead": 0.3}),
-    Remedy("one attention head", "Merity 2019", ALL, {"attention": 64}),
+    Remedy("lookahead", "Gloeckle et al. 2024", model={"lookahead": 0.3}),
+    Remedy("one attention head", "Merity 2019", model={"attention": 64}),
 )
 """Changes of architecture first: where they help, they help most."""

@@ -11,17 +11,17 @@ from ..errors import ConfigError
 from ..inference.evaluation import evaluate
 from ..models.recurrent import RecurrentModel
 from ..results.diagnosis import Cure, FinalBits, Flow, Tried
-from ..runs.folder import Run, load
+from ..results.events import OnEvent, ignore, named
+from ..runs.folder import Run
 from ..runs.prepared import PreparedText
-from ..settings.data import DataConfig, data_config_from_dict
-from ..settings.kinds import UNUSED, Kind
+from ..settings.kinds import KINDS, is_unused
 from ..settings.models import RecurrentConfig
-from ..settings.training import Budget, train_config_from_dict
+from ..settings.training import Budget, TrainConfig
 from ..system.machine import using_threads
-from ..training.language_model import TrainRequest, train
-from ..training.loop import Listener
+from ..training.language_model import TrainRequest
 from .flow import WARM_UP, gradient_flow, longest, text_windows
 from .memory import measure_memory
+from .monitor import train
 from .remedies import Remedy, remedies
 
 NO_CURE = "Remedies are for recurrent models: leave --cure out."
@@ -57,7 +57,7 @@ def trial_budget(run: Run, text: PreparedText, budget: Budget) -> Budget:
     return Budget(share, "seconds")
 
 
-def cure(run: Run, text: PreparedText, out: Path, each: Budget, listener: Listener) -> Cure:
+def cure(run: Run, text: PreparedText, out: Path, each: Budget, on_event: OnEvent = ignore) -> Cure:
     """Trains the model as it is, then with one remedy at a time, and ranks what they changed.
 
     Every training starts anew, from the same seed, with the same budget: a remedy that makes steps
@@ -69,26 +69,21 @@ def cure(run: Run, text: PreparedText, out: Path, each: Budget, listener: Listen
         text: The text to train on, in the run's tokens.
         out: Gets a run folder for each trial.
         each: Of each trial, see `trial_budget`.
-        listener: Hears the records of all trainings; "run" names the remedy.
+        on_event: Receives what happens in all trainings; `event.run` names the remedy.
     """
     chosen = remedies_of(run)
     valid_only = {name: info for name, info in text.store.splits.items() if name != "test"}
     shown = replace(text, store=replace(text.store, splits=valid_only))
 
-    def tried(remedy: Remedy | None) -> tuple[Tried, Path]:
+    def tried(remedy: Remedy | None) -> tuple[Tried, Run]:
         name = remedy.name if remedy else UNTREATED
         folder = out / name.replace(" ", "-")
-        request = _request(run, each, remedy)
-
-        def hear(record: dict[str, Any]) -> None:
-            listener({**record, "run": name})
-
-        config = train(folder, request, hear, text=shown)
-        return _measure(load(folder), shown, remedy, config["results"]), folder
+        trial = train(folder, _request(run, each, remedy), named(on_event, name), text=shown)
+        return _measure(trial, shown, remedy), trial
 
     untreated, first = tried(None)
     rows = [tried(remedy) for remedy in chosen]
-    rows = [(_gained(row, untreated), folder) for row, folder in rows]
+    rows = [(_gained(row, untreated), trial) for row, trial in rows]
     rows.sort(key=lambda row: -math.inf if row[0].gain is None else row[0].gain, reverse=True)
     test = None
     if "test" in text.store.splits and rows:
@@ -110,23 +105,22 @@ def remedies_of(run: Run) -> list[Remedy]:
     Raises:
         ConfigError: the model is not recurrent.
     """
-    model = run.model_config
+    model = run.config.model
     if not isinstance(model, RecurrentConfig):
         raise ConfigError("model", "a recurrent one", model.kind, NO_CURE)
-    return remedies(model, train_config_from_dict(run.config["train"]))
+    return remedies(model, _train_config(run))
 
 
 def _request(run: Run, each: Budget, remedy: Remedy | None) -> TrainRequest:
     """The run's own settings, zeros included, with those of the remedy."""
-    model = run.model_config
-    train_settings = vars(train_config_from_dict(run.config["train"])).copy()
+    model, train_settings = run.config.model, vars(_train_config(run)).copy()
     seed, _ = train_settings.pop("seed"), train_settings.pop("budget")
     settings = {
         name: value
         for name, value in asdict(model).items()
-        if name != "kind" and name not in UNUSED.get(model.kind, ())
+        if name != "kind" and not is_unused(model.kind, name)
     }
-    kind: Kind = model.kind
+    kind = model.kind
     if remedy is None:
         pass
     elif remedy.kind is None:
@@ -136,28 +130,31 @@ def _request(run: Run, each: Budget, remedy: Remedy | None) -> TrainRequest:
         kind = remedy.kind
         settings = _of_another_kind(kind, settings)
         del train_settings["learning_rate"]  # each architecture has its own
-        if kind == "transformer":
+        if KINDS[kind].family == "transformer":
             del train_settings["batch_size"]
-    return TrainRequest(kind, text_of(run), "small", each, seed, settings, train_settings)
+    return TrainRequest(kind, run.config.data, "small", each, seed, settings, train_settings)
 
 
-def _of_another_kind(kind: Kind, settings: dict[str, Any]) -> dict[str, Any]:
+def _of_another_kind(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """What another architecture takes over: width, depth and dropout, so that these are equal."""
-    if kind == "transformer":
+    kind = KINDS[name]
+    if kind.family == "transformer":
         return {"dropout": settings["hidden_dropout"]}
     names = SIZES + DROPOUTS
-    if kind != "mingru":
-        names += ("num_layers", "connections", "weight_dropout")
+    if kind.num_layers == 1:  # else its preset says how layers go on top of each other
+        names += ("num_layers", "connections")
+    if "weight_dropout" in kind.uses:
+        names += ("weight_dropout",)
     return {name: settings[name] for name in names if name in settings}
 
 
-def text_of(run: Run) -> DataConfig:
-    """The text settings that a run was trained with."""
-    return data_config_from_dict(run.config["data"])
+def _train_config(run: Run) -> TrainConfig:
+    assert run.config.train is not None  # a recurrent model was trained
+    return run.config.train
 
 
-def _measure(run: Run, text: PreparedText, remedy: Remedy | None, results: dict[str, Any]) -> Tried:
-    bits = results["bits_per_byte"]
+def _measure(run: Run, text: PreparedText, remedy: Remedy | None) -> Tried:
+    bits = run.results.bits_per_byte
     flow, effective = _look(run, text)
     return Tried(
         name=remedy.name if remedy else UNTREATED,
@@ -168,7 +165,7 @@ def _measure(run: Run, text: PreparedText, remedy: Remedy | None, results: dict[
         half_life=flow.half_life if flow else None,
         horizon=flow.horizon if flow else None,
         effective=effective,
-        tokens_per_second=results["train_tokens_per_second"],
+        tokens_per_second=run.results.train_tokens_per_second,
     )
 
 
@@ -179,10 +176,10 @@ def _look(run: Run, text: PreparedText) -> tuple[Flow | None, float]:
         if isinstance(run.model, RecurrentModel):
             exact = deepcopy(run.model).double()
             flow = longest(gradient_flow(exact, text_windows(tokens), WARM_UP))
-        kind, split = run.model_config.kind, text.store.split("valid")
+        kind, split = run.config.model.kind, text.store.split("valid")
         memory = measure_memory(kind, run.model, tokens, split, num_targets=MEMORY_TARGETS)
     return flow, memory.effective
 
 
-def _test_bits(folder: Path, text: PreparedText) -> float:
-    return evaluate(load(folder).model, text.store, "test").bits_per_byte
+def _test_bits(trial: Run, text: PreparedText) -> float:
+    return evaluate(trial.model, text.store, "test").bits_per_byte

@@ -12,7 +12,7 @@ from ..classification.documents import Documents
 from ..errors import LabelError
 from ..models.classifier import PIECE, RecurrentClassifier
 from ..results.diagnosis import WordFlow
-from ..text.labelled import plain
+from ..text.labels import plain
 
 NUM_TEXTS = 64
 TINY = 1e-300

@@ -2,16 +2,21 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..models.base import LanguageModel, State, stack_states
-from ..results.loss import Loss
+from ..results.loss import Baseline, Evaluation, Loss
+from ..settings.data import DocumentKind
+from ..text.prepare import encode_texts
 from ..text.store import SplitInfo, TokenStore
+from ..text.tokenizers import Tokenizer
 
 VALID_BYTES = 40_000
 """Validation text looked at during training; the final split is scored whole."""
@@ -105,14 +110,6 @@ def validation_nats(model: LanguageModel, store: TokenStore) -> float:
     return -float(score_stream(model, tokens).mean(dtype=np.float64))
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """A figure to read others by."""
-
-    name: str
-    bits_per_byte: float
-
-
 def baselines(store: TokenStore, split: str, models: Mapping[str, LanguageModel]) -> list[Baseline]:
     """What a split costs without a trained network: uniform, the given simple models, and `xz`."""
     info = store.split(split)
@@ -123,6 +120,29 @@ def baselines(store: TokenStore, split: str, models: Mapping[str, LanguageModel]
     return [Baseline(name, bits) for name, bits in rows]
 
 
+def evaluate_texts(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    simple_models: Mapping[str, LanguageModel],
+    column: str | None = None,
+    documents: DocumentKind = "file",
+) -> Evaluation:
+    """Scores texts that need not have been seen before.
+
+    Args:
+        texts: Files or folders, with `column` and `documents` read as `DataConfig` says.
+        simple_models: Of the same tokens, by name, to read the figures by.
+
+    Raises:
+        UnrolledError: a text cannot be read.
+    """
+    with TemporaryDirectory(prefix="unrolled-") as folder:
+        store = encode_texts(texts, tokenizer, Path(folder), column, documents)
+        loss = evaluate(model, store, "text")
+        return Evaluation(**vars(loss), baselines=baselines(store, "text", simple_models))
+
+
 @dataclass(frozen=True)
 class PositionLoss:
     """Mean cost at a distance from the start of the context."""
@@ -130,6 +150,16 @@ class PositionLoss:
     position: int
     """First position of the bin: 1, 2, 4, 8, ..."""
     nats_per_token: float
+
+
+def even_windows(tokens: NDArray[np.integer], number: int, length: int) -> torch.Tensor:
+    """Windows evenly spread over a text from its first token to its last, `(number, length)` int64.
+
+    Args:
+        tokens: Token ids, `length` of them or more.
+    """
+    starts = np.linspace(0, len(tokens) - length, number).astype(np.int64)
+    return torch.from_numpy(tokens[starts[:, None] + np.arange(length)].astype(np.int64))
 
 
 @torch.inference_mode()
@@ -144,10 +174,8 @@ def loss_by_position(
     Windows lie evenly in the text; positions are averaged in bins that double in width.
     """
     length = min(length, len(tokens) - 1)
-    starts = np.linspace(0, len(tokens) - 1 - length, num_windows).astype(np.int64)
-    piece = torch.from_numpy(tokens[starts[:, None] + np.arange(length + 1)].astype(np.int64))
     total = np.zeros(length)
-    for rows in piece.split(32):
+    for rows in even_windows(tokens, num_windows, length + 1).split(32):
         log_probs, _ = model.score(rows[:, :-1], rows[:, 1:], model.initial_state(len(rows)))
         total -= log_probs.double().sum(0).numpy()
     edges = [2**k for k in range(length.bit_length())]

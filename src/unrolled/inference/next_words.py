@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..errors import ConfigError
 from ..models.base import LanguageModel, State, select_rows
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, Tokenizer
 from ..text.words import PLAIN_WORDS
@@ -40,8 +41,12 @@ class Candidate:
 def next_tokens(
     model: LanguageModel, tokenizer: Tokenizer, prefix: str, k: int = 10
 ) -> list[Candidate]:
-    """The k most likely tokens after a prefix, the most likely first; "<eos>" ends the text."""
-    log_probs, _ = _after(model, tokenizer, prefix)
+    """The k most likely tokens after a prefix, the most likely first; "<eos>" ends the text.
+
+    Raises:
+        ConfigError: k is below 1.
+    """
+    log_probs, _ = _after(model, tokenizer, prefix, k)
     values, tokens = log_probs[0].topk(min(k, len(log_probs[0])))
     pairs = zip(tokens.tolist(), values.tolist(), strict=True)
     return [Candidate(tokenizer.token_text(token), value) for token, value in pairs]
@@ -58,15 +63,20 @@ def next_words(
     the probabilities are those given that a new one begins. A beam search joins tokens until every
     beginning left over is far less likely than the k words found: a probability may lack up to
     about a tenth, which unlikely spellings and what follows the word would add.
+
+    Raises:
+        ConfigError: k is below 1.
     """
-    log_probs, state = _after(model, tokenizer, prefix)
+    log_probs, state = _after(model, tokenizer, prefix, k)
     if tokenizer.kind != "word" and _ends_in_letter(prefix):
         starts = torch.tensor([_begins_anew(tokenizer, token) for token in range(model.vocab_size)])
         log_probs = log_probs.masked_fill(~starts, -math.inf).log_softmax(1)
     return _search(model, tokenizer, k, log_probs, state)
 
 
-def _after(model: LanguageModel, tokenizer: Tokenizer, prefix: str) -> tuple[Tensor, State]:
+def _after(model: LanguageModel, tokenizer: Tokenizer, prefix: str, k: int) -> tuple[Tensor, State]:
+    if k < 1:
+        raise ConfigError("k", "1 or more", k, "Use for example 10.")
     log_probs, state = read_prompt(model, [BOUNDARY_ID, *tokenizer.encode(prefix).tolist()])
     log_probs = log_probs.clone()
     log_probs[:, list(unwritable(tokenizer))] = -math.inf

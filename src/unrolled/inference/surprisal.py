@@ -1,12 +1,12 @@
 """Surprisal: what every token, word and character of a text costs a model, in bits."""
 
 import itertools
-import json
 import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ WINDOW = 1024
 """Texts sorted by length at a time, so that those read side by side are about as long."""
 ROWS, TOKENS = 32, 1 << 15
 """Texts and tokens read side by side at most: a Transformer's state takes up to megabytes a row."""
-TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})
 WORD = re.compile(rf"[{CJK}]|[^\s{CJK}]+")
 """White-space separated; each East Asian character is one."""
 
@@ -101,6 +100,20 @@ class TextScore:
                 bits[token.start : token.end] += token.bits / (token.end - token.start)
         return bits
 
+    def to_json(self) -> dict[str, Any]:
+        """Totals, tokens, words, and the bits of each character, as `json.dumps` takes them."""
+        return {
+            "text": self.text,
+            "bits": self.bits,
+            "bits_per_byte": self.bits_per_byte if self.text else None,
+            "perplexity": self.perplexity,
+            "perplexity_per_word": self.perplexity_per_word,
+            "num_unknown": self.num_unknown,
+            "tokens": [vars(token) for token in self.tokens],
+            "words": [vars(word) for word in self.words],
+            "characters": self.characters.round(6).tolist(),
+        }
+
 
 def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str) -> TextScore:
     """Scores one text, from its beginning to its end."""
@@ -171,32 +184,3 @@ def _to_score(
 def rank(model: LanguageModel, tokenizer: Tokenizer, candidates: Sequence[str]) -> list[TextScore]:
     """Scores sentences that could stand in the same place; the most likely first."""
     return sorted(score_texts(model, tokenizer, candidates), key=lambda score: score.bits)
-
-
-def to_tsv(scores: Iterable[TextScore]) -> Iterator[str]:
-    """Lines of a table: a heading, then one for each token; tabs, line ends and \\ are escaped.
-
-    Tokens that are parts of one character each name that character.
-    """
-    yield "text\tstart\tend\ttoken\tbits\n"
-    for number, score in enumerate(scores, 1):
-        for token in score.tokens:
-            shown = token.text.translate(TSV_ESCAPES)
-            yield f"{number}\t{token.start}\t{token.end}\t{shown}\t{token.bits:.6g}\n"
-
-
-def to_jsonl(scores: Iterable[TextScore]) -> Iterator[str]:
-    """One JSON object for each text: totals, tokens, words, and the bits of each character."""
-    for score in scores:
-        values = {
-            "text": score.text,
-            "bits": score.bits,
-            "bits_per_byte": score.bits_per_byte if score.text else None,
-            "perplexity": score.perplexity,
-            "perplexity_per_word": score.perplexity_per_word,
-            "num_unknown": score.num_unknown,
-            "tokens": [vars(token) for token in score.tokens],
-            "words": [vars(word) for word in score.words],
-            "characters": score.characters.round(6).tolist(),
-        }
-        yield json.dumps(values, ensure_ascii=False) + "\n"

@@ -101,9 +101,9 @@ def call(name: str, dtype: torch.dtype, *arguments: int | Tensor | None) -> int:
     return call_on(instruction_set(), name, dtype, *arguments)
 
 
-def pack(name: str, weight: Tensor, dtype: torch.dtype) -> Tensor:
+def pack(name: str, weight: Tensor, dtype: torch.dtype, num_gates: int = 1) -> Tensor:
     """Lays a weight `(gates * H, inputs)` out as the way forward of a recurrence reads it."""
-    return pack_on(instruction_set(), name, weight, dtype)
+    return pack_on(instruction_set(), name, weight, dtype, num_gates)
 
 
 @cache
@@ -127,7 +127,7 @@ class _Sample:
 
     def on(self, isa: str | None, dtype: torch.dtype = torch.bfloat16) -> Callable[[], Tensor]:
         """Prepares it for an instruction set; the function gives y `(T, B, H)`."""
-        packed = [pack_on(isa, "lstm", weight, dtype) for weight in self.weights]
+        packed = [pack_on(isa, "lstm", weight, dtype, num_gates=4) for weight in self.weights]
         x = self.x.to(dtype)
         states, bias = torch.zeros(2, 64, self.sizes[-1]), torch.zeros(len(self.weights[0]))
         gates = torch.empty(*x.shape[:2], 4 * self.sizes[-1], dtype=dtype)
@@ -135,8 +135,8 @@ class _Sample:
 
         def run() -> Tensor:
             call_on(
-                *(isa, "lstm_forward", dtype, *self.sizes, x, *packed),
-                *(bias, *states.zero_(), gates, cells, y),
+                *(isa, "lstm_forward", dtype, *self.sizes, 0, x, *packed),
+                *(bias, None, *states.zero_(), gates, cells, y),
             )
             return y
 

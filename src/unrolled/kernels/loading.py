@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
-GATES = {"elman": 1, "gru": 3, "lstm": 4, "min_gru": 2, "linear_log_probs": 1}
 TILE_PRODUCT = "_ZN2at6native7cpublas6brgemmEllllllbPKN3c108BFloat16ES5_Pfb"
 TILE_RELEASE = "_ZN2at6native7cpublas14brgemm_releaseEb"
 """Torch's products of tiles, see tiles.h: no public interface, so perhaps not there."""
@@ -40,9 +39,11 @@ def call_on(isa: str | None, name: str, dtype: torch.dtype, *arguments: int | Te
     return function(parallel_for, torch.get_num_threads(), *values)
 
 
-def pack_on(isa: str | None, name: str, weight: Tensor, dtype: torch.dtype) -> Tensor:
+def pack_on(
+    isa: str | None, name: str, weight: Tensor, dtype: torch.dtype, num_gates: int = 1
+) -> Tensor:
     """Lays a weight `(gates * H, inputs)` out as the way forward of a recurrence reads it."""
-    sizes = weight.shape[1], weight.shape[0] // GATES[name]
+    sizes = weight.shape[1], weight.shape[0] // num_gates
     packed = torch.empty(call_on(isa, f"{name}_packed_size", dtype, *sizes), dtype=dtype)
     call_on(isa, f"{name}_pack", dtype, *sizes, weight.contiguous(), packed)
     return packed

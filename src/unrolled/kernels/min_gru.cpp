@@ -5,8 +5,7 @@
 // T steps of B rows; E inputs, H hidden units; s has s_z for all units, then s_n. No unit looks at
 // another, so threads may share rows or units, and none waits for another within a pass.
 
-#include "gradient.h"
-#include "panels.h"
+#include "recurrence.h"
 
 namespace {
 
@@ -151,22 +150,15 @@ void backward(
 
 }  // namespace
 
-#define MIN_GRU_KERNELS(Element, precision)                                                \
-  PACK_KERNELS(min_gru, MinGRUPanels, Element, precision)                                  \
-  KERNEL(void, min_gru_forward_##precision)(                                               \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t E, int64_t H,    \
-      const Element* x, const Element* packed, const float* bias, float* h, Element* sums, \
-      Element* y) {                                                                        \
-    forward<Element>(T, B, E, H, {run, num_threads}, x, packed, bias, h, sums, y);         \
-  }                                                                                        \
-  KERNEL(void, min_gru_backward_##precision)(                                              \
-      ParallelFor run, int64_t num_threads, int64_t T, int64_t B, int64_t E, int64_t H,    \
-      const Element* x, const float* weights, const float* h0, const Element* sums,        \
-      const Element* y, const Element* grad_y, float* grad_h, Element* grad_x,             \
-      float* grad_weights, float* grad_bias) {                                             \
-    backward<Element>(                                                                     \
-        T, B, E, H, {run, num_threads}, x, weights, h0, sums, y, grad_y, grad_h, grad_x,   \
-        grad_weights, grad_bias);                                                          \
+#define MIN_GRU_KERNELS(Element, precision)                                              \
+  PACK_KERNELS(min_gru, MinGRUPanels, Element, precision)                                \
+  KERNEL(void, min_gru_forward_##precision)(FORWARD_ARGUMENTS(Element)) {                \
+    forward<Element>(T, B, E, H, {run, num_threads}, x, packed_ih, bias_ih, h, gates, y); \
+  }                                                                                      \
+  KERNEL(void, min_gru_backward_##precision)(BACKWARD_ARGUMENTS(Element)) {              \
+    backward<Element>(                                                                   \
+        T, B, E, H, {run, num_threads}, x, weight_ih, h0, gates, y, grad_y, grad_h,      \
+        grad_x, grad_ih, grad_bias_ih);                                                  \
   }
 
 MIN_GRU_KERNELS(float, float32)

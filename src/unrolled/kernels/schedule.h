@@ -217,6 +217,7 @@ void by_parts(
   });
   const float* other = others.data;
   for (const Gradient& gradient : gradients) {
+    if (gradient.size == 0) continue;
     threads.run(parts, [&](int64_t part) {
       const int64_t begin = gradient.size * part / parts, end = gradient.size * (part + 1) / parts;
       for (int64_t i = 0; i < parts - 1; i++) {

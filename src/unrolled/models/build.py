@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..errors import CheckpointError
+from ..settings.kinds import KINDS
 from ..settings.models import ModelConfig, NgramConfig
 from .base import LanguageModel
 from .neural import NeuralModel
@@ -15,18 +16,15 @@ from .ngram import NgramModel
 from .recurrent import RecurrentModel
 from .transformer import TransformerModel
 
-BUILDERS: dict[str, Callable[..., NeuralModel]] = {
-    "rnn": RecurrentModel,
-    "gru": RecurrentModel,
-    "lstm": RecurrentModel,
-    "mingru": RecurrentModel,
+FAMILIES: dict[str, Callable[..., NeuralModel]] = {
+    "recurrent": RecurrentModel,
     "transformer": TransformerModel,
 }
 
 
 def build(config: ModelConfig, vocab_size: int) -> NeuralModel:
     """Builds an untrained neural model; an n-gram is counted instead, see `ngram/`."""
-    return BUILDERS[config.kind](config, vocab_size)
+    return FAMILIES[KINDS[config.kind].family](config, vocab_size)
 
 
 def load_model(path: Path, config: ModelConfig, vocab_size: int) -> LanguageModel:

@@ -1,21 +1,18 @@
 """Recurrent text classifiers: embedding, recurrent layers, pooling, one linear layer."""
 
 from contextlib import nullcontext
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..nn.build import build_layer
 from ..nn.dropout import locked_dropout
-from ..nn.elman import Elman
-from ..nn.gru import GRU
-from ..nn.lstm import LSTM
-from ..nn.min_gru import MinGRU
 from ..nn.pooling import PARTS, Pool
-from ..nn.stack import Layer
+from ..ops.calling import input_type
 from ..ops.embedding import embedding
-from ..ops.sequences import input_type
-from ..settings.models import ClassifierConfig
+from ..settings.models import ClassifierConfig, RecurrentConfig
 
 PIECE = 1024
 """Time steps computed at a time; between pieces the state is carried, but no gradient."""
@@ -33,8 +30,16 @@ class Encoder(nn.Module):
         self.hidden_dropout = config.hidden_dropout
         widths = (config.embedding_size, *config.hidden_sizes)
         layers = [
-            _layer(config, input_size, hidden_size)
-            for input_size, hidden_size in zip(widths[:-1], widths[1:], strict=True)
+            build_layer(
+                RecurrentConfig(
+                    config.kind,
+                    hidden_size=hidden_size,
+                    nonlinearity=config.nonlinearity,
+                    weight_dropout=config.weight_dropout,
+                ),
+                input_size,
+            )
+            for input_size, hidden_size in pairwise(widths)
         ]
         self.layers = nn.ModuleList(layers)
         self.states = [(layer.num_states, layer.hidden_size) for layer in layers]
@@ -131,15 +136,6 @@ class RecurrentClassifier(nn.Module):
             layers = [encoder.get_submodule(name) for encoder in self.encoders]
             groups.append([value for layer in layers for value in layer.parameters()])
         return [*groups, list(self.embedding.parameters())]
-
-
-def _layer(config: ClassifierConfig, input_size: int, hidden_size: int) -> Layer:
-    sizes = input_size, hidden_size
-    if config.kind == "rnn":
-        return Elman(*sizes, config.nonlinearity, config.weight_dropout)
-    if config.kind == "mingru":
-        return MinGRU(*sizes)
-    return {"gru": GRU, "lstm": LSTM}[config.kind](*sizes, config.weight_dropout)
 
 
 def reverse(x: Tensor, lengths: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Recurrent language models: Elman RNN, GRU, LSTM and minGRU."""
+"""Recurrent language models, of any kind of layer."""
 
 import math
 from typing import Any, TypeAlias, get_args
@@ -7,20 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
+from ..nn.build import build_layer
 from ..nn.dropout import embedding_dropout
-from ..nn.elman import Elman
 from ..nn.embedding import TiedEmbedding, check_tokens
-from ..nn.gru import GRU
-from ..nn.initialization import initialize
-from ..nn.lstm import LSTM
-from ..nn.min_gru import MinGRU
-from ..nn.modified import Modified
 from ..nn.past_attention import PastAttention
-from ..nn.stack import Layer, RecurrentStack, Runner, StackState, run_layer
+from ..nn.stack import RecurrentStack, Runner, StackState, run_layer
+from ..ops.calling import input_type
 from ..ops.sampled_log_probs import Candidates
-from ..ops.sequences import input_type
 from ..settings.check import check_choice
-from ..settings.kinds import UNUSED
+from ..settings.kinds import KINDS, RECURRENT
 from ..settings.models import Connections, GateInit, RecurrentConfig, RecurrentInit
 from .base import State
 from .neural import NeuralModel
@@ -35,8 +30,8 @@ class RecurrentModel(NeuralModel):
     """Embedding, L recurrent layers with carried state, projection to E, tied softmax.
 
     A `LanguageModel`: start with `initial_state(B)`, then `read` or `score` pieces of any length.
-    The state is `(B, L, H)` for Elman RNN, GRU and minGRU, `(h, c)` of such for LSTM; with
-    attention it is the first of four parts, see `nn/past_attention.py`.
+    The state is that of `RecurrentStack`; with attention it is the first of four parts, see
+    `nn/past_attention.py`.
 
     Raises:
         ConfigError: a setting is out of its range, or one that the kind has no use for.
@@ -51,7 +46,7 @@ class RecurrentModel(NeuralModel):
         self.embedding = TiedEmbedding(vocab_size, config.embedding_size)
         widths = [config.embedding_size] + [config.hidden_size] * (config.num_layers - 1)
         self.stack = RecurrentStack(
-            [make_layer(config, width) for width in widths],
+            [build_layer(config, width) for width in widths],
             config.input_dropout,
             config.hidden_dropout,
             config.output_dropout,
@@ -125,26 +120,9 @@ class RecurrentModel(NeuralModel):
         return y, (of_stack, *past)
 
 
-def make_layer(config: RecurrentConfig, input_size: int) -> Layer:
-    """One layer of a checked configuration, with its initialization and changes."""
-    sizes = input_size, config.hidden_size
-    if config.kind == "rnn":
-        layer = Elman(*sizes, config.nonlinearity, config.weight_dropout)
-    elif config.kind == "mingru":
-        layer = MinGRU(*sizes)
-    else:
-        layer = {"gru": GRU, "lstm": LSTM}[config.kind](*sizes, config.weight_dropout)
-    initialize(
-        layer, config.recurrent_init, config.forget_bias, config.gate_init, config.max_timescale
-    )
-    changed = config.layer_norm or config.zoneout or config.state_dropout
-    if isinstance(layer, MinGRU) or not changed:
-        return layer
-    return Modified(layer, config.layer_norm, config.zoneout, config.state_dropout)
-
-
 def _check(config: RecurrentConfig) -> None:
-    for name in UNUSED.get(config.kind, ()):
+    check_choice("kind", config.kind, RECURRENT)
+    for name in KINDS[config.kind].unused:
         value, default = getattr(config, name), getattr(RecurrentConfig, name)
         if value != default:
             rule = f"left at {default} for {config.kind}"

@@ -3,16 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from ..ops.elman import Nonlinearity, elman
+from ..ops.elman import Nonlinearity, elman, elman_step
 from .dropout import weight_dropout
+from .layer import MatrixLayer
 
 
-class Elman(nn.Module):
+class Elman(MatrixLayer):
     """Parameters of one Elman layer: `weight_ih (H, E)`, `weight_hh (H, H)`, `bias (H,)`."""
 
-    num_states = 1
-    keep_gate: tuple[str, bool] | None = None
-    """Gate that keeps the state, and whether what it keeps is 1 minus the gate."""
+    matrices = ("recurrent",)
 
     def __init__(
         self,
@@ -36,10 +35,18 @@ class Elman(nn.Module):
         weight_hh = weight_dropout(self.weight_hh, self.weight_dropout, self.training)
         return elman(x, h, self.weight_ih, weight_hh, self.bias, self.nonlinearity)
 
-    def gates(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
-        """None: an Elman layer has no gates."""
-        return {}
+    @property
+    def activation(self) -> str | None:
+        """tanh or relu."""
+        return self.nonlinearity
 
-    def gates_of(self, inputs: Tensor, hidden: Tensor) -> dict[str, Tensor]:
-        """None."""
-        return {}
+    @property
+    def biases(self) -> tuple[Tensor, Tensor | None]:
+        """One bias."""
+        return self.bias, None
+
+    def step(
+        self, inputs: Tensor, hidden: Tensor, *states: Tensor, cell_norm: nn.Module | None = None
+    ) -> tuple[Tensor, ...]:
+        """The next h."""
+        return (elman_step(inputs, hidden, self.nonlinearity),)

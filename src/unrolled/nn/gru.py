@@ -2,22 +2,21 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ..ops.gru import gru, gru_gates
+from ..ops.gru import gru, gru_gates, gru_step
 from .dropout import weight_dropout
+from .layer import MatrixLayer
 
 
-class GRU(nn.Module):
+class GRU(MatrixLayer):
     """Parameters of one GRU layer, gates r, z, n in rows of H.
 
     `weight_ih (3H, E)`, `weight_hh (3H, H)`, `bias_ih (3H,)`, `bias_hh (3H,)`. The second bias is
     not redundant: the reset gate multiplies its candidate part.
     """
 
-    num_states = 1
-    keep_gate: tuple[str, bool] | None = ("update", False)
-    """Gate that keeps the state, and whether what it keeps is 1 minus the gate."""
+    matrices = ("reset", "update", "candidate")
+    keep_gate = ("update", False)
 
     def __init__(self, input_size: int, hidden_size: int, weight_dropout: float = 0.0) -> None:
         super().__init__()
@@ -37,16 +36,27 @@ class GRU(nn.Module):
         weight_hh = weight_dropout(self.weight_hh, self.weight_dropout, self.training)
         return gru(x, h, self.weight_ih, weight_hh, self.bias_ih, self.bias_hh)
 
-    def gates(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
-        """Activations `(T, B, H)` of the gates for inputs `x (T, B, E)`.
+    @property
+    def biases(self) -> tuple[Tensor, Tensor | None]:
+        """Two biases."""
+        return self.bias_ih, self.bias_hh
 
-        Args:
-            h: State before each step, `(T, B, H)`.
-        """
-        inputs = F.linear(x, self.weight_ih, self.bias_ih)
-        return self.gates_of(inputs, F.linear(h, self.weight_hh, self.bias_hh))
+    @property
+    def norm_widths(self) -> list[int]:
+        """The candidate is apart: the reset gate acts between its two norms."""
+        return [2 * self.hidden_size, self.hidden_size]
+
+    def set_keep_bias(self, bias: Tensor, slow_input: bool = False) -> None:
+        """Sets the bias of the update gate; what it does not keep is let in."""
+        self.bias_ih[self.hidden_size : 2 * self.hidden_size] = bias
+
+    def step(
+        self, inputs: Tensor, hidden: Tensor, *states: Tensor, cell_norm: nn.Module | None = None
+    ) -> tuple[Tensor, ...]:
+        """The next h."""
+        return (gru_step(inputs, hidden, *states),)
 
     def gates_of(self, inputs: Tensor, hidden: Tensor) -> dict[str, Tensor]:
-        """The gates from W_ih x and W_hh h with their biases, each `(..., 3H)`."""
+        """Reset and update gate."""
         reset, update = gru_gates(inputs, hidden)
         return {"reset": reset, "update": update}

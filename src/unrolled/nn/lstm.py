@@ -1,14 +1,16 @@
 """One LSTM layer."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ..ops.lstm import lstm, lstm_gates
+from ..ops.lstm import lstm, lstm_gates, lstm_step
 from .dropout import weight_dropout
+from .layer import MatrixLayer
 
 
-class LSTM(nn.Module):
+class LSTM(MatrixLayer):
     """Parameters of one LSTM layer, gates i, f, g, o in rows of H.
 
     `weight_ih (4H, E)`, `weight_hh (4H, H)`, `bias (4H,)`. The forget gate starts open (bias 1),
@@ -16,8 +18,8 @@ class LSTM(nn.Module):
     """
 
     num_states = 2
-    keep_gate: tuple[str, bool] | None = ("forget", False)
-    """Gate that keeps the state, and whether what it keeps is 1 minus the gate."""
+    matrices = ("input", "forget", "candidate", "output")
+    keep_gate = ("forget", False)
 
     def __init__(self, input_size: int, hidden_size: int, weight_dropout: float = 0.0) -> None:
         super().__init__()
@@ -37,16 +39,33 @@ class LSTM(nn.Module):
         weight_hh = weight_dropout(self.weight_hh, self.weight_dropout, self.training)
         return lstm(x, h, c, self.weight_ih, weight_hh, self.bias)
 
-    def gates(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
-        """Activations `(T, B, H)` of the gates for inputs `x (T, B, E)`.
+    @property
+    def biases(self) -> tuple[Tensor, Tensor | None]:
+        """One bias."""
+        return self.bias, None
 
-        Args:
-            h: State before each step, `(T, B, H)`.
-        """
-        inputs = F.linear(x, self.weight_ih, self.bias)
-        return self.gates_of(inputs, F.linear(h, self.weight_hh))
+    def set_keep_bias(self, bias: Tensor, slow_input: bool = False) -> None:
+        """Sets the bias of the forget gate; with `slow_input` the opposite is the input gate's."""
+        size = self.hidden_size
+        self.bias[size : 2 * size] = bias
+        if slow_input:
+            self.bias[:size] = -bias
+
+    def step(
+        self, inputs: Tensor, hidden: Tensor, *states: Tensor, cell_norm: nn.Module | None = None
+    ) -> tuple[Tensor, ...]:
+        """The next h and c."""
+        return lstm_step(inputs, hidden, states[1], cell_norm)
 
     def gates_of(self, inputs: Tensor, hidden: Tensor) -> dict[str, Tensor]:
-        """The gates from W_ih x and W_hh h with their biases, each `(..., 4H)`."""
+        """Input, forget and output gate."""
         gates = lstm_gates(inputs + hidden)
         return dict(zip(("input", "forget", "output"), gates, strict=True))
+
+    def whole_gradients(
+        self, gradients: Sequence[Tensor], x: Tensor, h: Tensor, states: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """Adds to that of c what comes through h_t = o tanh(c_t), inside the operator."""
+        of_hidden, of_cell = gradients
+        output, squashed = self.gates(x, h)["output"], states[1].tanh()
+        return [of_hidden, of_cell + of_hidden * output * (1 - squashed**2)]

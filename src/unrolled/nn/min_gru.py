@@ -5,9 +5,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..ops.min_gru import min_gru
+from .layer import Layer
 
 
-class MinGRU(nn.Module):
+class MinGRU(Layer):
     """Parameters of one minGRU layer: `weight (2H, E)`, `bias (2H,)`, gate z above candidate.
 
     z = sigmoid(W_z x + b_z),  h_t = (1 - z) * h_{t-1} + z * (W_h x + b_h).
@@ -15,9 +16,7 @@ class MinGRU(nn.Module):
     Source: Feng et al. 2024 (arXiv 2410.01201).
     """
 
-    num_states = 1
-    keep_gate: tuple[str, bool] | None = ("update", True)
-    """Gate that keeps the state, and whether what it keeps is 1 minus the gate."""
+    keep_gate = ("update", True)
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -36,3 +35,7 @@ class MinGRU(nn.Module):
         """Activations `(T, B, H)` of the gate for inputs `x (T, B, E)`; it does not look at h."""
         update, _ = F.linear(x, self.weight, self.bias).to(h.dtype).chunk(2, -1)
         return {"update": torch.sigmoid(update)}
+
+    def set_keep_bias(self, bias: Tensor, slow_input: bool = False) -> None:
+        """Sets the bias of z, which lets in: 1 - z is kept."""
+        self.bias[: self.hidden_size] = -bias

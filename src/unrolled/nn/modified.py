@@ -9,13 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..ops.elman import elman_step
-from ..ops.gru import gru_step
-from ..ops.lstm import lstm_step
 from .dropout import weight_dropout, zoneout
-from .elman import Elman
-from .gru import GRU
-from .lstm import LSTM
+from .layer import Layer, MatrixLayer
 
 
 class GateNorm(nn.Module):
@@ -32,8 +27,8 @@ class GateNorm(nn.Module):
         return torch.cat([norm(part) for norm, part in parts], -1)
 
 
-class Modified(nn.Module):
-    """An Elman, GRU or LSTM layer whose steps are changed; used as the layer itself is.
+class Modified(Layer):
+    """A layer with a recurrent matrix whose steps are changed; used as the layer itself is.
 
     LayerNorm: LN(W_ih x) and LN(W_hh h) stand for the two products, the biases are added after
     them, and the output of an LSTM looks at LN(c).  Source: Ba et al. 2016 (arXiv 1607.06450).
@@ -49,7 +44,7 @@ class Modified(nn.Module):
 
     def __init__(
         self,
-        layer: Elman | GRU | LSTM,
+        layer: MatrixLayer,
         layer_norm: bool = False,
         zoneout: float = 0.0,
         state_dropout: float = 0.0,
@@ -58,12 +53,11 @@ class Modified(nn.Module):
         self.layer = layer
         self.zoneout, self.state_dropout = zoneout, state_dropout
         self.num_states, self.keep_gate = layer.num_states, layer.keep_gate
-        size = self.hidden_size = layer.hidden_size
-        # A GRU's candidate is apart: its reset gate acts between the two norms.
-        widths = [2 * size, size] if isinstance(layer, GRU) else [len(layer.weight_hh)]
-        self.input_norm = GateNorm(widths) if layer_norm else None
-        self.hidden_norm = GateNorm(widths) if layer_norm else None
-        self.cell_norm = nn.LayerNorm(size) if layer_norm and isinstance(layer, LSTM) else None
+        self.matrices, self.hidden_size = layer.matrices, layer.hidden_size
+        self.input_norm = GateNorm(layer.norm_widths) if layer_norm else None
+        self.hidden_norm = GateNorm(layer.norm_widths) if layer_norm else None
+        has_cell = layer.num_states == 2
+        self.cell_norm = nn.LayerNorm(layer.hidden_size) if layer_norm and has_cell else None
 
     def forward(self, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """Reads `x (T, B, E)` from states `(B, H)`; returns `y (T, B, H)` and the next states."""
@@ -73,13 +67,19 @@ class Modified(nn.Module):
         steps = []
         for inputs in self._inputs(x, states[0].dtype):
             h = states[0] if noise is None else states[0] * noise
-            new = self._step(inputs, self._hidden(h, weight_hh), *states)
+            hidden = self._hidden(h, weight_hh)
+            new = layer.step(inputs, hidden, *states, cell_norm=self.cell_norm)
             states = tuple(
                 zoneout(after, before, self.zoneout, self.training)
                 for after, before in zip(new, states, strict=True)
             )
             steps.append(states[0])
         return torch.stack(steps), *states
+
+    @property
+    def activation(self) -> str | None:
+        """That of the layer."""
+        return self.layer.activation
 
     def gates(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
         """Activations `(T, B, H)` of the gates for inputs `x (T, B, E)`, without noise.
@@ -92,19 +92,12 @@ class Modified(nn.Module):
 
     def _inputs(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         """What all steps read from below, `(T, B, G H)`, in the precision of the state."""
-        bias = self.layer.bias_ih if isinstance(self.layer, GRU) else self.layer.bias
         sums = F.linear(x, self.layer.weight_ih).to(dtype)
-        return (sums if self.input_norm is None else self.input_norm(sums)) + bias
+        return (sums if self.input_norm is None else self.input_norm(sums)) + self.layer.biases[0]
 
     def _hidden(self, h: Tensor, weight_hh: Tensor) -> Tensor:
         """What a step reads from the state, `(..., G H)`."""
         sums = F.linear(h, weight_hh).to(h.dtype)
         sums = sums if self.hidden_norm is None else self.hidden_norm(sums)
-        return sums + self.layer.bias_hh if isinstance(self.layer, GRU) else sums
-
-    def _step(self, inputs: Tensor, hidden: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        if isinstance(self.layer, LSTM):
-            return lstm_step(inputs, hidden, states[1], self.cell_norm)
-        if isinstance(self.layer, GRU):
-            return (gru_step(inputs, hidden, states[0]),)
-        return (elman_step(inputs, hidden, self.layer.nonlinearity),)
+        bias = self.layer.biases[1]
+        return sums if bias is None else sums + bias

@@ -9,13 +9,8 @@ from torch import Tensor, nn
 from ..errors import ShapeError
 from ..settings.models import Connections
 from .dropout import locked_dropout
-from .elman import Elman
-from .gru import GRU
-from .lstm import LSTM
-from .min_gru import MinGRU
-from .modified import Modified
+from .layer import Layer
 
-Layer: TypeAlias = Elman | GRU | LSTM | MinGRU | Modified
 StackState: TypeAlias = Tensor | tuple[Tensor, ...]
 Runner: TypeAlias = Callable[..., tuple[Tensor, ...]]
 """Runs a layer: `(layer, x (T, B, E), *states) -> (y (T, B, H), *states)`."""
@@ -29,8 +24,8 @@ def run_layer(layer: Any, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
 class RecurrentStack(nn.Module):
     """Runs L layers of one kind, each on the outputs of the one below.
 
-    Batch-first outside, time-major inside. The state is `(B, L, H)` for Elman, GRU and minGRU, and
-    a tuple `(h, c)` of such for LSTM.
+    Batch-first outside, time-major inside. The state is `(B, L, H)`, or of layers with a cell
+    (LSTM) a tuple `(h, c)` of such.
 
     Args:
         connections: "residual": each layer as wide as what it reads adds it to its outputs (He et

@@ -1,13 +1,12 @@
 """The Elman recurrence: a plain loop, the compiled kernel, and torch's own layer."""
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import kernels
-from . import sequences
+from .recurrence import Recurrence, run_by_torch
 
 Nonlinearity: TypeAlias = Literal["tanh", "relu"]
 
@@ -64,118 +63,19 @@ def elman(
         batch_sizes: Given for sequences of unequal length: x and y are then `(N, ...)` as in
             `torch.nn.utils.rnn.PackedSequence`, and h the states after each one's last step.
     """
-    dtype = sequences.precision(x, weight_ih, weight_hh, bias)
-    if dtype is None:
-        return _torch_elman(x, h, weight_ih, weight_hh, bias, nonlinearity, batch_sizes)
-    sequences.check(1, x, (h,), weight_ih, weight_hh, bias)
-    rows, offsets = sequences.flatten(x, len(h), batch_sizes)
-    train = torch.is_grad_enabled()
-    y, h = sequences.operator(torch.ops.unrolled.elman, _forward)(
-        rows.to(dtype),
-        h.float(),
-        weight_ih,
-        weight_hh,
-        bias,
-        offsets,
-        nonlinearity == "relu",
-        train,
-    )
-    return y if x.dim() == 2 else y.unflatten(0, x.shape[:2]), h
+    y, h = _KERNEL(x, (h,), (weight_ih, weight_hh, bias), batch_sizes, nonlinearity == "relu")
+    return y, h
 
 
-def _forward(
+def _by_torch(
     x: Tensor,
-    h: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias: Tensor,
-    offsets: Tensor,
-    relu: bool,
-    train: bool,
-) -> tuple[Tensor, Tensor]:
-    """The kernel; the way back needs nothing but its output."""
-    sequences.check_offsets(offsets, len(x), len(h))
-    y, last = _empty(x, h)
-    rows, reuse = sequences.even(x, x.dtype), not train and len(offsets) == 2
-    packed = (sequences.pack("elman", weight, x.dtype, reuse) for weight in (weight_ih, weight_hh))
-    sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1], int(relu)
-    given = rows, *packed, bias.contiguous()
-    kernels.call("elman_forward", x.dtype, *sizes, *given, last.copy_(h), y)
-    return y, last
-
-
-def _empty(x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    return x.new_empty(x.shape[0], h.shape[1]), h.new_empty(h.shape)
-
-
-_elman = torch.library.custom_op("unrolled::elman", _forward, mutates_args=())
-_elman.register_fake(lambda x, h, *others: _empty(x, h))
-
-
-@torch.library.custom_op("unrolled::elman_backward", mutates_args=())
-def _elman_backward(
-    x: Tensor,
-    h: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    offsets: Tensor,
-    y: Tensor,
-    grad_y: Tensor,
-    grad_h: Tensor,
-    relu: bool,
-    wants_x: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of x, h, weight_ih, weight_hh and bias."""
-    rows, weight_ih = (sequences.even(tensor, x.dtype) for tensor in (x, weight_ih))
-    sizes = len(offsets) - 1, len(h), offsets, rows.shape[1], h.shape[1], int(relu)
-    weight_hh, h = weight_hh.contiguous(), h.contiguous()
-    grad_x = rows.new_empty(rows.shape if wants_x else (0, rows.shape[1]))
-    grad_y, grad_h = grad_y.contiguous(), sequences.copy(grad_h)
-    grads = torch.empty_like(weight_ih), torch.empty_like(weight_hh), h.new_empty(len(weight_hh))
-    known = rows, weight_ih, weight_hh, h, y, grad_y, grad_h
-    kernels.call("elman_backward", x.dtype, *sizes, *known, grad_x if wants_x else None, *grads)
-    input_size = x.shape[1]
-    return grad_x[:, :input_size], grad_h, grads[0][:, :input_size], *grads[1:]
-
-
-@_elman_backward.register_fake
-def _(x, h, weight_ih, weight_hh, offsets, y, grad_y, grad_h, relu, wants_x):
-    grad_x = x.new_empty(x.shape if wants_x else (0, x.shape[1]))
-    shaped = (tensor.new_empty(tensor.shape) for tensor in (h, weight_ih, weight_hh))
-    return grad_x, *shaped, h.new_empty(len(weight_hh))
-
-
-def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    x, h, weight_ih, weight_hh, _, offsets, ctx.relu, _ = inputs
-    ctx.save_for_backward(x, h, weight_ih, weight_hh, offsets, output[0])
-    ctx.set_materialize_grads(False)
-
-
-def _gradients(ctx: Any, grad_y: Tensor | None, grad_h: Tensor | None) -> tuple[Tensor | None, ...]:
-    *known, y = ctx.saved_tensors
-    grads = sequences.or_zeros((grad_y, grad_h), (y, known[1]))
-    wants_x = ctx.needs_input_grad[0]
-    grad_x, *others = torch.ops.unrolled.elman_backward(*known, y, *grads, ctx.relu, wants_x)
-    return grad_x if wants_x else None, *others, None, None, None
-
-
-_elman.register_autograd(_gradients, setup_context=_save)
-
-
-def _torch_elman(
-    x: Tensor,
-    h: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias: Tensor,
-    nonlinearity: Nonlinearity,
+    states: tuple[Tensor, ...],
+    parameters: tuple[Tensor, ...],
     batch_sizes: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    """torch's own layer: for other types and devices, and where nothing was compiled."""
-    run = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}[nonlinearity]
-    weights, train = (weight_ih, weight_hh, bias, torch.zeros_like(bias)), torch.is_grad_enabled()
-    if batch_sizes is None:
-        y, h = run(x, h.unsqueeze(0), weights, True, 1, 0.0, train, False, False)
-    else:
-        y, h = run(x, batch_sizes, h.unsqueeze(0), weights, True, 1, 0.0, train, False)
-    return y, h.squeeze(0)
+    relu: bool,
+) -> tuple[Tensor, ...]:
+    run = torch.rnn_relu if relu else torch.rnn_tanh
+    return run_by_torch(run, x, states, parameters, batch_sizes)
+
+
+_KERNEL = Recurrence("elman", num_gates=1, by_torch=_by_torch, flag="relu")

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .. import kernels
-from . import sequences
+from . import calling
 
 MANY_ROWS = 256
 LOGITS_IN_CACHE = 1 << 22
@@ -35,7 +35,7 @@ def linear_log_probs(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tens
         `(N,)`, differentiable in hidden, weight and bias. Under autocast the products are in
         bfloat16, sums and exponentials in float32.
     """
-    dtype = sequences.precision(hidden, weight, bias)
+    dtype = calling.precision(hidden, weight, bias)
     # For a few rows packing the weights would cost more than the products.
     if dtype is not None and (torch.is_grad_enabled() or hidden.shape[0] >= MANY_ROWS):
         return _with_kernel(hidden, weight, bias, targets, dtype)
@@ -56,15 +56,15 @@ def _with_kernel(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype
 ) -> Tensor:
     train = torch.is_grad_enabled()
-    run = sequences.operator(torch.ops.unrolled.linear_log_probs, _forward)
-    return run(sequences.even(hidden.to(dtype), dtype), weight, bias, targets, train)[0]
+    run = calling.operator(torch.ops.unrolled.linear_log_probs, _forward)
+    return run(calling.even(hidden.to(dtype), dtype), weight, bias, targets, train)[0]
 
 
 def _forward(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, train: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps the logits `(N, V)` for the way back, and the normalizers."""
-    sequences.check_ids(targets, len(weight), "targets")
+    calling.check_ids(targets, len(weight), "targets")
     scores, normalizers, logits = _empty(hidden, weight, bias, targets, train)
     packed = kernels.pack("linear_log_probs", weight, hidden.dtype)
     sizes = len(hidden), hidden.shape[1], len(weight)
@@ -98,7 +98,7 @@ def _backward(
     gradient: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of hidden, weight and bias."""
-    padded = sequences.even(weight, hidden.dtype)
+    padded = calling.even(weight, hidden.dtype)
     sizes = len(hidden), hidden.shape[1], len(weight)
     grads = hidden.new_empty(hidden.shape), padded.new_empty(padded.shape)
     grad_bias = weight.new_empty(len(weight))

@@ -7,28 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from ..nn.attention import Block, rotary_angles, window_mask
-from ..nn.elman import Elman
+from ..nn.build import build_layer
 from ..nn.embedding import TiedEmbedding
-from ..nn.gru import GRU
-from ..nn.initialization import initialize
-from ..nn.lstm import LSTM
-from ..nn.min_gru import MinGRU
-from ..nn.stack import Layer, RecurrentStack
+from ..nn.layer import Layer
+from ..nn.stack import RecurrentStack
+from ..settings.kinds import KINDS
+from ..settings.models import RecurrentConfig
 from .request import Variant
 from .tasks import Task
 
-LAYERS: dict[str, Callable[[int, int], Layer]] = {
-    "rnn": Elman,
-    "gru": GRU,
-    "lstm": LSTM,
-    "mingru": MinGRU,
-}
 EMBEDDING_SIZE = 32
 """E, width of a symbol's vector for recurrent layers; a Transformer's is as wide as itself."""
-NUM_LAYERS = {"mingru": 3, "transformer": 2}
-"""One layer, but for these: gates that do not see the state need layers on top of each other, and
-attention needs a second layer to find what follows a symbol seen before."""
-NUM_HEADS = 2
+NUM_HEADS, NUM_BLOCKS = 2, 2
+"""Of a Transformer: attention needs a second layer to find what follows a symbol seen before."""
 
 
 class AttentionStack(nn.Module):
@@ -65,8 +56,8 @@ class ProbeModel(nn.Module):
     def __init__(self, task: Task, variant: Variant, hidden_size: int) -> None:
         super().__init__()
         self.kind, self.hidden_size = variant.kind, hidden_size
-        self.num_layers = NUM_LAYERS.get(variant.kind, 1)
-        attends = variant.kind == "transformer"
+        attends = is_transformer(variant)
+        self.num_layers = NUM_BLOCKS if attends else KINDS[variant.kind].num_layers
         width = hidden_size if attends else EMBEDDING_SIZE
         self.embedding: TiedEmbedding | None = None
         self.input: nn.Module = nn.Identity()
@@ -112,7 +103,7 @@ class ProbeModel(nn.Module):
 
 def build(task: Task, variant: Variant, num_parameters: int, seed: int) -> ProbeModel:
     """Builds the model of a kind whose number of parameters is nearest to the given one."""
-    step = 2 * NUM_HEADS if variant.kind == "transformer" else 2
+    step = 2 * NUM_HEADS if is_transformer(variant) else 2
 
     def count(steps: int) -> int:
         with torch.device("meta"):
@@ -135,16 +126,20 @@ def _nearest(count: Callable[[int], int], wanted: int) -> int:
     return min((low, high), key=lambda n: abs(count(n) - wanted))
 
 
+def is_transformer(variant: Variant) -> bool:
+    """Whether a variant attends in place of a recurrence."""
+    return KINDS[variant.kind].family == "transformer"
+
+
 def _layers(variant: Variant, input_size: int, hidden_size: int, num_steps: int) -> Iterator[Layer]:
     """Layers of one kind with their cure."""
-    for width in [input_size] + [hidden_size] * (NUM_LAYERS.get(variant.kind, 1) - 1):
-        layer = LAYERS[variant.kind](width, hidden_size)
-        if isinstance(layer, Elman) and variant.recurrent_init == "identity":
-            layer.nonlinearity = "relu"
-        initialize(
-            layer,
-            variant.recurrent_init,
-            gate_init=variant.gate_init,
-            max_timescale=max(num_steps, 2),
-        )
-        yield layer
+    config = RecurrentConfig(
+        variant.kind,
+        hidden_size=hidden_size,
+        nonlinearity="relu" if variant.recurrent_init == "identity" else "tanh",
+        recurrent_init=variant.recurrent_init,
+        gate_init=variant.gate_init,
+        max_timescale=max(num_steps, 2),
+    )
+    for width in [input_size] + [hidden_size] * (KINDS[variant.kind].num_layers - 1):
+        yield build_layer(config, width)

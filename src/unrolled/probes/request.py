@@ -5,7 +5,8 @@ from typing import Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
 from ..report.words import Language
-from ..settings.models import GateInit, RecurrentInit, RecurrentKind
+from ..settings.kinds import KINDS, KindName
+from ..settings.models import GateInit, RecurrentInit
 from ..settings.training import Budget
 
 TaskName: TypeAlias = Literal["adding", "copy", "selective-copy", "recall", "parity"]
@@ -35,7 +36,7 @@ LENGTHS = (20, 50, 100)
 class Variant:
     """A kind of layer and how it begins."""
 
-    kind: RecurrentKind | Literal["transformer"]
+    kind: KindName
     gate_init: GateInit = "constant"
     """Chrono spreads the time scales up to the length of the sequence."""
     recurrent_init: RecurrentInit = "orthogonal"
@@ -44,19 +45,24 @@ class Variant:
     """Learning rate to begin the search with."""
 
 
-VARIANTS: dict[str, Variant] = {
-    "rnn": Variant("rnn"),
+CURES = {
     "rnn-identity": Variant("rnn", recurrent_init="identity", rate=3e-4),
-    "gru": Variant("gru", rate=5e-3),
     "gru-chrono": Variant("gru", gate_init="chrono", rate=5e-3),
-    "lstm": Variant("lstm", rate=5e-3),
     "lstm-uniform": Variant("lstm", gate_init="uniform", rate=5e-3),
     "lstm-chrono": Variant("lstm", gate_init="chrono", rate=4e-3),
-    "mingru": Variant("mingru", rate=3e-3),
     "mingru-chrono": Variant("mingru", gate_init="chrono", rate=3e-3),
-    "transformer": Variant("transformer"),
 }
-MODELS = ("rnn", "gru", "lstm", "lstm-chrono", "mingru", "transformer")
+PLAIN = {
+    kind.name: Variant(kind.name, rate=kind.probe_learning_rate)
+    for kind in KINDS.values()
+    if kind.family != "ngram"
+}
+_ORDER = [*KINDS]
+VARIANTS: dict[str, Variant] = dict(
+    sorted((PLAIN | CURES).items(), key=lambda item: _ORDER.index(item[1].kind))
+)
+"""Each kind before its cures."""
+MODELS = tuple(name for name in VARIANTS if name in PLAIN or name == "lstm-chrono")
 
 
 @dataclass(frozen=True)

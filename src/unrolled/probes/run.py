@@ -13,7 +13,7 @@ from ..errors import CheckpointError
 from ..report.probes import html
 from ..report.words import Language
 from ..results.probes import Probes, Trial, TrialProgress
-from ..system.files import write_atomically
+from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
 from .request import VARIANTS, ProbeRequest
 from .search import Limit, search
@@ -200,8 +200,6 @@ def _rate(trials: Sequence[Trial], task: Task, name: str) -> float:
 
 
 def _save(out: Path, probes: Probes, language: Language) -> None:
-    text = json.dumps(probes.to_json(), indent=1, allow_nan=False) + "\n"
-    write_atomically(out / RESULTS, lambda path: path.write_text(text, "utf-8"))
+    write_json(out / RESULTS, probes.to_json())
     if probes.trials:
-        page = html(probes, language)
-        write_atomically(out / REPORT, lambda path: path.write_text(page, "utf-8"))
+        write_text(out / REPORT, html(probes, language))

@@ -328,10 +328,6 @@ NAMES: dict[str, tuple[str, str]] = {
 
 REMEDIES = {
     "untreated": "不作处理",
-    "gru": "换成 GRU",
-    "lstm": "换成 LSTM",
-    "mingru": "换成 minGRU",
-    "transformer": "换成 Transformer",
     "smaller gradient norm": "按范数裁剪梯度",
     "gradient values clipped": "按数值裁剪梯度",
     "forget bias": "提高遗忘门偏置",
@@ -351,7 +347,7 @@ REMEDIES = {
     "lookahead": "同时预测再下一个词元",
     "one attention head": "一个注意力头",
 }
-"""Names of remedies in Chinese."""
+"""Names of remedies in Chinese, but for a change to another kind of model."""
 
 CONDITIONS = {
     "run": "模型",

@@ -6,13 +6,13 @@ from html import escape
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ..results.diagnosis import Cure, Diagnosis, Tried, Verdict, WordFlow
+from ..settings.kinds import KINDS
 from ..settings.models import MAX_ORDER
 from .diagnosis_phrases import CONDITIONS, NAMES, PHRASES, REMEDIES
 
 Language: TypeAlias = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
-GATED = ("gru", "lstm", "mingru")
 NUM_WINNERS = 3
 """Remedies that are named as next steps."""
 
@@ -110,7 +110,7 @@ def _advice(kind: str, model: str, settings: Mapping[str, Any]) -> list[tuple[st
     attention = ("step: attention", "--attention 64")
     gated = ("step: gated", "--model lstm")
     if kind == "vanishing":
-        if model in GATED:
+        if KINDS[model].gated:
             chrono = ("step: chrono", "--gate-init chrono --max-timescale 200")
             bias = 1 + (settings.get("forget_bias") or 1)
             return [("step: forget bias", f"--forget-bias {bias:g}"), chrono, attention]
@@ -122,7 +122,7 @@ def _advice(kind: str, model: str, settings: Mapping[str, Any]) -> list[tuple[st
         ]
         if settings.get("recurrent_init") == "identity":
             calm.append(("step: orthogonal", "--recurrent-init orthogonal"))
-        return calm if model in GATED else [*calm, gated]
+        return calm if KINDS[model].gated else [*calm, gated]
     if kind == "healthy":
         pieces = f"--sequence-length {2 * settings['sequence_length']}"
         return [("step: capacity", "--size large"), ("step: pieces", pieces)]
@@ -134,6 +134,8 @@ def _advice(kind: str, model: str, settings: Mapping[str, Any]) -> list[tuple[st
 
 def remedy_name(name: str, language: Language) -> str:
     """A remedy's name in the language; one that is not in REMEDIES keeps its own."""
+    if language == "zh" and name.lower() in KINDS:
+        return f"换成 {name}"
     return REMEDIES.get(name.lower(), name) if language == "zh" else name
 
 

@@ -21,12 +21,12 @@ class Ranked(Protocol):
 def rank_key(row: Ranked) -> float:
     """Sorts models and baselines: fewest bits per byte first, those without a figure last."""
     bits = row.bits_per_byte
-    return math.inf if bits is None else bits
+    return bits if bits is not None and math.isfinite(bits) else math.inf
 
 
 def number(value: float | None, pattern: str = ".3f") -> str:
     """A figure in a fixed format."""
-    return MISSING if value is None else format(value, pattern)
+    return format(value, pattern) if value is not None and math.isfinite(value) else MISSING
 
 
 def scaled(value: float | None, unit: str = "") -> str:

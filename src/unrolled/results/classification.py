@@ -56,6 +56,19 @@ class Look(Record):
 
 
 @dataclass(frozen=True)
+class Prediction(Record):
+    """The class of a text."""
+
+    text: str
+    label: str | int | bool | None
+    """None where its probability is below the bound that was asked for."""
+    probability: float
+    """Of the most likely class, calibrated."""
+    probabilities: dict[str, float]
+    """Of every class, by its name."""
+
+
+@dataclass(frozen=True)
 class Mistake(Record):
     """A text that was put in a wrong class."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from ..system.records import Record
+from .loss import Baseline
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,6 @@ class TriedRate(Record):
     """What one learning rate reached in the search."""
 
     learning_rate: float
-    bits_per_byte: float | None
-
-
-@dataclass(frozen=True)
-class Baseline(Record):
-    """What a text costs without a trained model."""
-
-    name: str
     bits_per_byte: float | None
 
 

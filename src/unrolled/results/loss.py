@@ -2,19 +2,26 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
+
+from ..system.records import Record
 
 BITS_PER_NAT = 1 / math.log(2)
 
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(Record):
     """Total cost of a text and what it is divided by.
 
     Bits per byte is the headline: it is the same whatever the tokenizer. Where symbols of the text
     are unknown to the tokenizer, bits per byte, per character and perplexity per word include what
     spelling them costs; the perplexity per token does not, and `closed_vocabulary` says so.
     """
+
+    DERIVED: ClassVar[tuple[str, ...]] = (
+        *("bits_per_byte", "bits_per_char", "nats_per_token"),
+        *("perplexity", "perplexity_per_word", "closed_vocabulary"),
+    )
 
     loss_nats: float
     """Negative log-likelihood of all tokens, document boundaries included."""
@@ -60,23 +67,21 @@ class Loss:
         """Whether the perplexity per token leaves unknown symbols unspelled."""
         return self.num_unknown > 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """All figures under the names that JSON output promises."""
-        return {
-            "bits_per_byte": self.bits_per_byte,
-            "bits_per_char": self.bits_per_char,
-            "perplexity": self.perplexity,
-            "perplexity_per_word": self.perplexity_per_word,
-            "closed_vocabulary": self.closed_vocabulary,
-            "loss_nats": self.loss_nats,
-            "nats_per_token": self.nats_per_token,
-            "num_tokens": self.num_tokens,
-            "num_bytes": self.num_bytes,
-            "num_chars": self.num_chars,
-            "num_words": self.num_words,
-            "num_unknown": self.num_unknown,
-            "spelling_nats": self.spelling_nats,
-        }
+
+@dataclass(frozen=True)
+class Baseline(Record):
+    """What a text costs without a trained network."""
+
+    name: str
+    bits_per_byte: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Loss):
+    """What a text costs a model, with the figures that it is read by."""
+
+    baselines: list[Baseline]
+    """What the same text costs simple models."""
 
 
 def _exp(nats: float) -> float:

@@ -10,29 +10,35 @@ baselines/               unigram and n-gram of the same text, to read other figu
 """
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
+from ..inference.evaluation import evaluate_texts
 from ..models.base import LanguageModel
 from ..models.build import load_model
 from ..models.ngram import NgramModel
+from ..ngram.arpa import write_arpa
+from ..results.events import End, LoggedEvent
+from ..results.loss import Evaluation
+from ..results.run import RunResults
 from ..settings.data import DocumentKind
-from ..settings.models import ModelConfig, model_config_from_dict
-from ..system.files import write_atomically
-from ..text.files import is_text
+from ..system.files import write_atomically, write_text
+from ..system.records import from_json
 from ..text.tokenizers import Tokenizer, load_tokenizer
+from .config import CONFIG, RunConfig, load_config
 from .prepared import load_baselines
 
-CONFIG, TOKENIZER, MODEL = "config.json", "tokenizer.json", "model.safetensors"
+TOKENIZER, MODEL = "tokenizer.json", "model.safetensors"
 LOG, TRAIN_STATE = "log.jsonl", "train_state.safetensors"
 CLASSIFIER = "classifier.safetensors"
 """What a folder of `unrolled classify train` has instead."""
@@ -40,33 +46,79 @@ LEFT_BEHIND = (".*.json.*", ".*.jsonl.*", ".*.safetensors.*", ".search-*")
 """Folders in which a write or a search was killed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A trained model with what it needs to read text."""
 
     path: Path
     model: LanguageModel
     tokenizer: Tokenizer
-    config: dict[str, Any]
+    config: RunConfig
     """The content of config.json."""
 
     @property
     def baselines(self) -> dict[str, NgramModel]:
         """Simple models of the same training text, to read this one's figures by."""
-        return load_baselines(self.path / self.config["text"])
+        return load_baselines(self.path / self.config.text)
 
     def reading(
         self, column: str | None, documents: DocumentKind | None
     ) -> tuple[str | None, DocumentKind]:
         """The column with the text, and what a document is: as asked for, else as in training."""
-        data = self.config.get("data", {})
-        column = data.get("column") if column is None else column
-        return column, documents or data.get("documents", "file")
+        data = self.config.data
+        return data.column if column is None else column, documents or data.documents
+
+    def evaluate(
+        self,
+        texts: Sequence[str],
+        column: str | None = None,
+        documents: DocumentKind | None = None,
+    ) -> Evaluation:
+        """Scores files or folders with the model and its baselines; see `evaluate_texts`.
+
+        Args:
+            column, documents: How texts are read where it differs from the training.
+        """
+        reading = self.reading(column, documents)
+        return evaluate_texts(self.model, self.tokenizer, texts, self.baselines, *reading)
+
+    def write_arpa(self, path: str | os.PathLike[str]) -> None:
+        """Writes an n-gram as an ARPA file, gzipped if its name ends in ".gz".
+
+        Raises:
+            ConfigError: the model is no n-gram.
+        """
+        if not isinstance(self.model, NgramModel):
+            kind = self.config.model.kind
+            raise ConfigError("run", "that of an n-gram", kind, "Train one with: --model ngram")
+        symbols = [self.tokenizer.symbol(token) for token in range(self.model.vocab_size)]
+        write_arpa(self.model.kneser_ney, path, symbols)
 
     @property
-    def model_config(self) -> ModelConfig:
-        """The settings that the model was built with."""
-        return model_config_from_dict(self.config["model"])
+    def results(self) -> RunResults:
+        """What the finished model reached.
+
+        Raises:
+            CheckpointError: the training is not finished.
+        """
+        if self.config.results is None:
+            remedy = f"Go on with: unrolled train --resume --out {self.path}"
+            raise CheckpointError(self.path, "is not finished", remedy)
+        return self.config.results
+
+    def __repr__(self) -> str:
+        results, name = self.config.results, f"{self.config.model.kind} in {self.path}"
+        if results is None:
+            return f"{name}: not finished"
+        figures = f"{results.bits_per_byte:.3f} bits per byte ({results.split})"
+        return f"{name}: {results.num_parameters:,} parameters, {figures}"
+
+
+def contents(path: Path) -> Literal["language model", "classifier"] | None:
+    """What a run folder holds; None: it is no run folder."""
+    if (path / CLASSIFIER).is_file():
+        return "classifier"
+    return "language model" if (path / CONFIG).is_file() else None
 
 
 def load(path: str | Path) -> Run:
@@ -76,15 +128,17 @@ def load(path: str | Path) -> Run:
         CheckpointError: there is no run, or it is damaged or unfinished.
     """
     run = Path(path)
+    if contents(run) == "classifier":
+        problem = "holds a classifier, not a language model"
+        raise CheckpointError(run, problem, "Use it with: unrolled classify")
     config = load_config(run)
     tokenizer = load_tokenizer(run / TOKENIZER)
-    if tokenizer.fingerprint != config["tokenizer"]["fingerprint"]:
+    if tokenizer.fingerprint != config.tokenizer.fingerprint:
         raise CheckpointError(
             run, "has a tokenizer.json that it was not trained with", "Restore it, or retrain."
         )
     try:
-        model_config = model_config_from_dict(config["model"])
-        model = load_model(run / MODEL, model_config, tokenizer.vocab_size)
+        model = load_model(run / MODEL, config.model, tokenizer.vocab_size)
     except (TypeError, ValueError) as error:
         problem = f"has settings of no model ({error})"
         raise CheckpointError(run / CONFIG, problem, "Restore it, or retrain.") from None
@@ -92,34 +146,6 @@ def load(path: str | Path) -> Run:
         problem = f"holds a model of {model.vocab_size} symbols, not {tokenizer.vocab_size}"
         raise CheckpointError(run / MODEL, problem, "Restore it, or retrain.")
     return Run(run, model, tokenizer, config)
-
-
-def load_config(run: Path) -> dict[str, Any]:
-    """Reads config.json."""
-    path = run / CONFIG
-    if not path.is_file():
-        raise CheckpointError(
-            run, "is not a run folder: it has no config.json", "Make one with: unrolled train"
-        )
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise CheckpointError(path, f"is not JSON ({error})", "Restore it, or retrain.") from None
-    needed = {"model": dict, "tokenizer": dict, "vocab_size": int, "text": str}
-    complete = isinstance(config, dict) and all(
-        isinstance(config.get(name), kind) for name, kind in needed.items()
-    )
-    if not complete or "fingerprint" not in config["tokenizer"]:
-        raise CheckpointError(path, "is not the config.json of a run", "Restore it, or retrain.")
-    return config
-
-
-def save_config(run: Path, config: dict[str, Any]) -> None:
-    """Writes config.json whole or not at all."""
-    text = json.dumps(config, indent=2, ensure_ascii=False)
-    if not is_text(text):  # a file's name need not be UTF-8
-        text = json.dumps(config, indent=2)
-    write_atomically(run / CONFIG, lambda path: path.write_text(text + "\n", "utf-8"))
 
 
 def save_train_state(run: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -154,22 +180,22 @@ def remove_train_state(run: Path) -> None:
             shutil.rmtree(folder)
 
 
-def append_log(run: Path, record: dict[str, Any]) -> None:
-    """Adds a record to the log; a line that a kill cut short is passed over by `read_log`."""
+def append_log(run: Path, event: LoggedEvent) -> None:
+    """Adds an event to the log; a line that a kill cut short is passed over by `read_log`."""
     with (run / LOG).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+        file.write(json.dumps(event.to_json()) + "\n")
 
 
-def read_log(run: Path) -> Iterator[dict[str, Any]]:
-    """Yields the records of the log."""
+def read_log(run: Path) -> Iterator[LoggedEvent]:
+    """Yields the events of the log."""
     path = run / LOG
     for line in path.read_text("utf-8").split("\n") if path.is_file() else ():
         with suppress(ValueError):
-            yield json.loads(line)
+            yield from_json(LoggedEvent, json.loads(line), "event")
 
 
 def trim_log(run: Path, step: int) -> None:
     """Removes what a run that goes on at `step` will do over again, and a half-written line."""
-    records = [row for row in read_log(run) if row["step"] <= step and row["kind"] != "end"]
-    lines = "".join(json.dumps(record) + "\n" for record in records)
-    write_atomically(run / LOG, lambda path: path.write_text(lines, "utf-8"))
+    kept = [row for row in read_log(run) if row.step <= step and not isinstance(row, End)]
+    lines = "".join(json.dumps(event.to_json()) + "\n" for event in kept)
+    write_text(run / LOG, lines)

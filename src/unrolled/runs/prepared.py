@@ -13,7 +13,8 @@ from ..models.ngram import NgramModel
 from ..ngram.counts import count_ngrams
 from ..ngram.kneser_ney import estimate
 from ..settings.data import DataConfig
-from ..text.store import TOKENIZER, TokenStore, prepare
+from ..text.prepare import prepare
+from ..text.store import TOKENIZER, TokenStore
 from ..text.tokenizers import BOUNDARY_ID, Tokenizer, load_tokenizer
 
 TOKENS, BASELINES = "tokens", "baselines"

@@ -1,8 +1,7 @@
-"""What settings may be, and how they come back from JSON."""
+"""What settings may be."""
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any
 
 from ..errors import ConfigError
@@ -47,16 +46,3 @@ def check_training(config: Any) -> None:
                 default = getattr(type(config), name)
                 remedy = f"Use for example {default}." if default is not None else "Leave it out."
                 raise ConfigError(name, rule, value, remedy)
-
-
-def from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
-    """Rebuilds a configuration from its fields.
-
-    Raises:
-        ConfigError: there is a field that it does not have.
-    """
-    known = {field.name for field in fields(kind)}
-    for name in values.keys() - known:
-        remedy = "Use the version of unrolled that wrote config.json, or mend it."
-        raise ConfigError("a setting", f"one that {kind.__name__} has", name, remedy)
-    return kind(**values)

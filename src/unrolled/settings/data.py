@@ -1,20 +1,20 @@
 """Which text: files, documents, splits, tokens."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from .check import from_dict
+from ..system.records import Record
 
 TokenizerKind: TypeAlias = Literal["auto", "byte", "char", "word", "bpe"]
 DocumentKind: TypeAlias = Literal["file", "line"]
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Record):
     """Which text, how it is cut into documents, splits and tokens."""
 
     texts: tuple[str, ...] = ()
-    """Files or folders, or "-" for standard input: the training text, or all of it."""
+    """Files or folders: the training text, or all of it."""
     valid: tuple[str, ...] = ()
     """Files of a given validation split; empty: a part of `texts`."""
     test: tuple[str, ...] = ()
@@ -31,9 +31,3 @@ class DataConfig:
     """Part of `texts` for validation where `valid` is empty; None: 5 %, at most 500 kB."""
     test_fraction: float | None = None
     """Part of `texts` for the test where `test` is empty; None: as above, 0: no test split."""
-
-
-def data_config_from_dict(values: dict[str, Any]) -> DataConfig:
-    """Rebuilds the configuration that `asdict` made and JSON has turned into lists."""
-    names = ("texts", "valid", "test")
-    return from_dict(DataConfig, values | {name: tuple(values[name]) for name in names})

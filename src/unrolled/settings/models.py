@@ -1,12 +1,13 @@
 """What a model is built from: one dataclass per family."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
-from .check import check_choice, from_dict
+from ..system.records import Record
+from .check import check_choice
+from .kinds import RECURRENT, RecurrentName, is_unused
 
-RecurrentKind: TypeAlias = Literal["rnn", "gru", "lstm", "mingru"]
 RecurrentInit: TypeAlias = Literal["orthogonal", "identity"]
 GateInit: TypeAlias = Literal["constant", "uniform", "chrono"]
 Connections: TypeAlias = Literal["none", "residual", "sum"]
@@ -20,7 +21,7 @@ MAX_ORDER = 8
 
 
 @dataclass(frozen=True)
-class NgramConfig:
+class NgramConfig(Record):
     """Interpolated modified Kneser-Ney."""
 
     order: int = 5
@@ -30,10 +31,10 @@ class NgramConfig:
 
 
 @dataclass(frozen=True)
-class RecurrentConfig:
+class RecurrentConfig(Record):
     """Embedding, L recurrent layers with carried state, projection, tied softmax."""
 
-    kind: RecurrentKind = "lstm"
+    kind: RecurrentName = "lstm"
     embedding_size: int = 256
     """E, the width of the tied input and output embedding."""
     hidden_size: int = 512
@@ -75,7 +76,7 @@ class RecurrentConfig:
 
 
 @dataclass(frozen=True)
-class TransformerConfig:
+class TransformerConfig(Record):
     """Decoder with RMSNorm, rotary positions, SwiGLU and a sliding window of keys and values.
 
     Queries and keys are normalized.
@@ -91,7 +92,7 @@ class TransformerConfig:
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
+class ClassifierConfig(Record):
     """A recurrent text classifier: embedding, layers in one or two directions, pooling, softmax.
 
     Raises:
@@ -100,7 +101,7 @@ class ClassifierConfig:
 
     vocab_size: int
     num_classes: int
-    kind: RecurrentKind = "gru"
+    kind: RecurrentName = "gru"
     embedding_size: int = 128
     hidden_sizes: tuple[int, ...] = (128,)
     """Width of each layer, from the words up."""
@@ -122,13 +123,14 @@ class ClassifierConfig:
     """Dropout of the recurrent weights, one mask for all time steps."""
 
     def __post_init__(self) -> None:
+        check_choice("kind", self.kind, RECURRENT)
         check_choice("pooling", self.pooling, get_args(Pooling))
         if not self.hidden_sizes or min(self.hidden_sizes) < 1:
             raise ConfigError("hidden_sizes", "one or more widths", self.hidden_sizes, "Write 128.")
         if self.embedding_size < 1:
             raise ConfigError("embedding_size", "at least 1", self.embedding_size, "Write 128.")
-        if self.kind == "mingru" and self.weight_dropout:
-            rule, remedy = "left at 0.0 for mingru", "It has nothing that this could act on."
+        if self.weight_dropout and is_unused(self.kind, "weight_dropout"):
+            rule, remedy = f"left at 0.0 for {self.kind}", "It has nothing that this could act on."
             raise ConfigError("weight_dropout", rule, self.weight_dropout, remedy)
         for name in ("dropout", "word_dropout", "hidden_dropout", "weight_dropout"):
             if not 0 <= (value := getattr(self, name)) < 1:
@@ -136,23 +138,3 @@ class ClassifierConfig:
 
 
 ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig
-
-
-def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
-    """Rebuilds the configuration that `asdict` made.
-
-    Raises:
-        ConfigError: it is of no known kind, or has a setting that its kind does not have.
-    """
-    kinds = {"ngram": NgramConfig, "transformer": TransformerConfig}
-    kinds |= dict.fromkeys(("rnn", "gru", "lstm", "mingru"), RecurrentConfig)
-    kind = values.get("kind")
-    if kind not in kinds:
-        rule = f"one of {', '.join(sorted(kinds))}"
-        raise ConfigError("model", rule, kind, "Retrain, or mend config.json.")
-    return from_dict(kinds[kind], values)
-
-
-def classifier_config_from_dict(values: dict[str, Any]) -> ClassifierConfig:
-    """Rebuilds the configuration that `asdict` made."""
-    return from_dict(ClassifierConfig, values | {"hidden_sizes": tuple(values["hidden_sizes"])})

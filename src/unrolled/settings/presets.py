@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigError
-from .kinds import KINDS, UNUSED, Kind, Size
+from .kinds import KINDS, Size, is_unused
 from .models import SMALL_VOCABULARY, ModelConfig, NgramConfig, RecurrentConfig, TransformerConfig
 from .training import TrainConfig
 
@@ -17,18 +17,9 @@ TRANSFORMER: dict[Size, tuple[int, int, int]] = {  # width, layers, heads
     "medium": (256, 4, 4),
     "large": (384, 6, 6),
 }
-MINGRU_LAYERS = 3
-"""Its gates see what came before only through the layers below."""
-LEARNING_RATE: dict[Kind, float] = {
-    "rnn": 1e-3,
-    "gru": 3e-3,
-    "lstm": 4e-3,
-    "mingru": 6e-3,
-    "transformer": 2e-3,
-}
 
 
-def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
+def model_preset(kind: str, size: Size, vocab_size: int) -> ModelConfig:
     """The settings of a kind of model for a size and a vocabulary.
 
     Raises:
@@ -39,24 +30,28 @@ def model_preset(kind: Kind, size: Size, vocab_size: int) -> ModelConfig:
     if size not in HIDDEN:
         raise ConfigError("size", f"one of {', '.join(HIDDEN)}", size, "Choose one of these.")
     letters = vocab_size <= SMALL_VOCABULARY  # long n-grams are cheap, embeddings narrow
-    if kind == "ngram":
+    row = KINDS[kind]
+    if row.family == "ngram":
         return NgramConfig(order=8 if letters else 5)
-    if kind == "transformer":
+    if row.family == "transformer":
         width, layers, heads = TRANSFORMER[size]
         return TransformerConfig(hidden_size=width, num_layers=layers, num_heads=heads)
     hidden = HIDDEN[size]
-    config = RecurrentConfig(
-        kind=kind, hidden_size=hidden, embedding_size=min(hidden // 2, 128 if letters else 256)
+    return RecurrentConfig(
+        kind=kind,
+        hidden_size=hidden,
+        embedding_size=min(hidden // 2, 128 if letters else 256),
+        num_layers=row.num_layers,
+        connections="residual" if row.num_layers > 1 else "none",
     )
-    if kind == "mingru":
-        return replace(config, num_layers=MINGRU_LAYERS, connections="residual")
-    return config
 
 
-def train_preset(kind: Kind, vocab_size: int) -> TrainConfig:
+def train_preset(kind: str, vocab_size: int) -> TrainConfig:
     """The training settings of a kind of neural model."""
-    config = TrainConfig(learning_rate=LEARNING_RATE.get(kind, TrainConfig.learning_rate))
-    if kind == "transformer":  # no step waits for another: fewer rows keep a core as busy
+    config = TrainConfig(learning_rate=KINDS[kind].learning_rate)
+    if (
+        KINDS[kind].family == "transformer"
+    ):  # no step waits for another: fewer rows keep a core as busy
         config = replace(config, batch_size=config.batch_size // 4)
     if vocab_size < LARGE_VOCABULARY:
         return config
@@ -80,7 +75,7 @@ def regularize(config: ModelConfig, num_epochs: float, parameters_per_token: flo
             input_dropout=strength / 2,
             hidden_dropout=strength / 2,
             output_dropout=strength,
-            weight_dropout=0.0 if config.kind == "mingru" else strength / 2,
+            weight_dropout=0.0 if is_unused(config.kind, "weight_dropout") else strength / 2,
         )
     if isinstance(config, TransformerConfig):
         return replace(config, dropout=strength / 2)
@@ -96,7 +91,7 @@ def override(config: Any, **values: Any) -> Any:
     given = {name: value for name, value in values.items() if value is not None}
     kind = getattr(config, "kind", type(config).__name__)
     for name, value in given.items():
-        if name in UNUSED.get(kind, ()) or not hasattr(config, name):
+        if is_unused(kind, name) or not hasattr(config, name):
             raise superfluous(name, kind, value)
     return replace(config, **given)
 

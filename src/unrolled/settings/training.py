@@ -2,17 +2,18 @@
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeAlias
 
 from ..errors import ConfigError
-from .check import check_training, from_dict
+from ..system.records import Record
+from .check import check_training
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Record):
     """How long to train: a wall-clock time, a number of tokens, or passes over the text."""
 
     amount: float
@@ -53,7 +54,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Record):
     """How a neural model is trained.
 
     Raises:
@@ -98,12 +99,14 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
-class ClassifierTrainConfig:
+class ClassifierTrainConfig(Record):
     """How a recurrent classifier is trained.
 
     Raises:
         ConfigError: a value is out of its range.
     """
+
+    OPTIONAL: ClassVar[tuple[str, ...]] = ("checkpoint_seconds",)
 
     budget: Budget = Budget(5, "epochs")
     learning_rate: float = 2e-3
@@ -124,24 +127,13 @@ class ClassifierTrainConfig:
     """Each text is learned again with its words' vectors changed by this much in the worst
     direction, in units of their root mean square; takes twice as long. 0: not done."""
     precision: Precision = "auto"
-    """Of matrix products; "auto": bfloat16 where the processor multiplies it faster."""
+    """Of matrix products; "auto": times both on this machine, or, where the threads are given, goes
+    by the processor."""
     threads: int = 0
-    """0: all."""
+    """0: times one thread against all and takes the faster."""
+    checkpoint_seconds: float = field(default=60.0, repr=False)
+    """At most so much work is lost when the process is killed."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_training(self)
-
-
-def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
-    """Rebuilds the configuration that `asdict` made.
-
-    Raises:
-        ConfigError: it has a setting that is unknown or out of its range.
-    """
-    return from_dict(TrainConfig, {**values, "budget": Budget(**values["budget"])})
-
-
-def classifier_train_config_from_dict(values: dict[str, Any]) -> ClassifierTrainConfig:
-    """Rebuilds the configuration that `asdict` made."""
-    return from_dict(ClassifierTrainConfig, values | {"budget": Budget(**values["budget"])})

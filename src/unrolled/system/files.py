@@ -1,10 +1,12 @@
 """Files that are whole or absent."""
 
 import errno
+import json
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -35,3 +37,18 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
             os.fsync(file.fileno())
         temporary.chmod(fresh.stat().st_mode)
         temporary.replace(target)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a text as UTF-8, whole or not at all; errors as those of `write_atomically`."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Writes a value as JSON to be read by people too; errors as those of `write_atomically`."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file's name need not be UTF-8: it is escaped then
+        text = json.dumps(value, indent=2)
+    write_text(path, text + "\n")

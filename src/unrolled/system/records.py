@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 
 class Record:
@@ -16,9 +16,19 @@ class Record:
     JSON has no infinity: a number that is not finite is written as null and read as not a number.
     """
 
+    DERIVED: ClassVar[tuple[str, ...]] = ()
+    """Properties that JSON shows too; they are computed anew, not read back."""
+    OPTIONAL: ClassVar[tuple[str, ...]] = ()
+    """Fields that JSON leaves out where they have their default."""
+
     def to_json(self) -> dict[str, Any]:
         """The fields by name, as `json.dumps` takes them."""
-        return {field.name: _to_json(getattr(self, field.name)) for field in fields(self)}  # pyrefly: ignore
+        values = {name: getattr(self, name) for name in self.DERIVED}
+        for field in fields(self):  # pyrefly: ignore
+            value = getattr(self, field.name)
+            if field.name not in self.OPTIONAL or value != _default(field):
+                values[field.name] = value
+        return {name: _to_json(value) for name, value in values.items()}
 
     @classmethod
     def from_json(cls, values: Any) -> Self:
@@ -29,6 +39,19 @@ class Record:
             UnrolledError: the record itself refuses a value.
         """
         return _record(cls, values, cls.__name__)
+
+
+def from_json(kind: Any, values: Any, place: str) -> Any:
+    """The same for what is no record itself: a union of records, a list of them.
+
+    Args:
+        place: What the message of an error calls it.
+    """
+    return _value(kind, values, place)
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default_factory() if callable(field.default_factory) else field.default
 
 
 def _to_json(value: Any) -> Any:
@@ -51,14 +74,15 @@ def _types(kind: type) -> dict[str, Any]:
 def _record(kind: Any, values: Any, place: str) -> Any:
     if not isinstance(values, Mapping):
         raise ValueError(f"{place} is not an object")
+    types, fresh = _types(kind), {}
     known = {field.name for field in fields(kind) if field.init}
-    for name in values:
-        if name not in known:
+    for name, value in values.items():
+        if name in known:
+            fresh[name] = _value(types[name], value, f"{place}.{name}")
+        elif name not in kind.DERIVED:
             raise ValueError(f"{place} has an unknown field {name!r}")
-    types = _types(kind)
-    given = {name: _value(types[name], value, f"{place}.{name}") for name, value in values.items()}
     try:
-        return kind(**given)
+        return kind(**fresh)
     except TypeError as error:
         missing = str(error).rpartition(": ")[2]
         raise ValueError(f"{place} lacks {missing}") from None
@@ -88,6 +112,13 @@ def _union(parts: tuple[Any, ...], value: Any, place: str) -> Any:
     """The first of several types that takes the value; a record with a `kind` names itself."""
     if value is None and NoneType in parts:
         return None
+    if isinstance(value, Mapping):
+        kinds = {part: _kinds(part) for part in parts}
+        if named := [part for part in parts if value.get("kind") in kinds[part]]:
+            parts = tuple(named)
+        elif known := sorted({kind for part in parts for kind in kinds[part]}):
+            rule = f"one of {', '.join(known)}"
+            raise ValueError(f"{place}.kind must be {rule}, got {value.get('kind')!r}")
     problem = ValueError(f"{place} is of an unknown type")
     for part in parts:
         if part is NoneType:
@@ -97,6 +128,11 @@ def _union(parts: tuple[Any, ...], value: Any, place: str) -> Any:
         except ValueError as error:
             problem = error
     raise problem
+
+
+def _kinds(part: Any) -> tuple[Any, ...]:
+    """The values of a record's field `kind`; none for other types."""
+    return get_args(_types(part).get("kind")) if is_dataclass(part) else ()
 
 
 def _items(origin: Any, parts: tuple[Any, ...], value: Sequence[Any], place: str) -> Any:

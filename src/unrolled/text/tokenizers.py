@@ -17,7 +17,7 @@ import tokenizers as hf
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError, TextError
-from ..system.files import write_atomically
+from ..system.files import write_text
 from .spelling import Spelling
 from .words import with_space, without_end_spaces, word_pattern
 
@@ -103,8 +103,7 @@ class Tokenizer(ABC):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes one JSON file, whole or not at all."""
-        text = json.dumps(self.to_dict(), ensure_ascii=False)
-        write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
+        write_text(path, json.dumps(self.to_dict(), ensure_ascii=False))
 
 
 def utf8(text: str) -> bytes:

@@ -62,6 +62,14 @@ def without_end_spaces(text: str) -> str:
     return re.sub(r" (\n|\Z)", r"\1", text)
 
 
+def mirrored(text: str) -> str:
+    """The words and marks of a text from the last to the first, with spaces between them.
+
+    Read forward, that is the text read backward.
+    """
+    return " ".join(reversed(PLAIN_WORDS.findall(text)))
+
+
 def count_words(text: str) -> int:
     """Counts white-space separated words, as perplexity per word does; 250 MB/s."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

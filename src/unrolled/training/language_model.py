@@ -2,50 +2,41 @@
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from .. import kernels
-from ..diagnosis.monitor import Watch
 from ..errors import CheckpointError
 from ..inference.evaluation import baselines, evaluate, to_bits_per_byte, validation_nats
 from ..models.base import LanguageModel
 from ..models.build import build
-from ..runs.folder import (
-    CONFIG,
-    MODEL,
-    TOKENIZER,
-    TRAIN_STATE,
-    append_log,
-    load_config,
-    remove_train_state,
-    save_config,
-    trim_log,
-)
+from ..results.events import End, Message, OnEvent, Start, Stop, ignore, never
+from ..results.run import RunResults
+from ..runs.config import CONFIG, RunConfig, TokenizerInfo, load_config, save_config
+from ..runs.folder import MODEL, TOKENIZER, Run, append_log, load, remove_train_state, trim_log
 from ..runs.prepared import PreparedText, count_model, load_baselines
 from ..settings.data import DataConfig
-from ..settings.kinds import Kind, Size
-from ..settings.models import ModelConfig, NgramConfig, model_config_from_dict
+from ..settings.kinds import KindName, Size
+from ..settings.models import ModelConfig, NgramConfig
 from ..settings.presets import model_preset, override, regularize, superfluous, train_preset
-from ..settings.training import Budget, TrainConfig, train_config_from_dict
+from ..settings.training import Budget, TrainConfig
 from ..system.machine import machine, peak_bytes, versions
+from ..system.records import Record
 from ..text.store import TokenStore
 from .learning_rate import search_learning_rate
-from .loop import Listener, Training, fit, unwatched
-from .throughput import Pace, find_pace
-
-Stop = Callable[[], bool]
+from .loop import Callbacks, MakeMonitor, Training
+from .throughput import Pace, language_model_pace
+from .trainee import LanguageModelTrainee
 
 
 @dataclass(frozen=True)
-class TrainRequest:
+class TrainRequest(Record):
     """What to train: the user's words, before the text has decided what they left open."""
 
-    kind: Kind
+    kind: KindName
     data: DataConfig
     size: Size = "medium"
     budget: Budget = field(default_factory=lambda: Budget(600, "seconds"))
@@ -58,35 +49,32 @@ class TrainRequest:
     """Whether a part of the budget goes into choosing the learning rate."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Job:
-    """A training on its way: where it writes, what it reads, who listens."""
+    """A training on its way: where it writes, what it reads, who is told of it."""
 
     run: Path
     text: PreparedText
-    config: dict[str, Any]
-    """Grows into the content of config.json."""
-    listener: Listener
-    stop: Stop
-    watch: bool
-    """Whether norms and gradients through time go into the log, and warnings to the listener."""
+    callbacks: Callbacks
 
 
 def train(
     run: Path,
     request: TrainRequest,
-    listener: Listener,
-    stop: Stop = lambda: False,
+    on_event: OnEvent = ignore,
+    stop: Stop = never,
+    monitor: MakeMonitor | None = None,
     began: float | None = None,
     text: PreparedText | None = None,
-    watch: bool = True,
-) -> dict[str, Any]:
-    """Trains one model and returns the content of its config.json.
+) -> Run:
+    """Trains one model in a new run folder.
 
     Args:
+        on_event: Receives what happens.
+        stop: Asked after every step; once true, the run is saved and training ends.
+        monitor: Builds what looks at every update; the weights are the same without.
         began: `time.monotonic()` when the budget began to run; default now.
         text: Default: `request.data`, prepared inside the run; its tokens are removed at the end.
-        watch: Look at gradients while training, see watching.py; the weights are the same without.
 
     Raises:
         UnrolledError: the request cannot be carried out.
@@ -103,36 +91,44 @@ def train(
     model_config, train_config = _settings(request, text.store.vocab_size)
     run.mkdir(parents=True, exist_ok=True)
     text.tokenizer.save(run / TOKENIZER)
-    job = Job(run, text, _conditions(run, text, request), listener, stop, watch)
+    job = Job(run, text, Callbacks(on_event, stop, monitor))
+    config = _conditions(job, request, model_config)
     if isinstance(model_config, NgramConfig):
-        config = _count(job, model_config, began)
+        _count(job, config, model_config, began)
     else:
-        config = _fit(job, _start(job, request, model_config, train_config, began))
+        _fit(job, *_start(job, request, replace(config, train=train_config), began))
     if own:
         text.clean_up()
-    return config
+    return load(run)
 
 
-def resume(run: Path, listener: Listener, stop: Stop = lambda: False) -> dict[str, Any]:
-    """Goes on with a run from its last checkpoint, to the same weights as without a break."""
+def resume(
+    run: Path,
+    on_event: OnEvent = ignore,
+    stop: Stop = never,
+    monitor: MakeMonitor | None = None,
+) -> Run:
+    """Goes on with a run from its last checkpoint, to the same weights as without a break.
+
+    Raises:
+        CheckpointError: there is nothing to go on with, or it is damaged.
+        Interrupted: `stop` said so.
+    """
     config = load_config(run)
-    if "results" in config or "train" not in config:
+    if config.results is not None or config.train is None:
         raise CheckpointError(run, "has nothing to resume: it is finished", "Use it as it is.")
-    text = PreparedText.open(run / config["text"])
-    train_config = train_config_from_dict(config["train"])
-    torch.set_num_threads(train_config.threads)
-    job = Job(run, text, config, listener, stop, watch=True)
-    model_config = model_config_from_dict(config["model"])
-    training = _whole_training(job, model_config, train_config)
-    if (run / TRAIN_STATE).exists():  # else it was killed before the first step
-        training.restore()
-    trim_log(run, training.progress.step)
+    text = PreparedText.open(run / config.text)
+    torch.set_num_threads(config.train.threads)
+    job = Job(run, text, Callbacks(on_event, stop, monitor))
+    training = _whole_training(job, config.model, config.train)
+    if not training.restore():  # it was killed before the first step
+        trim_log(run, 0)
     step = training.progress.step
-    listener({"kind": "start", "step": step, "text": f"Going on at step {step:,}."})
-    config = _fit(job, training)
+    on_event(Start(step=step, text=f"Going on at step {step:,}."))
+    _fit(job, config, training)
     if text.folder.samefile(run):
         text.clean_up()
-    return config
+    return load(run)
 
 
 def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, TrainConfig]:
@@ -151,47 +147,50 @@ def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, Trai
     return model_config, train_config
 
 
-def _conditions(run: Path, text: PreparedText, request: TrainRequest) -> dict[str, Any]:
-    return {
-        "tokenizer": {"kind": text.tokenizer.kind, "fingerprint": text.tokenizer.fingerprint},
-        "vocab_size": text.store.vocab_size,
-        "data": asdict(request.data),
-        "data_hash": text.store.data_hash,
-        "text": os.path.relpath(text.folder, run),
-        "versions": versions(),
-        "machine": machine(),
-    }
+def _conditions(job: Job, request: TrainRequest, model_config: ModelConfig) -> RunConfig:
+    text = job.text
+    return RunConfig(
+        tokenizer=TokenizerInfo(text.tokenizer.kind, text.tokenizer.fingerprint),
+        vocab_size=text.store.vocab_size,
+        data=request.data,
+        data_hash=text.store.data_hash,
+        text=os.path.relpath(text.folder, job.run),
+        versions=versions(),
+        machine=machine(),
+        model=model_config,
+    )
 
 
 def _start(
-    job: Job,
-    request: TrainRequest,
-    model_config: ModelConfig,
-    train_config: TrainConfig,
-    began: float,
-) -> Training:
+    job: Job, request: TrainRequest, config: RunConfig, began: float
+) -> tuple[RunConfig, Training]:
     """Decides what is open, by measuring: precision, threads, learning rate, dropout."""
-    store = job.text.store
-    pace = find_pace(model_config, train_config, store.vocab_size)
+    store, model_config, train_config = job.text.store, config.model, config.train
+    assert train_config is not None
+    pace = language_model_pace(model_config, train_config, store.vocab_size)
     train_config = replace(train_config, precision=pace.precision, threads=pace.threads)
     if request.search:
-        train_config, job.config["tried_learning_rates"] = search_learning_rate(
-            train_config, job.run, lambda run, config: _training(job, run, model_config, config)
+        train_config, tried = search_learning_rate(
+            train_config, job.run, lambda run, short: _training(job, run, model_config, short)
         )
+        config = replace(config, tried_learning_rates=tried)
     num_tokens = store.split("train").num_tokens
     epochs = expected_epochs(train_config, num_tokens, pace, began)
     regular = regularize(model_config, epochs, pace.num_parameters / num_tokens)
-    model_config = override(regular, **request.model_settings)
-    job.config |= {"model": asdict(model_config), "train": asdict(train_config)}
-    save_config(job.run, job.config)
-    training = _whole_training(job, model_config, train_config)
+    config = replace(config, model=override(regular, **request.model_settings), train=train_config)
+    save_config(job.run, config)
+    training = _whole_training(job, config.model, train_config)
     training.spend(time.monotonic() - began)
-    job.listener({"kind": "start", "step": 0, "text": announce(training, pace, epochs)})
-    return training
+    job.callbacks.on_event(Start(step=0, text=announce(train_config, store, pace, epochs)))
+    return config, training
 
 
 def _training(
-    job: Job, run: Path, model_config: ModelConfig, train_config: TrainConfig
+    job: Job,
+    run: Path,
+    model_config: ModelConfig,
+    train_config: TrainConfig,
+    closing_tokens: int = 0,
 ) -> Training:
     """Builds the model, from the seed and the unigram distribution of the text."""
     store = job.text.store
@@ -199,15 +198,15 @@ def _training(
     model = build(model_config, store.vocab_size)
     unigram = job.text.unigram()
     model.set_output_bias(unigram)
-    return Training(run, model, store, train_config, unigram)
+    trainee = LanguageModelTrainee(model, store, train_config, unigram, closing_tokens)
+    return Training(trainee, run)
 
 
 def _whole_training(job: Job, model_config: ModelConfig, train_config: TrainConfig) -> Training:
     """The training of the run itself, which keeps time back for the last evaluation."""
-    training = _training(job, job.run, model_config, train_config)
     store = job.text.store
-    training.closing_tokens = store.split(_final_split(store)).num_tokens
-    return training
+    closing_tokens = store.split(_final_split(store)).num_tokens
+    return _training(job, job.run, model_config, train_config, closing_tokens)
 
 
 def expected_epochs(config: TrainConfig, num_tokens: int, pace: Pace, began: float) -> float:
@@ -222,46 +221,47 @@ def expected_epochs(config: TrainConfig, num_tokens: int, pace: Pace, began: flo
     return 0.9 * left * pace.tokens_per_second / num_tokens
 
 
-def announce(training: Training, pace: Pace, epochs: float) -> str:
+def announce(config: TrainConfig, store: TokenStore, pace: Pace, epochs: float) -> str:
     """What is going to happen, in words: size, precision, speed, time."""
-    budget, num_tokens = training.config.budget, training.store.split("train").num_tokens
+    num_tokens = store.split("train").num_tokens
     seconds = epochs * num_tokens / pace.tokens_per_second
-    if budget.unit == "seconds":
-        seconds = budget.amount
+    if config.budget.unit == "seconds":
+        seconds = config.budget.amount
     return (
-        f"{training.model.num_parameters():,} parameters; {pace}; {kernels.status()}. "
+        f"{pace.num_parameters:,} parameters; {pace}; {kernels.status()}. "
         f"About {pace.tokens_per_second:,.0f} tokens/s: {epochs:.1f} passes over {num_tokens:,} "
         f"tokens in {seconds / 60:.1f} minutes."
     )
 
 
-def _fit(job: Job, training: Training) -> dict[str, Any]:
-    fit(training, job.listener, job.stop, Watch(training) if job.watch else unwatched)
+def _fit(job: Job, config: RunConfig, training: Training) -> None:
+    job.callbacks.fit(training)
     training.save_best()
-    progress = training.progress
+    progress, trainee = training.progress, training.trainee
+    assert isinstance(trainee, LanguageModelTrainee)
     figures = {
-        "num_parameters": training.model.num_parameters(),
+        "num_parameters": trainee.model.num_parameters(),
         "train_tokens": progress.tokens,
         "train_steps": progress.step,
-        "train_epochs": progress.tokens / training.batches.tokens_per_epoch,
+        "train_epochs": progress.tokens / trainee.batches.tokens_per_epoch,
         "train_tokens_per_second": progress.tokens / progress.update_seconds,
     }
     training.tick()
-    return _conclude(job, training.model, figures, progress.seconds)
+    _conclude(job, config, trainee.model, figures, progress.seconds)
 
 
-def _count(job: Job, model_config: NgramConfig, began: float) -> dict[str, Any]:
+def _count(job: Job, config: RunConfig, model_config: NgramConfig, began: float) -> None:
     order, store = model_config.order, job.text.store
-    job.listener({"kind": "start", "text": f"Counting n-grams up to order {order}."})
+    job.callbacks.on_event(Message(text=f"Counting n-grams up to order {order}."))
     model, seconds = count_model(store, order)
     model.save(job.run / MODEL)
-    job.config["model"] = asdict(model_config)
     num_tokens = store.split("train").num_tokens
-    record = {"kind": "end", "step": 0, "tokens": num_tokens, "fraction": 1.0}
     valid = to_bits_per_byte(validation_nats(model, store), store.split("valid"))
-    record |= {"seconds": time.monotonic() - began, "valid": valid}
-    append_log(job.run, record)
-    job.listener(record)
+    end = End(
+        step=0, tokens=num_tokens, seconds=time.monotonic() - began, fraction=1.0, valid=valid
+    )
+    append_log(job.run, end)
+    job.callbacks.on_event(end)
     figures = {
         "num_parameters": model.num_parameters(),
         "train_tokens": num_tokens,
@@ -269,7 +269,7 @@ def _count(job: Job, model_config: NgramConfig, began: float) -> dict[str, Any]:
         "train_tokens_per_second": num_tokens / seconds,
         "notes": list(model.notes),
     }
-    return _conclude(job, model, figures, time.monotonic() - began)
+    _conclude(job, config, model, figures, time.monotonic() - began)
 
 
 def _final_split(store: TokenStore) -> str:
@@ -277,22 +277,21 @@ def _final_split(store: TokenStore) -> str:
 
 
 def _conclude(
-    job: Job, model: LanguageModel, figures: dict[str, Any], seconds: float
-) -> dict[str, Any]:
+    job: Job, config: RunConfig, model: LanguageModel, figures: dict[str, Any], seconds: float
+) -> None:
     """Scores the test split (or validation where there is none) and writes the results."""
     began, store, split = time.monotonic(), job.text.store, _final_split(job.text.store)
     simple = baselines(store, split, load_baselines(job.text.folder))
     loss = evaluate(model, store, split)
-    job.config["results"] = {
-        "split": split,
-        **loss.to_dict(),
+    results = RunResults(
+        **vars(loss),
         **figures,
-        "baselines": [asdict(row) for row in simple],
-        "file_bytes": (job.run / MODEL).stat().st_size,
-        "peak_bytes": peak_bytes(),
-        "train_seconds": seconds,
-        "seconds": seconds + time.monotonic() - began,
-    }
-    save_config(job.run, job.config)
+        split=split,
+        baselines=simple,
+        file_bytes=(job.run / MODEL).stat().st_size,
+        peak_bytes=peak_bytes(),
+        train_seconds=seconds,
+        seconds=seconds + time.monotonic() - began,
+    )
+    save_config(job.run, replace(config, results=results))
     remove_train_state(job.run)
-    return job.config

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ..inference.evaluation import to_bits_per_byte
+from ..results.comparison import TriedRate
 from ..settings.training import TrainConfig
 from .loop import Training, fit
 
@@ -17,7 +17,7 @@ FACTORS = (0.4, 1.0, 2.5)
 
 def search_learning_rate(
     config: TrainConfig, folder: Path, start: Callable[[Path, TrainConfig], Training]
-) -> tuple[TrainConfig, list[dict[str, float]]]:
+) -> tuple[TrainConfig, list[TriedRate]]:
     """Trains briefly at each rate and takes the one with the lowest validation loss.
 
     Args:
@@ -33,13 +33,12 @@ def search_learning_rate(
         rate = config.learning_rate * factor
         with tempfile.TemporaryDirectory(dir=folder, prefix=".search-") as run:
             training = start(Path(run), replace(short, learning_rate=rate))
-            nats = fit(training, listener=lambda record: None)
-        bits = to_bits_per_byte(nats, training.store.split("valid"))
-        tried.append({"learning_rate": rate, "bits_per_byte": bits})
-    best = min(tried, key=lambda row: row["bits_per_byte"])
+            nats = fit(training)
+        tried.append((training.trainee.in_unit(nats, "valid"), rate))
+    _, best = min(tried, key=lambda row: row[0])
     # A wall-clock budget runs on by itself.
     rest = config if config.budget.unit == "seconds" else _shortened(config, 1 - SEARCH_SHARE)
-    return replace(rest, learning_rate=best["learning_rate"]), tried
+    return replace(rest, learning_rate=best), [TriedRate(rate, bits) for bits, rate in tried]
 
 
 def _shortened(config: TrainConfig, share: float) -> TrainConfig:

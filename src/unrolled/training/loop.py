@@ -1,40 +1,126 @@
-"""The training loop: take a batch, update, now and then evaluate, average and save."""
+"""The training loop, the same for all models: update, now and then validate, average and save."""
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
-from ..inference.evaluation import num_validation_tokens, to_bits_per_byte, validation_nats
-from ..models.base import State, detach_state, state_from_tensors, state_to_tensors
-from ..models.neural import NeuralModel
-from ..ops.sampled_log_probs import make_sampler
-from ..runs.folder import MODEL, TRAIN_STATE, append_log, load_train_state, save_train_state
-from ..settings.training import TrainConfig
-from ..system.files import write_atomically
-from ..text.store import TokenStore
-from .batches import Batch, BatchStream
+from ..results.events import (
+    Diverged,
+    End,
+    GradientNorms,
+    Interrupted,
+    LoggedEvent,
+    LossUnit,
+    OnEvent,
+    Standing,
+    Stop,
+    TrainStep,
+    Validation,
+    Warned,
+    ignore,
+    named,
+    never,
+)
+from ..runs.folder import TRAIN_STATE, append_log, load_train_state, save_train_state, trim_log
+from ..settings.training import ClassifierTrainConfig, TrainConfig
+from .optimizer import ParameterGroup, clip_gradients, make_optimizer, set_rates
 from .state import TrainedWeights
 
-Listener = Callable[[dict[str, Any]], None]
-"""Hears every record: what the log has, the progress bar shows and diagnosis measures."""
-Watching = Callable[[float, float, bool], Iterable[dict[str, Any]]]
-"""Hears nats per token, the norm before clipping and whether it was clipped, after every update;
-answers with records to report."""
+Monitor = Callable[[float, float, bool], Iterable[GradientNorms | Warned]]
+"""Receives the loss in nats, the gradient norm before clipping and whether it was clipped, after
+every update; answers with events to report."""
 
-EVALUATIONS, FEWEST_EVALUATIONS = 20, 8
+MakeMonitor = Callable[["Training"], Monitor]
+"""Builds what monitors a training."""
+
+Model = TypeVar("Model", bound=nn.Module)
+Config = TypeVar("Config", TrainConfig, ClassifierTrainConfig)
+
+EVENT_SECONDS = 0.5
+"""Between two events of training steps."""
+VALIDATION_SHARE = 0.04
+"""Of a wall-clock budget, at most, that validation takes while training."""
 DIVERGED = "Diverged at step {step:,}; the best weights before it are kept. Lower --learning-rate."
 
 
-class Interrupted(Exception):
-    """The listener asked to stop; everything up to here is saved."""
+class Trainee(ABC, Generic[Model, Config]):
+    """What the loop trains: a model with its batches, its loss and its validation."""
+
+    model: Model
+    config: Config
+    unit: ClassVar[LossUnit]
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of AdamW."""
+    clip_value: float = 0.0
+    """Largest single entry of the gradient; 0: not clipped."""
+    average_fraction: float = 0.0
+    """Last part of the budget over which weights are averaged; validated is the mean at the end."""
+    validates_average: ClassVar[bool] = False
+    """Whether what is validated is the mean of the weights since the last validation."""
+    num_validations: ClassVar[tuple[int, int]]
+    """Over a budget: as a rule, and at least, where one takes long."""
+    does_not_fit: ClassVar[tuple[str, str]]
+    """What a checkpoint is called that belongs to another training, and the next step."""
+
+    @abstractmethod
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """All parameters, in an order that stays the same: checkpoints go by it."""
+
+    @abstractmethod
+    def rate_factor(self, fraction: float) -> float:
+        """The part of the learning rate that is used where this part of the budget is used up."""
+
+    @abstractmethod
+    def next_batch(self) -> Any:
+        """What the next update learns from."""
+
+    @abstractmethod
+    def backward(self, batch: Any) -> tuple[float, int]:
+        """Adds the gradients of a batch; returns its loss in nats, and its tokens."""
+
+    @abstractmethod
+    def validate(self) -> float:
+        """The loss of the model, in evaluation mode, on validation text, in nats."""
+
+    @abstractmethod
+    def fraction_of_epochs(self, num_epochs: float, num_tokens: int) -> float:
+        """The part of so many passes that is read, with so many tokens."""
+
+    def closing_seconds(self, validation_seconds: float) -> float:
+        """Time to keep back for what follows the last update."""
+        return validation_seconds
+
+    def in_unit(self, nats: float, split: str) -> float:
+        """A loss on a split, in the unit of the events."""
+        return nats
+
+    def validation_event(self, standing: Standing, nats: float, valid_nats: float) -> Validation:
+        """What is reported of a validation; `nats` is the loss of the last batch."""
+        losses = {"train": self.in_unit(nats, "train"), "valid": self.in_unit(valid_nats, "valid")}
+        return Validation(**standing, **losses)
+
+    def save_best(self, run: Path, best: dict[str, Tensor]) -> None:
+        """Writes the best weights where others use them while the training goes on."""
+
+    def signature(self) -> str:
+        """What a checkpoint has to belong to; empty where config.json tells it."""
+        return ""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and JSON values that a checkpoint needs besides weights and optimizer."""
+
+    @abstractmethod
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> dict[str, Any]:
+        """Takes back what `state` gave, and returns the values that are not its own."""
 
 
 @dataclass
@@ -46,47 +132,44 @@ class Progress:
     seconds: float = 0.0
     update_seconds: float = 0.0
     """Of `seconds`, those spent in training steps."""
-    epoch: int = 0
-    position: int = 0
     next_evaluation: float = 0.0
+    """Part of the budget at which the model is validated next."""
     best_nats: float = math.inf
     num_averaged: int = 0
     evaluation_seconds: float = math.inf
-    """Of the fastest evaluation so far."""
+    """Of the fastest validation so far."""
     closing_seconds: float = 0.0
-    """Kept back at the end of a wall-clock budget for the last evaluation."""
+    """Kept back at the end of a wall-clock budget."""
 
 
 @dataclass
 class Training:
-    """One model in training: all that changes, and how it is saved and restored."""
+    """One trainee in training: its optimizer, its averaged and best weights, clock, checkpoints."""
 
-    run: Path
-    model: NeuralModel
-    store: TokenStore
-    config: TrainConfig
-    unigram: Tensor
-    """Log-probabilities of the tokens on their own, `(V,)`."""
-    closing_tokens: int = 0
-    """Tokens to be scored after the last step, inside the budget."""
+    trainee: Trainee[Any, Any]
+    run: Path | None
+    """Folder of log and checkpoints; None: nothing is written."""
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
-        config = self.config
-        self.batches = BatchStream(
-            *(self.store, "train", config.batch_size, config.sequence_length, config.seed),
-            length_variation=config.length_variation,
-        )
-        self.sampler = make_sampler(self.unigram, config.candidates)
-        self.optimizer = make_optimizer(self.model, config)
+        trainee = self.trainee
+        self.model: nn.Module = trainee.model
+        self.optimizer = make_optimizer(trainee.parameter_groups(), trainee.betas)
         self.weights = TrainedWeights(self.model, self.optimizer)
-        self.carried: State = self.model.initial_state(self.batches.batch_size)
-        self._resumed_seconds, self._started = 0.0, time.monotonic()
+        self.resumed_seconds, self._started = 0.0, time.monotonic()
+        """Seconds of earlier parts of the training."""
         self._saved = self._started
+        if trainee.validates_average:
+            self.progress.next_evaluation = 1 / trainee.num_validations[0]
+
+    @property
+    def config(self) -> TrainConfig | ClassifierTrainConfig:
+        """How it is trained."""
+        return self.trainee.config
 
     def spend(self, seconds: float) -> None:
         """Counts time that the run took before the loop began."""
-        self._resumed_seconds += seconds
+        self.resumed_seconds += seconds
 
     @property
     def fraction(self) -> float:
@@ -95,71 +178,63 @@ class Training:
         if budget.unit == "seconds":
             return progress.seconds / max(budget.amount - progress.closing_seconds, 1e-9)
         if budget.unit == "epochs":
-            return progress.tokens / (budget.amount * self.batches.tokens_per_epoch)
+            return self.trainee.fraction_of_epochs(budget.amount, progress.tokens)
         return progress.tokens / budget.amount
 
-    def standing(self) -> dict[str, float]:
-        """What every record of the log begins with."""
+    def standing(self) -> Standing:
+        """What every event of the log begins with."""
         progress = self.progress
         return {
             "step": progress.step,
             "tokens": progress.tokens,
             "seconds": round(progress.seconds, 3),
             "fraction": self.fraction,
+            "unit": self.trainee.unit,
         }
 
     def tick(self) -> None:
         """Brings the clock up to date."""
-        self.progress.seconds = self._resumed_seconds + time.monotonic() - self._started
+        self.progress.seconds = self.resumed_seconds + time.monotonic() - self._started
 
-    def update(self, batch: Batch) -> tuple[float, float]:
-        """Takes one optimizer step; returns nats per token and the norm before clipping.
-
-        The nats are those of the next tokens, without what else is minimized.
-        """
-        began = time.monotonic()
-        if batch.starts_epoch or not self.config.carry_state:
-            self.carried = self.model.initial_state(self.batches.batch_size)
-        rate = self.config.learning_rate * schedule(self.fraction, self.config)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+    def update(self, batch: Any) -> tuple[float, float]:
+        """Takes one optimizer step; returns the loss in nats and the norm before clipping."""
+        began, fraction, trainee = time.monotonic(), self.fraction, self.trainee
+        set_rates(
+            self.optimizer, self.config.learning_rate * trainee.rate_factor(fraction), fraction
+        )
         self.model.train()
-        candidates = self.sampler.draw() if self.sampler else None
-        with autocast(self.config.precision):
-            loss, main, state = self.model.loss(
-                batch.tokens, batch.targets, self.carried, candidates
-            )
-        loss.backward()
-        self.carried = detach_state(state)
-        norm = clip_gradients(self.model, self.config)
+        nats, num_tokens = trainee.backward(batch)
+        norm = clip_gradients(self.model, self.config.clip_norm, trainee.clip_value).item()
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.progress.step += 1
-        self.progress.tokens += batch.tokens.numel()
-        self.progress.epoch, self.progress.position = self.batches.epoch, self.batches.position
-        if self.fraction >= 1 - self.config.average_fraction:
-            self._average()
+        self.progress.tokens += num_tokens
+        if trainee.validates_average or self.fraction >= 1 - trainee.average_fraction:
+            self.progress.num_averaged += 1
+            self.weights.add_to_average(self.progress.num_averaged)
         self.progress.update_seconds += time.monotonic() - began
-        return main.item(), norm.item()
-
-    def _average(self) -> None:
-        """Uniform running mean of the weights of the tail."""
-        self.progress.num_averaged += 1
-        self.weights.add_to_average(self.progress.num_averaged)
+        return nats, norm
 
     def validate(self) -> float:
-        """Nats per token on a part of the validation split; remembers the best weights."""
+        """The loss in nats on validation text; remembers the best weights."""
         self.model.eval()
-        with autocast(self.config.precision):
-            nats = validation_nats(self.model, self.store)
+        nats = self.trainee.validate()
         if nats < self.progress.best_nats:
             self.progress.best_nats = nats
             self.weights.keep_best()
         return nats
 
     def look(self) -> float:
-        """Validates, and sets when to do so again; returns nats per token."""
-        if math.isinf(self.progress.evaluation_seconds):
+        """Validates, and sets when to do so again; returns the loss in nats."""
+        if not self.trainee.validates_average:
+            return self._timed_validation()
+        with self.weights.averaged():
+            nats = self._timed_validation()
+        self.progress.num_averaged = 0
+        return nats
+
+    def _timed_validation(self) -> float:
+        if self.config.budget.unit == "seconds" and math.isinf(self.progress.evaluation_seconds):
             self.validate()  # the first look is slower than all others, by what it warms up
         began = time.monotonic()
         nats = self.validate()
@@ -168,22 +243,26 @@ class Training:
         return nats
 
     def plan_evaluation(self, seconds: float) -> None:
-        """Sets when to evaluate next, so that evaluations take a few percent of the budget.
+        """Sets when to validate next, so that validation takes a few percent of the budget.
 
         Args:
-            seconds: What the last evaluation took. The fastest counts.
+            seconds: What the last one took. The fastest counts.
         """
         budget, progress = self.config.budget, self.progress
-        gap = 1 / EVALUATIONS
+        number, fewest = self.trainee.num_validations
         seconds = min(seconds, progress.evaluation_seconds)
         progress.evaluation_seconds = seconds
         if budget.unit == "seconds":
-            gap = min(max(gap, 25 * seconds / budget.amount), 1 / FEWEST_EVALUATIONS)
-            rate = num_validation_tokens(self.store) / seconds
-            # Two candidates are validated at the end, then the splits are scored in float32.
-            closing = 1.5 * self.closing_tokens / rate + 0.5 if self.closing_tokens else 0.0
-            progress.closing_seconds = 2 * seconds + closing
-        progress.next_evaluation = self.fraction + gap
+            affordable = VALIDATION_SHARE * budget.amount / max(seconds, 1e-9)
+            number = min(max(affordable, fewest), number)
+            progress.closing_seconds = self.trainee.closing_seconds(seconds)
+        if not self.trainee.validates_average:
+            progress.next_evaluation = self.fraction + 1 / number
+            return
+        # Evenly, so that the last one is at the end: what is averaged later is lost.
+        number = math.floor(number)
+        following = (math.floor(self.fraction * number + 1e-9) + 1) / number
+        progress.next_evaluation = min(1.0, following)
 
     def finish(self) -> float:
         """Loads the better of the averaged and the best validated weights; returns its nats.
@@ -191,7 +270,7 @@ class Training:
         The model is then without dropout, ready for use.
         """
         self.model.eval()
-        if self.progress.num_averaged:
+        if self.progress.num_averaged and not self.trainee.validates_average:
             self.model.load_state_dict(self.weights.average)
             self.validate()
         self.model.load_state_dict(self.weights.best)
@@ -199,35 +278,43 @@ class Training:
 
     def save_best(self) -> None:
         """Writes the best weights so far: the run can be used while it trains."""
-        write_atomically(self.run / MODEL, lambda path: save_file(self.weights.best, path))
+        if self.run is not None:
+            self.trainee.save_best(self.run, self.weights.best)
 
     def save(self) -> None:
         """Writes a checkpoint from which training goes on to the same weights."""
+        self._saved = time.monotonic()
+        if self.run is None:
+            return
         self.save_best()
-        tensors = self.weights.to_tensors() | state_to_tensors(self.carried, "carried")
-        save_train_state(self.run, tensors, vars(self.progress))
+        tensors, values = self.trainee.state()
+        tensors |= self.weights.to_tensors()
+        if signature := self.trainee.signature():
+            values["of"] = signature
+        save_train_state(self.run, tensors, vars(self.progress) | values)
         self._saved = time.monotonic()
 
-    def restore(self) -> None:
-        """Goes back to the last checkpoint.
+    def restore(self) -> bool:
+        """Goes back to the last checkpoint; False: there is none.
 
         Raises:
-            CheckpointError: there is none, or it is damaged or of another model.
+            CheckpointError: it is damaged, or of another training.
         """
+        if self.run is None or not (self.run / TRAIN_STATE).is_file():
+            return False
         tensors, values = load_train_state(self.run)
+        if values.pop("of", "") != self.trainee.signature():
+            remedy = "Repeat the command that began it, or choose another --out."
+            raise CheckpointError(self.run, "was begun with other texts or settings", remedy)
         try:
-            self._restore(tensors, values)
+            self.progress = Progress(**self.trainee.restore(tensors, values))
+            self.weights.from_tensors(tensors)
         except (KeyError, RuntimeError, TypeError, ValueError):
             path = self.run / TRAIN_STATE
-            problem = "does not fit config.json"
-            raise CheckpointError(path, problem, "Train the run again.") from None
-
-    def _restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        self.progress = Progress(**values)
-        self.batches.epoch, self.batches.position = self.progress.epoch, self.progress.position
-        self.weights.from_tensors(tensors)
-        self.carried = state_from_tensors(self.carried, tensors, "carried")
-        self._resumed_seconds, self._started = self.progress.seconds, time.monotonic()
+            raise CheckpointError(path, *self.trainee.does_not_fit) from None
+        self.resumed_seconds, self._started = self.progress.seconds, time.monotonic()
+        trim_log(self.run, self.progress.step)
+        return True
 
     @property
     def checkpoint_due(self) -> bool:
@@ -235,99 +322,77 @@ class Training:
         return time.monotonic() - self._saved >= self.config.checkpoint_seconds
 
 
-def unwatched(nats: float, norm: float, clipped: bool) -> tuple[()]:
-    """Has nothing to report about an update."""
-    return ()
+@dataclass(frozen=True)
+class Callbacks:
+    """Who is told of a training, and who is asked about it."""
+
+    on_event: OnEvent = ignore
+    stop: Stop = never
+    monitor: MakeMonitor | None = None
+
+    def named(self, run: str) -> "Callbacks":
+        """The same, with every event saying which training it is of."""
+        return replace(self, on_event=named(self.on_event, run))
+
+    def fit(self, training: Training) -> float:
+        """See `fit`."""
+        monitor = self.monitor(training) if self.monitor else None
+        return fit(training, self.on_event, self.stop, monitor)
 
 
 def fit(
     training: Training,
-    listener: Listener,
-    stop: Callable[[], bool] = lambda: False,
-    watch: Watching = unwatched,
+    on_event: OnEvent = ignore,
+    stop: Stop = never,
+    monitor: Monitor | None = None,
 ) -> float:
     """Trains until the budget is used up; the model then has the best weights.
 
     Args:
-        listener: Receives every record that also goes into the log.
+        on_event: Receives every event that also goes into the log.
         stop: Asked after every step; once true, a checkpoint is written and training ends.
-        watch: Hears every update; its records are reported like all others.
+        monitor: Looks at every update; its events are reported like all others.
 
     Returns:
-        Nats per token on the first validation tokens.
+        The loss on validation text in nats.
 
     Raises:
         Interrupted: `stop` said so.
     """
-    progress = training.progress
-    train_info, valid_info = (training.store.split(name) for name in ("train", "valid"))
+    trainee, progress = training.trainee, training.progress
 
-    def report(kind: str, **values: Any) -> None:
-        record = {"kind": kind, **training.standing(), **values}
-        append_log(training.run, record)
-        listener(record)
+    def report(event: LoggedEvent) -> None:
+        if training.run is not None:
+            append_log(training.run, event)
+        on_event(event)
 
     if progress.step == 0:
         training.save()
-    heard = time.monotonic()
+    reported = time.monotonic()
     while training.fraction < 1:
-        batch = training.batches.take()
-        nats, norm = training.update(batch)
+        nats, norm = training.update(trainee.next_batch())
         training.tick()
         if not math.isfinite(nats):
-            report("diverged", text=DIVERGED.format(step=progress.step))
+            report(Diverged(**training.standing(), text=DIVERGED.format(step=progress.step)))
             break
-        for record in watch(nats, norm, norm > training.config.clip_norm):
-            report(**record)
-        if time.monotonic() - heard > 0.5:
-            heard = time.monotonic()
-            report("train", train=to_bits_per_byte(nats, train_info), gradient_norm=norm)
+        for event in monitor(nats, norm, norm > training.config.clip_norm) if monitor else ():
+            report(event)
+        if time.monotonic() - reported > EVENT_SECONDS:
+            reported, train = time.monotonic(), trainee.in_unit(nats, "train")
+            report(TrainStep(**training.standing(), train=train, gradient_norm=norm))
         if training.fraction >= progress.next_evaluation:
-            valid = to_bits_per_byte(training.look(), valid_info)
-            report("valid", train=to_bits_per_byte(nats, train_info), valid=valid)
+            valid_nats = training.look()
+            report(trainee.validation_event(training.standing(), nats, valid_nats))
         if stop():
             training.save()
             raise Interrupted
         if training.checkpoint_due:
             training.save()
             training.tick()
-    valid = training.finish()
+    valid_nats = training.finish()
     training.tick()
-    report("end", valid=to_bits_per_byte(valid, valid_info))
-    return valid
-
-
-def schedule(fraction: float, config: TrainConfig) -> float:
-    """Trapezoid over the used part of the budget: linearly up, flat, linearly down to zero."""
-    up = fraction / config.warmup_fraction if config.warmup_fraction else 1.0
-    down = (1 - fraction) / config.decay_fraction if config.decay_fraction else 1.0
-    return max(0.0, min(1.0, max(up, 0.05), down))
-
-
-def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; weight decay on matrices only, not on biases and norms."""
-    matrices = [value for value in model.parameters() if value.dim() > 1]
-    vectors = [value for value in model.parameters() if value.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    betas = (config.beta1, config.beta2)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
-
-
-def clip_gradients(model: nn.Module, config: TrainConfig) -> Tensor:
-    """Clips the gradient, single entries first, then its norm; returns the norm before either.
-
-    Source: Mikolov 2012 (entries), Pascanu et al. 2013 (norm).
-    """
-    if not config.clip_value:
-        return nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-    grads = [value.grad for value in model.parameters() if value.grad is not None]
-    norm = nn.utils.get_total_norm(grads)
-    nn.utils.clip_grad_value_(model.parameters(), config.clip_value)
-    nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-    return norm
+    report(End(**training.standing(), valid=trainee.in_unit(valid_nats, "valid")))
+    return valid_nats
 
 
 def autocast(precision: str) -> torch.autocast:

@@ -1,5 +1,7 @@
 """The weights of a model in training: as they are, their mean over a while, and the best so far."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -26,6 +28,14 @@ class TrainedWeights:
         with torch.no_grad():
             for name, value in self.model.state_dict().items():
                 self.average[name].lerp_(value, 1 / number)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Gives the model the mean for a while, then its own weights again."""
+        current = clone_weights(self.model)
+        self.model.load_state_dict(self.average)
+        yield
+        self.model.load_state_dict(current)
 
     def keep_best(self) -> None:
         """Remembers the weights as they are as the best."""

@@ -1,15 +1,16 @@
 """The curves of a training as TensorBoard event files."""
 
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from ..errors import MissingExtra
+from ..results.events import Diverged, Event, LoggedEvent, OnEvent, Start, Warned
 
-SCALARS = {
-    "train": "bits_per_byte/train",
-    "valid": "bits_per_byte/valid",
+LOSSES = ("train", "valid")
+LOSS_TITLES = {"bits/byte": "bits_per_byte", "nats/text": "nats_per_text"}
+TITLES = {
+    "accuracy": "accuracy/valid",
     "gradient_norm": "gradient/norm",
     "norm_median": "gradient/norm_median",
     "norm_greatest": "gradient/norm_greatest",
@@ -17,31 +18,32 @@ SCALARS = {
     "half_life": "gradient/half_life",
     "horizon": "gradient/horizon",
 }
-"""Values of records and what their curves are called."""
+"""Fields of events and what their curves are called."""
 FLUSH_SECONDS = 10
 
 
 class EventFiles:
-    """Hears the records of one training and writes them as curves over its steps.
+    """An `on_event` callback that writes the events of a training as curves over its steps.
 
-    with EventFiles(folder, then=progress) as listener: train(run, request, listener)
+    with EventFiles(folder, then=progress) as on_event: train(run, request, on_event)
 
     Args:
-        folder: Gets one more file; TensorBoard reads all of them as one run.
-        then: Another listener, which hears every record too.
+        folder: Gets one more file; TensorBoard reads all of them as one run. Where there are
+            several trainings, each gets a folder of its name in it.
+        then: Another callback, which receives every event too.
 
     Raises:
         MissingExtra: tensorboardX is absent.
     """
 
-    def __init__(self, folder: Path, then: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, folder: Path, then: OnEvent) -> None:
         try:
             import tensorboardX
         except ImportError:
             raise MissingExtra("TensorBoard output", "track") from None
         self.folder, self.then = folder, then
         self._make = tensorboardX.SummaryWriter
-        self._writer: Any = None
+        self._writers: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -52,23 +54,29 @@ class EventFiles:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        for writer in self._writers.values():
+            writer.close()
 
-    def __call__(self, record: dict[str, Any]) -> None:
-        """Writes what the record has to show, then hands it on."""
-        if "step" in record:
-            self._write(record, record["step"])
-        self.then(record)
+    def __call__(self, event: Event) -> None:
+        """Writes what the event has to show, then hands it on."""
+        if isinstance(event, Start | LoggedEvent):
+            self._write(event)
+        self.then(event)
 
-    def _write(self, record: dict[str, Any], step: int) -> None:
-        if self._writer is None:
+    def _write(self, event: Start | LoggedEvent) -> None:
+        step = event.step
+        if event.run not in self._writers:
             # A run that goes on does some steps over again: TensorBoard drops the old ones.
             # Names have the second only: the suffix keeps it from writing over the one before.
             options = {"flush_secs": FLUSH_SECONDS, "filename_suffix": f".{step}"}
-            self._writer = self._make(str(self.folder), purge_step=step + 1, **options)
-        for name, title in SCALARS.items():
-            if record.get(name) is not None:
-                self._writer.add_scalar(title, record[name], step)
-        if record["kind"] in ("warning", "diverged"):
-            self._writer.add_text("warnings", record["text"], step)
+            folder = str(self.folder / event.run)
+            self._writers[event.run] = self._make(folder, purge_step=step + 1, **options)
+        writer = self._writers[event.run]
+        if isinstance(event, Start):
+            return
+        titles = TITLES | {name: f"{LOSS_TITLES[event.unit]}/{name}" for name in LOSSES}
+        for name, title in titles.items():
+            if (value := getattr(event, name, None)) is not None:
+                writer.add_scalar(title, value, step)
+        if isinstance(event, Warned | Diverged):
+            writer.add_text("warnings", event.text, step)

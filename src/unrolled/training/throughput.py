@@ -1,7 +1,9 @@
 """How fast a model trains on this machine, measured before the training begins."""
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from ..models.build import build
 from ..models.neural import NeuralModel
 from ..ops.sampled_log_probs import make_sampler
 from ..settings.models import ModelConfig, RecurrentConfig, TransformerConfig
-from ..settings.training import Precision, TrainConfig
+from ..settings.training import ClassifierTrainConfig, Precision, TrainConfig
 from ..system.machine import num_cores
 from .loop import autocast
 
@@ -35,10 +37,20 @@ class Pace:
         return f"{chosen} ({'; '.join(self.others)})" if self.others else chosen
 
 
-def find_pace(model_config: ModelConfig, config: TrainConfig, vocab_size: int) -> Pace:
-    """Times training steps with each precision and thread count that the settings leave open."""
-    torch.manual_seed(0)
-    model = build(model_config, vocab_size)
+def find_pace(
+    config: TrainConfig | ClassifierTrainConfig,
+    step: Callable[[Precision], object],
+    num_tokens: int,
+    num_parameters: int,
+) -> Pace:
+    """Times training steps with each precision and thread count that the settings leave open.
+
+    Torch then has the number of threads that was fastest.
+
+    Args:
+        step: Goes forward and backward once; it must leave no trace.
+        num_tokens: Read in a step.
+    """
     auto = config.precision == "auto"
     precisions: tuple[Precision, ...] = ("bfloat16", "float32") if auto else (config.precision,)
     seconds: dict[tuple[Precision, int], float] = {}
@@ -46,8 +58,7 @@ def find_pace(model_config: ModelConfig, config: TrainConfig, vocab_size: int) -
     def time_with(threads: int) -> None:
         torch.set_num_threads(threads)
         for precision in precisions:
-            timed = replace(config, precision=precision)
-            seconds[precision, threads] = _step_seconds(model, model_config, timed)
+            seconds[precision, threads] = _step_seconds(partial(step, precision))
 
     time_with(config.threads or num_cores())
     if not config.threads and num_cores() > 1 and min(seconds.values()) < SMALL_STEP_SECONDS:
@@ -59,31 +70,40 @@ def find_pace(model_config: ModelConfig, config: TrainConfig, vocab_size: int) -
         for (name, number), value in seconds.items()
         if (name, number) != (precision, threads)
     )
-    rate = config.batch_size * config.sequence_length / best
-    return Pace(precision, threads, rate, model.num_parameters(), others)
+    return Pace(precision, threads, num_tokens / best, num_parameters, others)
 
 
 def _threads(number: int) -> str:
     return f"{number} thread{'s' * (number > 1)}"
 
 
-def _step_seconds(model: NeuralModel, model_config: ModelConfig, config: TrainConfig) -> float:
-    """The faster of two steps forward and backward, from a state such as training carries."""
-    size = (config.batch_size, config.sequence_length)
-    tokens = torch.randint(model.vocab_size, size, generator=torch.Generator().manual_seed(0))
-    state = _carried(model, model_config, tokens)
-    sampler = make_sampler(torch.zeros(model.vocab_size), config.candidates)
-    candidates = sampler.draw() if sampler else None
-    model.train()
+def _step_seconds(step: Callable[[], object]) -> float:
+    """The faster of two steps."""
     times = []
     for _ in range(2):
         began = time.perf_counter()
-        with autocast(config.precision):
+        step()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def language_model_pace(model_config: ModelConfig, config: TrainConfig, vocab_size: int) -> Pace:
+    """How fast a language model trains, from a state such as training carries."""
+    torch.manual_seed(0)
+    model = build(model_config, vocab_size).train()
+    size = (config.batch_size, config.sequence_length)
+    tokens = torch.randint(vocab_size, size, generator=torch.Generator().manual_seed(0))
+    state = _carried(model, model_config, tokens)
+    sampler = make_sampler(torch.zeros(vocab_size), config.candidates)
+    candidates = sampler.draw() if sampler else None
+
+    def step(precision: Precision) -> None:
+        with autocast(precision):
             loss, _, _ = model.loss(tokens, tokens, state, candidates)
         loss.backward()
-        times.append(time.perf_counter() - began)
-    model.zero_grad()
-    return min(times)
+        model.zero_grad()
+
+    return find_pace(config, step, tokens.numel(), model.num_parameters())
 
 
 def _carried(model: NeuralModel, model_config: ModelConfig, tokens: Tensor) -> State:

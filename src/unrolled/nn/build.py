@@ -1,13 +1,13 @@
-"""Where a recurrent layer starts: its recurrent matrix, and the bias of the gate that keeps."""
+"""One layer of a kind: made, initialized, and changed inside its recurrence where that is asked."""
+
+from importlib import import_module
 
 import torch
 from torch import Tensor, nn
 
-from ..settings.models import GateInit, RecurrentInit
-from .elman import Elman
-from .gru import GRU
-from .lstm import LSTM
-from .min_gru import MinGRU
+from ..settings.kinds import KINDS
+from ..settings.models import GateInit, RecurrentConfig, RecurrentInit
+from .layer import Layer, MatrixLayer
 from .modified import Modified
 
 IDENTITY_INPUT_STD = 0.001
@@ -16,9 +16,27 @@ forgotten. Source: Le et al. 2015. With relu, 300 k tokens of tiny-shakespeare a
 small: 3.62 bits per byte; with Xavier's 4.07."""
 
 
+def build_layer(config: RecurrentConfig, input_size: int) -> Layer:
+    """Builds one layer of a checked configuration; what is not about a layer is not looked at."""
+    kind = KINDS[config.kind]
+    module, name = kind.layer.split(":")
+    make = getattr(import_module(f".{module}", __package__), name)
+    chosen = [name for name in ("nonlinearity", "weight_dropout") if name in kind.uses]
+    settings = {name: getattr(config, name) for name in chosen}
+    layer: Layer = make(input_size, config.hidden_size, **settings)
+    initialize(
+        layer, config.recurrent_init, config.forget_bias, config.gate_init, config.max_timescale
+    )
+    if isinstance(layer, MatrixLayer) and (
+        config.layer_norm or config.zoneout or config.state_dropout
+    ):
+        return Modified(layer, config.layer_norm, config.zoneout, config.state_dropout)
+    return layer
+
+
 @torch.no_grad()
 def initialize(
-    layer: Elman | GRU | LSTM | MinGRU | Modified,
+    layer: Layer,
     recurrent_init: RecurrentInit = "orthogonal",
     forget_bias: float | None = None,
     gate_init: GateInit = "constant",
@@ -34,23 +52,19 @@ def initialize(
         gate_init: How that bias is spread over the units: constant, uniform or chrono.
         max_timescale: Of chrono, in steps, 2 or more.
     """
-    layer = layer.layer if isinstance(layer, Modified) else layer
-    if recurrent_init == "identity" and not isinstance(layer, MinGRU):
+    if recurrent_init == "identity" and isinstance(layer, MatrixLayer):
         for gate in layer.weight_hh.split(layer.hidden_size):
             nn.init.eye_(gate)
-    if isinstance(layer, Elman):
-        if recurrent_init == "identity":
+        if layer.keep_gate is None:
             nn.init.normal_(layer.weight_ih, 0, IDENTITY_INPUT_STD)
+    if layer.keep_gate is None:
         return
     if gate_init == "uniform":
-        _set_keeping(layer, uniform_bias(layer.hidden_size))
+        layer.set_keep_bias(uniform_bias(layer.hidden_size))
     elif gate_init == "chrono":
-        bias = chrono_bias(layer.hidden_size, max_timescale)
-        _set_keeping(layer, bias)
-        if isinstance(layer, LSTM):
-            layer.bias[: layer.hidden_size] = -bias  # what is kept long is added to slowly
+        layer.set_keep_bias(chrono_bias(layer.hidden_size, max_timescale), slow_input=True)
     elif forget_bias is not None:
-        _set_keeping(layer, torch.full((layer.hidden_size,), float(forget_bias)))
+        layer.set_keep_bias(torch.full((layer.hidden_size,), float(forget_bias)))
 
 
 def uniform_bias(hidden_size: int) -> Tensor:
@@ -71,14 +85,3 @@ def chrono_bias(hidden_size: int, max_timescale: int) -> Tensor:
     Source: Tallec & Ollivier 2018 (arXiv 1804.11188).
     """
     return torch.empty(hidden_size).uniform_(1, max_timescale - 1).log()
-
-
-def _set_keeping(layer: GRU | LSTM | MinGRU, bias: Tensor) -> None:
-    """Sets the bias of the gate that keeps the state: sigmoid(bias) of it is kept."""
-    size = layer.hidden_size
-    if isinstance(layer, LSTM):
-        layer.bias[size : 2 * size] = bias
-    elif isinstance(layer, GRU):
-        layer.bias_ih[size : 2 * size] = bias
-    else:
-        layer.bias[:size] = -bias  # its gate z lets in; 1 - z is kept

@@ -1,25 +1,16 @@
 """Texts with labels: from tables, or from folders with one folder per class."""
 
 import re
-import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from ..errors import LabelError, TextError
+from .documents import read_pieces
+from .files import TABLES, file_format, find_files
+from .tables import choose_column, is_text, read_rows
 
-from ..errors import ConfigError, LabelError, MissingExtra, TextError
-from .files import TABLES, choose_column, file_format, find_files, is_text, read_pieces, read_rows
-from .words import PLAIN_WORDS
-
-Row = TypeVar("Row")
 LINE_BREAKS = re.compile(r"(?:\s*<br\s*/?>\s*)+", re.IGNORECASE)
-MAX_FOLDS = 20
-"""Folds that a fraction is made of, unless it is smaller than one of them."""
 UNLABELLED = "unsup"
 """The folder of unlabelled texts in the layout of the Large Movie Review Dataset."""
 SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(
@@ -222,115 +213,3 @@ def _name(value: object) -> str:
 def plain(text: str) -> str:
     """A text as the models see it: the line breaks of web pages become line ends."""
     return LINE_BREAKS.sub("\n", text)
-
-
-def mirrored(text: str) -> str:
-    """The words and marks of a text from the last to the first, with spaces between them.
-
-    Read forward, that is the text read backward.
-    """
-    return " ".join(reversed(PLAIN_WORDS.findall(text)))
-
-
-def normalized(text: str) -> str:
-    """A text by which equal ones are found: white space does not count."""
-    return " ".join(plain(text).split())
-
-
-def spread(rows: Sequence[Row], number: int) -> Sequence[Row]:
-    """At most `number` of the rows, evenly over all: folders are read one class after the other."""
-    number = min(number, len(rows))
-    return [rows[place * len(rows) // number] for place in range(number)]
-
-
-def without_shared(data: LabelledTexts, other: Sequence[str]) -> LabelledTexts:
-    """Leaves out texts that also stand in another list."""
-    known = {normalized(text) for text in other}
-    return data.select(
-        place for place, text in enumerate(data.texts) if normalized(text) not in known
-    )
-
-
-def split_labelled(
-    data: LabelledTexts, fraction: float, seed: int
-) -> tuple[LabelledTexts, LabelledTexts]:
-    """Divides texts for training and validation, each class in about the same proportion.
-
-    Equal texts and texts of a group stay on one side. Every class keeps texts in training; a rare
-    one may have none for validation.
-
-    Args:
-        data: N texts.
-        fraction: Share of the N texts for validation, nearly: the largest class and the number of
-            groups bound how fine it can be.
-        seed: Another seed gives another division.
-
-    Raises:
-        ConfigError: the fraction leaves nothing on one side.
-        LabelError: a class has fewer than two texts, or groups cannot be divided.
-        MissingExtra: scikit-learn is absent.
-    """
-    try:
-        from sklearn.model_selection import StratifiedGroupKFold
-    except ImportError:
-        raise MissingExtra("Classification", "classify") from None
-    if not 0 < fraction <= 0.5:
-        rule = "above 0 and at most 0.5"
-        raise ConfigError("valid_fraction", rule, fraction, "Write for example 0.1.")
-    for label, number in Counter(data.labels).items():
-        if number < 2:
-            problem = f"has {number} text only"
-            remedy = "Give more texts of it, or leave the class out."
-            raise LabelError(f"the class {label!r}", problem, remedy)
-    joined = _joined(data)
-    most = min(max(Counter(data.labels).values(), default=0), len(set(joined.tolist())))
-    if most < 2:
-        problem = "are all of one group, or all equal"
-        raise LabelError("the texts", problem, "Give more texts, or another --group.")
-    most = min(most, max(MAX_FOLDS, round(1 / fraction)))
-    share = max(Fraction(fraction).limit_denominator(most), Fraction(1, most))
-    splitter = StratifiedGroupKFold(share.denominator, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # A class with fewer texts than there are folds is in some of them only.
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        folds = [fold for _, fold in splitter.split(joined, data.labels, joined)]
-    train, valid = _with_all_classes(data.labels, folds, share.numerator)
-    return data.select(train), data.select(valid)
-
-
-def _with_all_classes(
-    labels: Sequence[str], folds: list[NDArray[np.int64]], number: int
-) -> tuple[list[int], list[int]]:
-    """Makes validation of the first folds in a row that leave each class in training."""
-    lost: set[str] = set()
-    for first in range(len(folds)):
-        valid = set(np.concatenate((folds + folds)[first : first + number]).tolist())
-        train = [place for place in range(len(labels)) if place not in valid]
-        missing = set(labels) - {labels[place] for place in train}
-        if valid and not missing:
-            return train, sorted(valid)
-        lost |= missing
-    problem = "has texts of one group only, or equal ones, so that none is left for training"
-    raise LabelError(f"the class {min(lost)!r}", problem, "Give more texts of it.")
-
-
-def _joined(data: LabelledTexts) -> NDArray[np.int64]:
-    """A number for each text, the same for equal texts and within a group, `(N,)`."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    number = len(data)
-    keys = [normalized(text) for text in data.texts]
-    columns = [keys]
-    if data.groups is not None:
-        # A text without a group is joined to equal ones only.
-        columns.append([group or f"\0{place}" for place, group in enumerate(data.groups)])
-    places, nodes, first = [], [], number
-    for column in columns:
-        _, inverse = np.unique(np.array(column, object), return_inverse=True)
-        places.append(np.arange(number))
-        nodes.append(inverse + first)
-        first += int(inverse.max()) + 1
-    edges = np.concatenate(places), np.concatenate(nodes)
-    graph = coo_matrix((np.ones(len(edges[0])), edges), (first, first))
-    return connected_components(graph, directed=False)[1][:number].astype(np.int64)

@@ -1,10 +1,8 @@
-"""Labelled texts: tables and folders, what is wrong with them, and how they are divided."""
+"""Labelled texts: tables and folders, and what is wrong with them."""
 
 import csv
 import gzip
 import json
-import warnings
-from collections import Counter
 from datetime import date
 from pathlib import Path
 
@@ -12,17 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from unrolled.errors import ConfigError, LabelError, TextError, UnrolledError
-from unrolled.text.labelled import (
-    LabelledTexts,
-    mirrored,
-    read_labelled,
-    read_splits,
-    split_labelled,
-    spread,
-    without_shared,
-)
-from unrolled.text.words import PLAIN_WORDS
+from unrolled.errors import LabelError, TextError
+from unrolled.text.labels import LabelledTexts, read_labelled, read_splits
 
 CHINESE = "这家酒店的房间很小，服务员的态度也不好，我不会再来了。"
 
@@ -171,117 +160,6 @@ def test_a_column_says_the_split(tmp_path):
         read_splits([path], None, None, None, "part")
 
 
-def test_shared_texts_are_found_whatever_their_white_space():
-    data = LabelledTexts(["a  b", "c", "a b"], ["x", "y", "z"], ["1", "2", "3"])
-    for other in ("a\nb ", "a<br />b"):
-        assert without_shared(data, [other, "d"]) == LabelledTexts(["c"], ["y"], ["2"])
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("It isn't bad.\nNo!", "! No \n . bad isn't It"),
-        ("太差了，no", "no ， 了 差 太"),
-        (" \t", ""),
-    ],
-)
-def test_mirrored_texts_have_the_same_words_from_the_last_to_the_first(text, expected):
-    assert mirrored(text) == expected
-    assert PLAIN_WORDS.findall(expected) == PLAIN_WORDS.findall(text)[::-1]
-
-
-def test_rows_spread_evenly_over_all():
-    assert spread("abcdefgh", 3) == ["a", "c", "f"]
-    assert spread("ab", 3) == ["a", "b"] and spread([], 3) == []
-
-
 def test_folders_have_no_groups(tmp_path):
     with pytest.raises(LabelError, match="is a folder, which has no columns to group by. Leave"):
         read_labelled([str(tmp_path)], group="film")
-
-
-def make(number: int) -> LabelledTexts:
-    texts = [f"text {place // 3}" for place in range(number)]  # three times each
-    labels = ["rare" if place // 3 % 5 == 0 else "common" for place in range(number)]
-    return LabelledTexts(texts, labels)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_split_keeps_proportions_and_equal_texts_together(seed):
-    data = make(600)
-    train, valid = split_labelled(data, 0.2, seed)
-    assert Counter(train.texts + valid.texts) == Counter(data.texts)
-    assert len(valid) == pytest.approx(120, abs=6)
-    assert Counter(valid.labels)["rare"] == pytest.approx(24, abs=4)
-    assert not set(train.texts) & set(valid.texts)
-    assert split_labelled(data, 0.2, seed)[1] == valid
-    assert split_labelled(data, 0.2, seed + 1)[1] != valid
-
-
-def test_groups_stay_together_and_join_through_equal_texts():
-    texts = [f"t{place}" for place in range(100)]
-    texts[10] = texts[50]  # group 1 and group 5 share a text
-    groups = [str(place // 10) for place in range(100)]
-    labels = ["x", "y"] * 50
-    for seed in range(5):
-        train, valid = split_labelled(LabelledTexts(texts, labels, groups), 0.3, seed)
-        assert train.groups and valid.groups
-        assert not set(train.groups) & set(valid.groups)
-        assert len({"1", "5"} & set(train.groups)) != 1
-
-
-def test_texts_without_a_group_are_no_group():
-    texts = [f"t{place}" for place in range(100)]
-    groups = [""] * 80 + [str(place // 2) for place in range(20)]
-    train, valid = split_labelled(LabelledTexts(texts, ["x", "y"] * 50, groups), 0.2, 0)
-    assert len(valid) == pytest.approx(20, abs=2)
-    assert train.groups and valid.groups
-    assert set(train.groups) & set(valid.groups) == {""}
-
-
-@pytest.mark.parametrize("fraction", [0.01, 0.05, 0.15, 0.3, 1 / 3, 0.4, 0.45, 0.5])
-def test_a_split_takes_the_share_that_was_asked_for(fraction):
-    data = LabelledTexts([f"t{place}" for place in range(600)], ["x", "x", "y"] * 200)
-    _, valid = split_labelled(data, fraction, 0)
-    assert len(valid) == pytest.approx(600 * fraction, abs=2)
-    assert Counter(valid.labels)["y"] == pytest.approx(200 * fraction, abs=2)
-
-
-def test_few_texts_and_rare_classes_are_split_without_a_warning():
-    few = LabelledTexts([f"t{place}" for place in range(12)], ["x", "y"] * 6)
-    rare = LabelledTexts([f"t{place}" for place in range(100)], ["x"] * 97 + ["y"] * 3)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for data, most in ((few, 2), (rare, 11)):
-            train, valid = split_labelled(data, 0.1, 0)
-            assert set(train.labels) == {"x", "y"} and 1 <= len(valid) <= most
-    assert not caught
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_class_of_one_group_stays_in_training(seed):
-    groups = [str(place % 10) for place in range(90)] + ["g"] * 10
-    data = LabelledTexts([f"t{place}" for place in range(100)], ["x"] * 90 + ["y"] * 10, groups)
-    train, valid = split_labelled(data, 0.1, seed)
-    assert Counter(train.labels)["y"] == 10 and set(valid.labels) == {"x"}
-
-
-def refusal(data: LabelledTexts, fraction: float = 0.2) -> UnrolledError:
-    with pytest.raises((LabelError, ConfigError)) as caught:
-        split_labelled(data, fraction, 0)
-    return caught.value
-
-
-def test_what_cannot_be_split():
-    said = refusal(LabelledTexts(["a", "b", "c"], ["x", "x", "y"]))
-    assert str(said).startswith("the class 'y' has 1 text only. Give more texts of it")
-    said = refusal(LabelledTexts(["a", "b", "c", "d"], ["x", "x", "y", "y"], ["g"] * 4))
-    assert str(said).startswith("the texts are all of one group")
-    groups = ["g", "g", "h", "h"]
-    said = refusal(LabelledTexts(["a", "b", "c", "d"], ["x", "x", "y", "y"], groups))
-    assert str(said) == (
-        "the class 'x' has texts of one group only, or equal ones, so that none is left for "
-        "training. Give more texts of it."
-    )
-    said = refusal(make(60), 0.9)
-    assert str(said).startswith("valid_fraction must be above 0 and at most 0.5, got 0.9")

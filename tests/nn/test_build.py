@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from unrolled.nn.build import chrono_bias, initialize, uniform_bias
 from unrolled.nn.elman import Elman
 from unrolled.nn.gru import GRU
-from unrolled.nn.initialization import chrono_bias, initialize, uniform_bias
 from unrolled.nn.lstm import LSTM
 from unrolled.nn.min_gru import MinGRU
 

@@ -1,0 +1,92 @@
+"""`unrolled score`, in this process."""
+
+import json
+import re
+
+import pytest
+
+import unrolled
+from unrolled.cli import main
+
+
+def test_scores_of_a_file_and_of_standard_input_are_those_of_the_library(
+    run, runs, tmp_path, standard_input
+):
+    sentences = ["It was a\tman.", "Whose house — is that?"]
+    opened = unrolled.load(runs / "char")
+    expected = unrolled.score_texts(opened.model, opened.tokenizer, sentences)
+    costs = [token for score in expected for token in score.tokens]
+    data = f"{sentences[0]}\r\n\n \n{sentences[1]}".encode()
+    (tmp_path / "sentences.txt").write_bytes(data)
+    table = run("score", "char", tmp_path / "sentences.txt")
+    rows = [line.split("\t") for line in table.splitlines()[1:]]
+    assert [float(row[4]) for row in rows] == pytest.approx([cost.bits for cost in costs], rel=1e-5)
+    assert [row[0] for row in rows] == ["1"] * 14 + ["2"] * 23
+    assert rows[8] == ["1", "8", "9", r"\t", rows[8][4]]
+    standard_input(data)
+    assert run("score", "char") == table
+    standard_input(data)
+    assert run("score", "char", "-", "--format", "tsv") == table
+
+
+def test_json_has_totals_and_words(run, runs, standard_input):
+    standard_input(b"It was zz\xc3\xa9\n")
+    values = json.loads(run("score", "word", "--format", "jsonl"))
+    assert [word["text"] for word in values["words"]] == ["It", "was", "zzé", "<eos>"]
+    assert sum(word["bits"] for word in values["words"]) == pytest.approx(values["bits"])
+    assert values["bits_per_byte"] == pytest.approx(values["bits"] / 11)
+    assert values["num_unknown"] == 1
+    assert len(values["characters"]) == 10
+
+
+def test_a_heat_map_is_written_whole(run, tmp_path, standard_input):
+    target = tmp_path / "new" / "heat.html"
+    standard_input("我爱吃<b>。\n".encode())
+    assert run("score", "zh", "--format", "html", "--out", target) == f"Wrote {target}.\n"
+    page = target.read_text("utf-8")
+    (text,) = re.findall("<p>(.*)</p>", page)
+    assert re.sub("<[^>]*>", "", text) == "我爱吃&lt;b&gt;。&lt;eos&gt;"
+    assert "Surprisal of standard input to " in page
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_candidates_come_best_first(run, runs, standard_input):
+    candidates = ["house a was It", "It was a house", "It saw a house"]
+    opened = unrolled.load(runs / "word")
+    ranked = unrolled.rank(opened.model, opened.tokenizer, candidates)
+    standard_input("\n".join(candidates).encode())
+    assert run("score", "word", "-", "--rank") == "".join(
+        f"{score.bits:.3f}\t{score.text}\n" for score in ranked
+    )
+    assert ranked[0].text == "It was a house"
+
+
+def test_what_cannot_be_scored(refused, tmp_path, standard_input):
+    missing, blank = tmp_path / "missing.txt", tmp_path / "blank.txt"
+    blank.write_text("\n \n")
+    assert (
+        refused("score", "char", missing) == f"error: {missing} does not exist. Check the path.\n"
+    )
+    assert refused("score", "char", blank) == (
+        "error: blank.txt holds no sentence. Give one per line.\n"
+    )
+    standard_input(b"")
+    assert refused("score", "char", "--rank") == (
+        "error: standard input holds no sentence. Give one per line.\n"
+    )
+    assert refused("score", "char", blank, "--out", tmp_path) == (
+        f"error: out must be a file, got the folder {tmp_path}. Name a file in it.\n"
+    )
+    assert refused("score", "char", "--rnk", code=2) == (
+        "error: Unknown option: --rnk. See --help.\n"
+    )
+
+
+def test_a_text_that_breaks_off_leaves_no_file(runs, capsys, tmp_path, standard_input):
+    standard_input(b"It was\n" * 2000 + b"\xff\n")
+    target = tmp_path / "scores.tsv"
+    assert main(["score", str(runs / "char"), "--out", str(target)]) == 1
+    assert capsys.readouterr().err == (
+        "error: line 2001 of standard input is not UTF-8. Convert it, or give a file.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
