@@ -18,6 +18,7 @@ from unrolled.classification.training import ClassifierRequest, Labelled, train_
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.report.classification import reason
+from unrolled.report.words import Words
 from unrolled.results.events import Interrupted
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import ClassifierConfig
@@ -218,7 +219,7 @@ def test_a_second_model_reads_backward(language_model, backward_language_model, 
     )
     assert kept == ids[:4]  # the end of the text: that is where it begins to read
 
-    said = reason(replace(whole.classifier, weights={"linear": 0, "lstm": 0.5, "lstm backward": 1}))
+    said = reason({"linear": 0, "lstm": 0.5, "lstm backward": 1}, Words("classification", "en"))
     assert said.startswith("The mixture of lstm and lstm backward: each of them")
 
     save_classifier(whole.classifier, tmp_path / "classifier.safetensors")

@@ -104,7 +104,7 @@ def test_explaining(folder, capsys, tmp_path):
     assert re.search(r"&lt;.*tedious.*&gt;", page.read_text("utf-8"))
 
 
-def test_linear_alone_with_a_test_file_and_a_split_column(tmp_path):
+def test_linear_alone_with_a_test_file_and_a_split_column(tmp_path, capsys):
     with REVIEWS.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     path, test = tmp_path / "all.csv", tmp_path / "test.csv"
@@ -117,7 +117,9 @@ def test_linear_alone_with_a_test_file_and_a_split_column(tmp_path):
                 writer.writerow([row["review"], row["opinion"], part])
     out = tmp_path / "linear"
     arguments = ["classify", "train", str(path), *COLUMNS, "--kind", "linear", "--out", str(out)]
-    assert main([*arguments, "--split", "part", "--test", str(test)]) == 0
+    arguments += ["--split", "part", "--test", str(test), "--language", "zh"]
+    assert main(arguments) == 0
+    assert "文本分类器" in (out / "report.html").read_text("utf-8")
     results = json.loads((out / "results.json").read_text("utf-8"))
     assert results["split"] == "test" and results["num_texts"] == 50
     shared = len({row["review"] for row in rows[:50]})
@@ -125,6 +127,7 @@ def test_linear_alone_with_a_test_file_and_a_split_column(tmp_path):
     assert "also stand in the test part: left out" in " ".join(results["notes"])
     assert "too good" not in " ".join(results["notes"])
     assert list(results["models"]) == ["linear"]
+    assert "只训练了线性模型。" in capsys.readouterr().out
 
 
 def train_from_unlabelled(tmp_path: Path, *options: str) -> Path:

@@ -1,7 +1,17 @@
 """Made-up classifiers in the form that `unrolled classify train` gives them."""
 
 import math
-from typing import Any
+
+from unrolled.results.classification import (
+    Bin,
+    Classification,
+    Explained,
+    Figures,
+    LengthGroup,
+    Look,
+    Mistake,
+    Part,
+)
 
 REVIEW = (
     ("A ", 0.01),
@@ -33,98 +43,76 @@ REVIEW_ZH = (
 def fake_classification(
     classes: tuple[str, ...] = ("negative", "positive"),
     review: tuple[tuple[str, float], ...] = REVIEW,
-) -> dict[str, Any]:
+) -> Classification:
     """A linear model, an LSTM and their mixture on 1,000 test texts a class."""
-    parts = [{"text": text, "weight": weight} for text, weight in review]
-    text = "".join(part["text"] for part in parts)
+    parts = [Part(text, weight) for text, weight in review]
+    text = "".join(part.text for part in parts)
     first, last = classes[0], classes[-1]
-    return {
-        "title": "reviews.csv",
-        "classes": list(classes),
-        "split": "test",
-        "num_train": 22_500,
-        "num_valid": 2_500,
-        "num_texts": 1000 * len(classes),
-        "models": [
-            _model("linear", 0.8813, 16_400, 3_145_728, 12.4, 0.036, False),
-            _model("lstm", 0.9025, 2_310, 4_321_000, 1741.0, 0.064, False),
-            _model("mixture", 0.9187, 2_050, 7_466_728, 1753.4, None, True),
+    models = {"linear": _figures(0.8813), "lstm": _figures(0.9025), "mixture": _figures(0.9187)}
+    return Classification(
+        title="reviews.csv",
+        classes=list(classes),
+        split="test",
+        num_texts=1000 * len(classes),
+        num_texts_of={"train": 22_500, "valid": 2_500, "test": 1000 * len(classes)},
+        models=models,
+        chosen=models["mixture"],
+        weights={"linear": 0.4, "lstm": 0.7},
+        saved={"linear": 0.036, "lstm": 0.064},
+        num_parameters={"linear": 3_145_728, "lstm": 4_321_000, "mixture": 7_466_728},
+        seconds={"linear": 12.4, "lstm": 1741.0, "mixture": 1753.4},
+        texts_per_second={"linear": 16_400, "lstm": 2_310, "mixture": 2_050},
+        notes=["17 duplicate texts were dropped."],
+        confusion=fake_confusion(len(classes)),
+        reliability=[_bin(number) for number in range(5)],
+        by_length=[_group(number) for number in range(6)],
+        curves={"lstm": [_look(number) for number in range(21)]},
+        mistakes=[
+            Mistake(text, first, last, 0.99973),
+            Mistake(f"{text}\n" * 9, last, first, 0.9871),
+            Mistake(text[:12], first, last, 0.954),
         ],
-        "reason": "The mixture was best on the held-out texts.",
-        "notes": ["17 duplicate texts were dropped."],
-        "confusion": fake_confusion(len(classes)),
-        "reliability": [
-            {
-                "low": round(0.5 + number / 10, 1),
-                "high": round(0.6 + number / 10, 1),
-                "confidence": 0.551 + number / 10,
-                "accuracy": (0.533, 0.607, 0.741, 0.872, 0.977)[number],
-                "count": (61, 83, 129, 246, 1481)[number],
-            }
-            for number in range(5)
-        ],
-        "by_length": [
-            {
-                "low": low,
-                "high": high,
-                "count": 333 + number,
-                "accuracy": {
-                    "linear": 0.905 - 0.01 * number,
-                    "lstm": 0.9 + 0.003 * number,
-                    "mixture": 0.917 + 0.002 * number,
-                },
-            }
-            for number, (low, high) in enumerate(
-                [(12, 404), (405, 640), (641, 801), (802, 1103), (1104, 1702), (1703, 13_204)]
-            )
-        ],
-        "curves": {"lstm": [_look(number) for number in range(21)]},
-        "mistakes": [
-            {"text": text, "label": first, "predicted": last, "probability": 0.99973},
-            {"text": f"{text}\n" * 9, "label": last, "predicted": first, "probability": 0.9871},
-            {"text": text[:12], "label": first, "predicted": last, "probability": 0.954},
-        ],
-        "explained": [
-            {"parts": parts, "label": last, "predicted": last, "probability": 0.9712},
-            {"parts": parts[:5], "label": first, "predicted": last, "probability": 0.613},
-        ],
-        "class_words": {
-            name: [{"text": text.strip() or "x", "weight": abs(w) + 0.01} for text, w in review]
+        explained=[Explained(parts, last, 0.9712, last), Explained(parts[:5], last, 0.613, first)],
+        class_ngrams={
+            name: [Part(text.strip() or "x", abs(weight) + 0.01) for text, weight in review]
             for name in classes
         },
-        "conditions": {
-            "data": ["reviews.csv"],
-            "budget": "30m",
-            "seed": 0,
-            "machine": "2 cores, AVX-512",
-            "versions": {"unrolled": "0.1.0", "torch": "2.10.0"},
-        },
-    }
+        request={"data": ["reviews.csv"], "budget": "30m", "seed": 0, "text": None, "valid": []},
+        machine="2 cores, AVX-512",
+        versions={"unrolled": "0.1.0", "torch": "2.10.0"},
+    )
 
 
-def _model(
-    name: str,
-    accuracy: float,
-    speed: float,
-    num_parameters: int,
-    seconds: float,
-    saved: float | None,
-    chosen: bool,
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "accuracy": accuracy,
-        "accuracy_low": accuracy - 0.0125,
-        "accuracy_high": accuracy + 0.0115,
-        "macro_f1": accuracy - 0.0011,
-        "log_loss": 1.1 - accuracy,
-        "calibration_error": 0.131 - 0.125 * accuracy,
-        "train_seconds": seconds,
-        "texts_per_second": speed,
-        "num_parameters": num_parameters,
-        "saved": saved,
-        "chosen": chosen,
+def _figures(accuracy: float) -> Figures:
+    return Figures(
+        accuracy=accuracy,
+        accuracy_low=accuracy - 0.0125,
+        accuracy_high=accuracy + 0.0115,
+        macro_f1=accuracy - 0.0011,
+        log_loss=1.1 - accuracy,
+        calibration_error=0.131 - 0.125 * accuracy,
+    )
+
+
+def _bin(number: int) -> Bin:
+    return Bin(
+        low=round(0.5 + number / 10, 1),
+        high=round(0.6 + number / 10, 1),
+        confidence=0.551 + number / 10,
+        accuracy=(0.533, 0.607, 0.741, 0.872, 0.977)[number],
+        count=(61, 83, 129, 246, 1481)[number],
+    )
+
+
+def _group(number: int) -> LengthGroup:
+    low = (12, 405, 641, 802, 1104, 1703)[number]
+    high = (404, 640, 801, 1103, 1702, 13_204)[number]
+    accuracy = {
+        "linear": 0.905 - 0.01 * number,
+        "lstm": 0.9 + 0.003 * number,
+        "mixture": 0.917 + 0.002 * number,
     }
+    return LengthGroup(low, high, 333 + number, accuracy)
 
 
 def fake_confusion(num_classes: int) -> list[list[int]]:
@@ -139,13 +127,13 @@ def fake_confusion(num_classes: int) -> list[list[int]]:
     return table
 
 
-def _look(number: int) -> dict[str, float | None]:
+def _look(number: int) -> Look:
     epoch = number / 4
     valid = 0.23 + 0.46 * math.exp(-epoch) + 0.006 * max(0, epoch - 3) ** 2
-    return {
-        "seconds": 87.0 * number,
-        "epoch": epoch,
-        "train_loss": 0.06 + 0.63 * math.exp(-0.8 * epoch) if number else None,
-        "valid_loss": valid,
-        "valid_accuracy": 1.13 - 0.9 * valid,
-    }
+    return Look(
+        seconds=87.0 * number,
+        epoch=epoch,
+        train_loss=0.06 + 0.63 * math.exp(-0.8 * epoch) if number else None,
+        valid_loss=valid,
+        valid_accuracy=1.13 - 0.9 * valid,
+    )

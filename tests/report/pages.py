@@ -65,7 +65,7 @@ def with_every_text(value: Any, text: str, mappings: tuple[str, ...]) -> Any:
     if isinstance(value, dict):
         return {
             key: {f"{text}{name}": with_every_text(v, text, mappings) for name, v in part.items()}
-            if key in mappings
+            if key in mappings and isinstance(part, dict)
             else with_every_text(part, text, mappings)
             for key, part in value.items()
         }

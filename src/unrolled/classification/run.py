@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import CheckpointError, ConfigError, LabelError
 from ..report.classification import html
+from ..report.words import Language
 from ..results.classification import Classification, Explained, Part
 from ..results.events import Message, OnEvent, Stop, ignore, never
 from ..runs.folder import TRAIN_STATE, remove_train_state
@@ -55,10 +56,14 @@ def run(
     on_event: OnEvent = ignore,
     stop: Stop = never,
     monitor: MakeMonitor | None = None,
+    language: Language = "en",
 ) -> Classification:
     """Trains, measures and writes; returns what stands in results.json.
 
     The test texts are read once, at the end.
+
+    Args:
+        language: Of the report.
 
     Raises:
         UnrolledError: the request cannot be carried out.
@@ -112,7 +117,7 @@ def run(
     save_classifier(replace(trained.classifier, info=_summary(results)), out / FILE)
     results = replace(results, file_bytes=(out / FILE).stat().st_size)
     write_json(out / RESULTS, results.to_json())
-    write_text(out / REPORT, html(results))
+    write_text(out / REPORT, html(results, language))
     _forget(out)
     return results
 

@@ -134,6 +134,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     vocab_size: int | None = None,
     seed: int = 0,
     tensorboard: Path | None = None,
+    language: Language = "en",
     splits: SplitOptions = SplitOptions(),  # noqa: B008
     model_options: ClassifierOptions = ClassifierOptions(),  # noqa: B008
     train_options: ClassifierTrainOptions = ClassifierTrainOptions(),  # noqa: B008
@@ -173,6 +174,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
         Of initialization, dropout, the order of batches and the held-out part.
     tensorboard
         Folder for TensorBoard event files; each training gets a folder of its own in it.
+    language
+        Of the report: en or zh.
     """
     from ..classification.request import ClassifyRequest
     from ..classification.run import run
@@ -201,11 +204,11 @@ def train(  # noqa: PLR0913  a parameter is a flag
     )
     try:
         with shown(tensorboard, out) as on_event, stop_on_interrupt() as stop:
-            results = run(out, request, on_event, stop, GradientMonitor)
+            results = run(out, request, on_event, stop, GradientMonitor, language)
     except Interrupted:
         print("Stopped and saved. The same command goes on with it.", file=sys.stderr)
         return 130
-    print_classification(results, out)
+    print_classification(results, out, language)
     return 0
 
 

@@ -63,7 +63,7 @@ def print_evaluation(name: str, loss: Evaluation, split: str) -> None:
     Console().print(table)
 
 
-def print_classification(results: Classification, out: Path) -> None:
+def print_classification(results: Classification, out: Path, language: Language = "en") -> None:
     """Prints what a classifier is worth, its members beside it, and why it is what it is."""
     title = f"{results.split}: {results.num_texts:,} texts, {len(results.classes)} classes"
     table = Table(title=title)
@@ -81,7 +81,7 @@ def print_classification(results: Classification, out: Path) -> None:
         )
     console = Console(highlight=False)
     console.print(table)
-    console.print(why(results), markup=False)
+    console.print(why(results.weights, Words("classification", language)), markup=False)
     console.print(f"Use it: unrolled classify predict {out}", markup=False)
 
 

@@ -45,6 +45,8 @@ class Chart:
     """For Vega-Lite, with theme.json as its configuration."""
     note: str = ""
     """What is not in the picture."""
+    has_own_size: bool = False
+    """Not as wide as the page; it scrolls where it is wider."""
 
 
 @dataclass(frozen=True)

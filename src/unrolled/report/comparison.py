@@ -37,7 +37,7 @@ def html(comparison: Comparison, language: Language = "en") -> str:
             (row, ranks.get(row.model), reason(row, words)) for row in comparison.recommendation
         ],
         command=f"unrolled generate {shlex.quote(models[0].run)}",
-        split=_split(comparison.split, words),
+        split=words.split(comparison.split),
         ranking=_ranking(models, comparison.baselines, words),
         is_closed=any(model.closed_vocabulary for model in models),
         curves=_curves(models, comparison.baselines, words),
@@ -124,12 +124,6 @@ def _length(advice: Advice, words: Words) -> str:
         values = {"near": advice.near_position, "position": advice.position}
         said += words(key, change=abs(change), **values)
     return said
-
-
-def _split(name: str, words: Words) -> str:
-    """What a split of the text is called."""
-    key = f"split {name}"
-    return words(key) if key in words else name
 
 
 def _columns(words: Words) -> list[Column]:

@@ -68,6 +68,11 @@ class Words:
         """The note below a chart about what lies beyond its range."""
         return self("outside", names=names)
 
+    def split(self, name: str) -> str:
+        """What a split of the text is called; files keep their names."""
+        key = f"split {name}"
+        return self(key) if key in self else name
+
     def name(self, key: str) -> str:
         """What a setting or a condition is called; in Chinese an unknown one keeps its own name."""
         plain = key.replace("_", " ")

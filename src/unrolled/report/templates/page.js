@@ -48,7 +48,7 @@
     tip.style.top = Math.max(4, y + 14 + height > innerHeight ? y - 14 - height : y + 14) + "px";
   }
 
-  const figures = [...document.querySelectorAll("figure:has(> .chart)")].map(element => ({
+  const figures = [...document.querySelectorAll("figure:has(.chart)")].map(element => ({
     element, box: element.querySelector(".chart"), heading: element.querySelector("figcaption"),
     spec: JSON.parse(element.querySelector("script").textContent), view: null,
   }));
@@ -61,7 +61,7 @@
 
   /** The picture alone, as wide as it is now, with its heading, in light colours. */
   function picture(figure) {
-    const size = { width: figure.box.clientWidth, height: figure.spec.height };
+    const size = figure.spec.width === "container" ? { width: figure.box.clientWidth } : {};
     const paper = getComputedStyle(root).getPropertyValue("--page").trim();
     return view({ ...figure.spec, ...size, title: figure.heading.firstChild.textContent, background: paper },
       { renderer: "none" });
