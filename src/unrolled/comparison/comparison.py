@@ -37,6 +37,7 @@ class CompareRequest:
     train: TrainRequest
     """Text, size, settings and the whole budget; its kind and seed are replaced."""
     kinds: tuple[KindName, ...] = COMPARED
+    """Default: all but "mingru"."""
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
     language: Language = "en"

@@ -95,8 +95,11 @@ class Comparison(Summarized, Record):
 
     title: str
     conditions: dict[str, str | float]
+    """What the figures depend on: text, budget, precision, machine, versions."""
     split: str
+    """"test", or "valid" where there is no test split."""
     baselines: list[Baseline]
+    """Models without training, and the n-gram where it is not compared itself."""
     models: list[ComparedModel]
     recommendation: list[Advice]
 
