@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -46,12 +47,14 @@ def main() -> None:
         text=True,
     )
     seconds: list[float] = []
+    own: dict[str, Any] = {}
     for epoch in range(1, arguments.epochs + 1):
         row = ask(keras)
         seconds.append(row["seconds"])
         print(json.dumps({"keras epoch": epoch} | row), flush=True)
         if epoch == max(1, arguments.epochs // 2):
             own = unrolled(arguments.work)
+    assert keras.stdin
     keras.stdin.close()
     print(
         json.dumps(
@@ -66,6 +69,7 @@ def main() -> None:
 
 def ask(keras: subprocess.Popen) -> dict[str, float]:
     """Lets Keras train an epoch; ends the benchmark if Keras ended."""
+    assert keras.stdin and keras.stdout
     keras.stdin.write("go\n")
     keras.stdin.flush()
     if line := keras.stdout.readline():
@@ -90,7 +94,7 @@ def prepare(work: Path, path: Path) -> None:
     np.savez(path, **arrays)
 
 
-def unrolled(work: Path) -> dict[str, object]:
+def unrolled(work: Path) -> dict[str, Any]:
     """Trains the preset from the command line, then reads the test file."""
     out = work / "article"
     began = time.monotonic()

@@ -55,7 +55,7 @@ LAYERS = {
     "gru": (GRU, nn.GRU, 3, 1),
     "lstm": (LSTM, nn.LSTM, 4, 2),
 }
-Step = Callable[[], None]
+Step = Callable[[], object]
 Reader = tuple[nn.Module, Callable[[Tensor], Tensor]]
 """A layer, and how it reads `x (T, B, E)` from an empty state."""
 
@@ -135,7 +135,7 @@ def min_gru(rounds: int, precisions: list[str]) -> list[dict[str, Any]]:
         flop = 6 * T * BATCH_SIZE * 2 * H * E
         for precision in precisions:
             module, zeros = MinGRU(E, H), torch.zeros(BATCH_SIZE, H)
-            readers = {
+            readers: dict[str, Reader] = {
                 f"scan as {name}": (module, plain_min_gru(module, scan, zeros))
                 for name, scan in plain.items()
             }

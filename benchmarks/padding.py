@@ -14,6 +14,7 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -44,7 +45,7 @@ class PrePadded(Documents):
         return tokens.gather(1, steps.clamp(min=0)) * (steps >= 0), lengths
 
 
-VARIANTS: dict[str, dict[str, object]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "as written: zeros behind the text, unmasked": {},
     "lengths respected": {"masked": True},
     "zeros before the text": {"documents": PrePadded},
@@ -69,15 +70,15 @@ def main() -> None:
     table = pq.read_table(arguments.work / "train.parquet")
     texts = [plain(text) for text in table["text"].to_pylist()]
     labels = np.array(table["label"], np.int64)
-    trainee.LOOKS = arguments.epochs
+    trainee.ClassifierTrainee.num_validations = arguments.epochs, arguments.epochs
     for name in arguments.variants:
         row = train(VARIANTS[name], texts, labels, arguments)
         print(json.dumps({"variant": name} | row), flush=True)
 
 
 def train(
-    variant: dict[str, object], texts: list[str], labels: np.ndarray, arguments: argparse.Namespace
-) -> dict[str, object]:
+    variant: dict[str, Any], texts: list[str], labels: np.ndarray, arguments: argparse.Namespace
+) -> dict[str, Any]:
     """Accuracy after each epoch, and the gradient before and after."""
     last = arguments.reviews + 2000
     parts = slice(0, arguments.reviews), slice(arguments.reviews, last)
@@ -89,7 +90,7 @@ def train(
     )
     changed = {key: variant[key] for key in ("pooling", "bidirectional") if key in variant}
     torch.manual_seed(0)
-    settings = ARTICLE_MODEL | changed
+    settings: dict[str, Any] = ARTICLE_MODEL | changed
     config = ClassifierConfig(tokenizer.vocab_size, 2, variant.get("kind", "lstm"), **settings)
     model = RecurrentClassifier(config)
     if "forget_bias" in variant:
@@ -104,10 +105,9 @@ def train(
         *(model, train_texts, labels[parts[0]], valid_texts, labels[parts[1]], train_config)
     )
     training = Training(learner, run=None)
-    training.progress.next_evaluation = 1 / arguments.epochs
     fit(training)
     return {
-        "right": [round(100 * row.valid_accuracy, 1) for row in learner.curve],
+        "right": [round(100 * (row.valid_accuracy or 0), 1) for row in learner.curve],
         "seconds": round(training.progress.seconds),
         "gradient before": before,
         "gradient after": gradient(model, kind, masked),

@@ -58,7 +58,7 @@ def main() -> None:
         )
         result = probe(arguments.work / part, request)
         show(part, request, result)
-        lines += [json.dumps(trial) for trial in result.trials]
+        lines += [json.dumps(trial.to_json()) for trial in result.trials]
     print("\n" + "\n".join(lines))
 
 

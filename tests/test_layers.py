@@ -1,6 +1,7 @@
 """How the modules depend on each other: imports point one way, and torch comes late."""
 
 import ast
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -132,7 +133,15 @@ def test_the_package_imports_itself_relatively():
     assert not [name for name in names if name.split(".")[0] == "unrolled"]
 
 
+def test_the_api_reference_is_current():
+    """After a change of a public signature or docstring: python scripts/api.py."""
+    folder = Path(__file__).parents[1]
+    page = runpy.run_path(str(folder / "scripts" / "api.py"))["page"]()
+    assert page == (folder / "docs" / "api.md").read_text("utf-8")
+
+
 def test_public_names_are_where_they_are_said_to_be():
+    assert dir(unrolled) == unrolled.__all__
     for name in unrolled.__all__:
         assert getattr(unrolled, name).__name__ == name
     stated = {

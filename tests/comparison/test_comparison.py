@@ -11,6 +11,7 @@ import pytest
 from unrolled.comparison.comparison import CompareRequest, _trainings, compare
 from unrolled.comparison.worker import Job, run_worker
 from unrolled.errors import CheckpointError, ConfigError, TextError, WorkerError
+from unrolled.results.comparison import Comparison
 from unrolled.results.events import Interrupted
 from unrolled.runs.config import load_config, save_config
 from unrolled.runs.folder import load
@@ -67,11 +68,12 @@ def test_the_network_tries_three_rates_and_takes_the_best(compared):
 
 
 def test_the_folder_has_the_report_the_runs_and_the_winner(compared):
-    out, _, records = compared
+    out, result, records = compared
     names = {path.name for path in out.iterdir()}
-    assert names == {"baselines", "best", "gru", "ngram", "report.html"}
+    assert names == {"baselines", "best", "gru", "ngram", "report.html", "results.json"}
     assert load(out / "best").config == load(out / "ngram").config
     assert "gru" in (out / "report.html").read_text("utf-8")
+    assert Comparison.from_json(json.loads((out / "results.json").read_text("utf-8"))) == result
     assert {event.run for event in records} == {"gru", "ngram"}
 
 

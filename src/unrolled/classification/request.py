@@ -34,27 +34,46 @@ class ClassifyRequest:
     """What `unrolled classify train` was asked for."""
 
     data: tuple[str, ...]
+    """Tables, or folders with one folder per class."""
     text: str | None = None
     label: str | None = None
+    """Columns of a table, by name or position from 0."""
     group: str | None = None
+    """Column whose equal values stay in one split."""
     split: str | None = None
+    """Column that says train, valid or test."""
     valid: tuple[str, ...] = ()
+    """Held-out texts, which choose settings and weights; empty: a part of `data`."""
     test: tuple[str, ...] = ()
+    """Texts that are read once, at the end."""
     valid_fraction: float = 0.1
+    """Part of `data` that is held out where nothing names held-out texts."""
     kind: RecurrentName | Literal["linear"] | None = None
     """None: that of the language model, else GRU."""
     preset: Literal["article"] | None = None
+    """The settings of a well-known program, see docs/padding.md."""
     post_padding_unmasked: bool = False
+    """Whether the zeros after each text are read as if they were words."""
     budget: str | None = None
+    """For the recurrent model; None: "5epochs"."""
     language_model: Path | None = None
+    """Run folder that the recurrent model begins from."""
     backward_language_model: Path | None = None
+    """One of mirrored texts, for a second model that reads backward."""
     unlabelled: tuple[str, ...] = ()
+    """More texts, to train such a language model on first."""
     pretrain_budget: str = "30m"
+    """For that language model."""
     tokenizer: TokenizerKind | None = None
+    """None: "word"."""
     vocab_size: int | None = None
+    """Most words to know; None: 30,000."""
     seed: int = 0
+    """Of initialization, dropout, the order of batches and the held-out part."""
     model_settings: dict[str, Any] = field(default_factory=dict)
+    """Fields of ClassifierConfig."""
     train_settings: dict[str, Any] = field(default_factory=dict)
+    """Fields of ClassifierTrainConfig."""
 
 
 def check_request(request: ClassifyRequest) -> None:

@@ -50,7 +50,7 @@ NO_TEST = (
 RESULTS, REPORT = "results.json", "report.html"
 
 
-def run(
+def classify(
     out: Path,
     request: ClassifyRequest,
     on_event: OnEvent = ignore,
@@ -58,12 +58,19 @@ def run(
     monitor: MakeMonitor | None = None,
     language: Language = "en",
 ) -> Classification:
-    """Trains, measures and writes; returns what stands in results.json.
+    """Trains a classifier of texts, measures it, and writes its folder.
 
     The test texts are read once, at the end.
 
     Args:
+        out: A new folder, or one whose training was interrupted.
+        on_event: Receives what happens, see `unrolled.results.events`.
+        stop: Asked after every step; once true, the training is saved and ends.
+        monitor: Builds what looks at every update.
         language: Of the report.
+
+    Returns:
+        What stands in results.json. `TextClassifier.load` opens classifier.safetensors.
 
     Raises:
         UnrolledError: the request cannot be carried out.

@@ -178,7 +178,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
         Of the report: en or zh.
     """
     from ..classification.request import ClassifyRequest
-    from ..classification.run import run
+    from ..classification.run import classify as library_classify
     from ..diagnosis.monitor import GradientMonitor
     from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
@@ -204,7 +204,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     )
     try:
         with shown(tensorboard, out) as on_event, stop_on_interrupt() as stop:
-            results = run(out, request, on_event, stop, GradientMonitor, language)
+            results = library_classify(out, request, on_event, stop, GradientMonitor, language)
     except Interrupted:
         print("Stopped and saved. The same command goes on with it.", file=sys.stderr)
         return 130

@@ -36,7 +36,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     Parameters
     ----------
     out
-        Folder to write: a run folder for each model, and report.html.
+        Folder to write: report.html, results.json, and a run folder for each model.
     budget
         Wall-clock time for everything, split evenly over the networks (10m), or tokens
         (2Mtokens) or passes (3epochs) for each of them.

@@ -20,12 +20,12 @@ from ..runs.folder import read_log
 from ..runs.prepared import PreparedText
 from ..settings.kinds import COMPARED, KINDS, KindName
 from ..settings.training import Budget
-from ..system.files import write_text
+from ..system.files import write_json, write_text
 from ..training.language_model import TrainRequest
 from .recommendation import recommend
 from .worker import Job, run_worker
 
-REPORT, BEST = "report.html", "best"
+REPORT, RESULTS, BEST = "report.html", "results.json", "best"
 MEASURING_SECONDS = 8.0
 """Kept back per run for scoring the test split and measuring speeds."""
 
@@ -37,6 +37,7 @@ class CompareRequest:
     train: TrainRequest
     """Text, size, settings and the whole budget; its kind and seed are replaced."""
     kinds: tuple[KindName, ...] = COMPARED
+    """Default: all but "mingru"."""
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
     language: Language = "en"
@@ -51,13 +52,13 @@ def compare(
     began: float | None = None,
     stop: Stop = never,
 ) -> Comparison:
-    """Trains every kind of model in its own process and writes report.html.
+    """Trains every kind of model in its own process; writes report.html and results.json.
 
     A wall-clock budget is for everything; what is left after preparing the text and counting the
     n-gram is split evenly over the networks. A budget in tokens or epochs is for each of them.
 
     Args:
-        out: Gets a run folder for each model and the report.
+        out: Gets a run folder for each model, the report and its figures.
         on_event: Receives what happens in all trainings; `event.run` names the one.
         resume: Keep the runs that are finished and go on with the one that is not.
         began: `time.monotonic()` when the budget began to run; default now.
@@ -81,6 +82,7 @@ def compare(
             job = Job(run, one, text.folder, time.monotonic())
             run_worker(job, named(on_event, run.name))
     comparison = collect(out, request)
+    write_json(out / RESULTS, comparison.to_json())
     write_text(out / REPORT, html(comparison, request.language))
     _link_best(out, comparison)
     text.clean_up()

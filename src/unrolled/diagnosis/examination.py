@@ -50,6 +50,7 @@ class DiagnoseRequest:
     """What to examine."""
 
     run: Path
+    """Run folder of a language model or a classifier."""
     texts: tuple[str, ...] = ()
     """Files or folders to measure on; empty: the validation split of the run's own text."""
     column: str | None = None

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..models.base import LanguageModel
 from ..results.loss import BITS_PER_NAT
+from ..results.summary import Summarized, Summary
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, UNKNOWN_ID, Tokenizer
 from ..text.words import CJK
 
@@ -37,8 +38,8 @@ class Cost:
     bits: float
 
 
-@dataclass(frozen=True)
-class TextScore:
+@dataclass(frozen=True, repr=False)
+class TextScore(Summarized):
     """What one text costs, its end included.
 
     An unknown symbol costs its `<unk>` and what spelling it takes.
@@ -99,6 +100,11 @@ class TextScore:
             if token.end > token.start:
                 bits[token.start : token.end] += token.bits / (token.end - token.start)
         return bits
+
+    def summary(self) -> Summary:
+        """The bits of each word."""
+        title = f"{self.bits:.1f} bits, {self.bits_per_byte:.3f} per byte"
+        return Summary(title, ("word", "bits"), [(word.text, word.bits) for word in self.words])
 
     def to_json(self) -> dict[str, Any]:
         """Totals, tokens, words, and the bits of each character, as `json.dumps` takes them."""

@@ -32,7 +32,7 @@ def probe(out: Path, request: ProbeRequest, on_trial: OnTrial = lambda trial: No
     """Asks every layer every question at rising lengths, and writes results.json and report.html.
 
     A layer that fails at a length is not tried at longer ones. All layers have the same time at a
-    length, see `_limit`; what they do not need goes to what follows.
+    length; what they do not need goes to what follows.
     Each finished trial is saved at once, and the same call goes on with those that are missing. One
     that failed is tried again when it may take twice the time that it had.
 

@@ -3,9 +3,9 @@
 import math
 from typing import Any, TypeGuard
 
+from ..results.summary import MISSING
 from .words import Language
 
-MISSING = "–"
 SPACE = "\N{NO-BREAK SPACE}"
 _DURATIONS = {"en": (" s", " min", " h"), "zh": (" 秒", " 分钟", " 小时")}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

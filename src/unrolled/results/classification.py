@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..system.records import Record
+from .summary import Summarized, Summary
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class Explained(Record):
     """The true class, where it is known."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Classification(Record):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Classification(Summarized, Record):
     """What a classifier is worth on labelled texts and, after training, how it was made."""
 
     OPTIONAL: ClassVar[tuple[str, ...]] = (
@@ -148,3 +149,13 @@ class Classification(Record):
         """The model that predicts: the mixture, unless one of its models has all of the weight."""
         used = [name for name, weight in self.weights.items() if weight]
         return used[0] if len(used) == 1 else list(self.models)[-1]
+
+    def summary(self) -> Summary:
+        """The figures of each model; the title names the one that predicts."""
+        headings = ("model", "accuracy", "macro-F1", "log loss", "calibration error")
+        rows = [
+            (name, row.accuracy, row.macro_f1, row.log_loss, row.calibration_error)
+            for name, row in self.models.items()
+        ]
+        title = f"{self.split}: {self.num_texts:,} texts, {len(self.classes)} classes"
+        return Summary(f"{title}; {self.chosen_model} predicts", headings, rows)

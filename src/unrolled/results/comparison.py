@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..system.records import Record
 from .loss import Baseline
+from .summary import Figure, Summarized, Summary
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,39 @@ class Advice(Record):
     """The cost where only so few tokens were read."""
 
 
-@dataclass(frozen=True)
-class Comparison(Record):
+@dataclass(frozen=True, repr=False)
+class Comparison(Summarized, Record):
     """Models on one text under one budget, the best first, and which to take for what."""
 
     title: str
     conditions: dict[str, str | float]
+    """What the figures depend on: text, budget, precision, machine, versions."""
     split: str
+    """"test", or "valid" where there is no test split."""
     baselines: list[Baseline]
+    """Models without training, and the n-gram where it is not compared itself."""
     models: list[ComparedModel]
     recommendation: list[Advice]
+
+    def summary(self) -> Summary:
+        """The models, the best first, what each is recommended for, and the baselines."""
+        headings = (
+            "model",
+            "bits/byte",
+            "perplexity",
+            "parameters",
+            "train tokens/s",
+            "take it for",
+        )
+        rows: list[tuple[Figure, ...]] = [
+            (
+                *(model.name, model.bits_per_byte, model.perplexity, model.num_parameters),
+                *(model.train_tokens_per_second, self._purposes(model.name)),
+            )
+            for model in self.models
+        ]
+        rows += [(row.name, row.bits_per_byte, None, None, None, "") for row in self.baselines]
+        return Summary(f"{self.title}, {self.split} split", headings, rows)
+
+    def _purposes(self, model: str) -> str:
+        return ", ".join(row.purpose for row in self.recommendation if row.model == model)

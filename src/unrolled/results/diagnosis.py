@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..system.records import Record
+from .summary import Figure, Summarized, Summary
 
 VerdictKind = Literal["vanishing", "exploding", "healthy", "no gradient"]
 
@@ -187,8 +188,8 @@ class WordFlow(Record):
     """None: not padded."""
 
 
-@dataclass(frozen=True)
-class Diagnosis(Record):
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Summarized, Record):
     """All figures of one examination; what is None or empty was not measured."""
 
     title: str
@@ -204,3 +205,16 @@ class Diagnosis(Record):
     """Of a classifier."""
     cure: Cure | None = None
     conditions: dict[str, Any] = field(default_factory=dict)
+
+    def summary(self) -> Summary:
+        """The verdict, the gradient in each layer, the context that is used, and the remedies."""
+        rows: list[tuple[Figure, ...]] = []
+        for flow in self.flows:
+            place = f"layer {flow.layer}, {flow.path} path"
+            rows.append((f"{place}: half of the gradient left after", flow.half_life, "steps"))
+            rows.append((f"{place}: less than 1 % left after", flow.horizon, "steps"))
+        rows += [(f"context that {row.name} uses", row.effective, "tokens") for row in self.memory]
+        for tried in self.cure.tried if self.cure is not None else ():
+            rows.append((f"gained by {tried.name}", tried.gain, "bits/byte"))
+        title = f"{self.model} on {self.title}: gradients {self.verdict.kind}"
+        return Summary(title, ("measured", "figure", "unit"), rows)

@@ -1,16 +1,17 @@
 """What a text costs a model, in units that can be compared: one formula each."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..system.records import Record
+from .summary import Figure, Summarized, Summary
 
 BITS_PER_NAT = 1 / math.log(2)
 
 
-@dataclass(frozen=True)
-class Loss(Record):
+@dataclass(frozen=True, repr=False)
+class Loss(Summarized, Record):
     """Total cost of a text and what it is divided by.
 
     Bits per byte is the headline: it is the same whatever the tokenizer. Where symbols of the text
@@ -67,6 +68,13 @@ class Loss(Record):
         """Whether the perplexity per token leaves unknown symbols unspelled."""
         return self.num_unknown > 0
 
+    def summary(self) -> Summary:
+        """The cost in every unit."""
+        headings = ("", "bits/byte", "bits/char", "perplexity/token", "perplexity/word")
+        costs = self.bits_per_byte, self.bits_per_char, self.perplexity, self.perplexity_per_word
+        title = f"{self.num_tokens:,} tokens, {self.num_bytes:,} bytes"
+        return Summary(title, headings, [("model", *costs)])
+
 
 @dataclass(frozen=True)
 class Baseline(Record):
@@ -76,12 +84,20 @@ class Baseline(Record):
     bits_per_byte: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation(Loss):
     """What a text costs a model, with the figures that it is read by."""
 
     baselines: list[Baseline]
     """What the same text costs simple models."""
+
+    def summary(self) -> Summary:
+        """The cost in every unit, and below it that of the baselines."""
+        own = super().summary()
+        others: list[tuple[Figure, ...]] = [
+            (row.name, row.bits_per_byte, None, None, None) for row in self.baselines
+        ]
+        return replace(own, rows=[*own.rows, *others])
 
 
 def _exp(nats: float) -> float:

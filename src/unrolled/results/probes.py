@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..system.records import Record
+from .summary import Summarized, Summary
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,19 @@ class TrialProgress(Record):
     """On held-out sequences; None: not looked at yet."""
 
 
-@dataclass(frozen=True)
-class Probes(Record):
+@dataclass(frozen=True, repr=False)
+class Probes(Summarized, Record):
     """All trials so far. What is not there failed at a shorter length, or was not asked for."""
 
     settings: dict[str, Any]
     """Everything that all trials share: others may not stand in the same file."""
     trials: list[Trial]
+
+    def summary(self) -> Summary:
+        """Which layer solved which task at which length."""
+        headings = ("task", "length", "layer", "score", "measure", "solved")
+        rows = [
+            (row.task, row.length, row.model, row.score, row.measure, "yes" if row.solved else "no")
+            for row in self.trials
+        ]
+        return Summary(f"{len(rows)} trials", headings, rows)

@@ -8,7 +8,7 @@ from .comparison import Position
 from .loss import Evaluation
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RunResults(Evaluation):
     """The loss of the finished model on the split that it is judged by, and what it took."""
 

@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from ..ngram.arpa import write_arpa
 from ..results.events import End, LoggedEvent
 from ..results.loss import Evaluation
 from ..results.run import RunResults
+from ..results.summary import Summarized, Summary
 from ..settings.data import DocumentKind
 from ..system.files import write_atomically, write_text
 from ..system.records import from_json
@@ -47,7 +48,7 @@ LEFT_BEHIND = (".*.json.*", ".*.jsonl.*", ".*.safetensors.*", ".search-*")
 
 
 @dataclass(frozen=True, repr=False)
-class Run:
+class Run(Summarized):
     """A trained model with what it needs to read text."""
 
     path: Path
@@ -106,12 +107,17 @@ class Run:
             raise CheckpointError(self.path, "is not finished", remedy)
         return self.config.results
 
-    def __repr__(self) -> str:
+    def summary(self) -> Summary:
+        """What the model reached, and below it the baselines."""
         results, name = self.config.results, f"{self.config.model.kind} in {self.path}"
         if results is None:
-            return f"{name}: not finished"
+            return Summary(f"{name}: not finished")
         figures = f"{results.bits_per_byte:.3f} bits per byte ({results.split})"
-        return f"{name}: {results.num_parameters:,} parameters, {figures}"
+        title = f"{name}: {results.num_parameters:,} parameters, {figures}"
+        return replace(results.summary(), title=title)
+
+    def __repr__(self) -> str:
+        return self.summary().title
 
 
 def contents(path: Path) -> Literal["language model", "classifier"] | None:

@@ -37,10 +37,14 @@ class TrainRequest(Record):
     """What to train: the user's words, before the text has decided what they left open."""
 
     kind: KindName
+    """"ngram", "rnn", "gru", "lstm", "mingru" or "transformer"."""
     data: DataConfig
     size: Size = "medium"
+    """"small", "medium" or "large"."""
     budget: Budget = field(default_factory=lambda: Budget(600, "seconds"))
+    """How long to train; default: ten minutes."""
     seed: int = 0
+    """Of initialization, dropout and the order of the text."""
     model_settings: dict[str, Any] = field(default_factory=dict)
     """Fields of the model's configuration that the user set."""
     train_settings: dict[str, Any] = field(default_factory=dict)
