@@ -26,10 +26,16 @@ from torch import Tensor
 
 from figures import save
 from unrolled.classification.request import ARTICLE_MODEL
-from unrolled.diagnosis.decay import half_life, horizon
 from unrolled.diagnosis.dynamics import lyapunov_exponents
-from unrolled.diagnosis.flow import WARM_UP, StepRecorder, gradient_flow, text_windows
-from unrolled.diagnosis.verdict import judge
+from unrolled.diagnosis.flow import (
+    WARM_UP,
+    StepRecorder,
+    gradient_flow,
+    half_life,
+    horizon,
+    judge,
+    text_windows,
+)
 from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.models.recurrent import RecurrentModel

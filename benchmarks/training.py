@@ -30,7 +30,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from unrolled import kernels
 from unrolled.models.recurrent import RecurrentModel
-from unrolled.ops.sampled_log_probs import make_sampler
+from unrolled.ops.linear_log_probs import make_sampler
 from unrolled.settings.models import RecurrentConfig
 from unrolled.system.machine import keep_freed_memory, machine, versions
 

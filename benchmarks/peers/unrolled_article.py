@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch_article import serve
 
+from unrolled.kernels import input_type
 from unrolled.nn.lstm import LSTM
-from unrolled.ops.calling import input_type
 from unrolled.ops.embedding import embedding
 
 

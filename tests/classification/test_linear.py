@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
-from unrolled.classification import features
-from unrolled.classification.features import choose_unit, ngrams, presence
-from unrolled.classification.linear import _fit, _ratio, _seen, fit_linear
+from unrolled.classification import linear
+from unrolled.classification.linear import (
+    _fit,
+    _ratio,
+    _seen,
+    choose_unit,
+    fit_linear,
+    ngrams,
+    presence,
+)
 
 TEXTS = ["good film", "good plot", "bad film", "bad plot", "a bad idea", "a good idea"] * 4
 LABELS = np.array([1, 1, 0, 0, 0, 1] * 4)
@@ -24,7 +31,7 @@ def test_thai_is_read_by_character():
 
 def test_presence_counts_an_ngram_once():
     matrix = presence(["x x x", "x"], "char")
-    assert matrix.shape == (2, features.NUM_FEATURES)
+    assert matrix.shape == (2, linear.NUM_FEATURES)
     assert set(matrix.data) == {1.0}
     assert matrix[1].nnz == 1 and (matrix[0].multiply(matrix[1])).nnz == 1
 
@@ -76,7 +83,7 @@ def test_ngrams_of_one_text_only_are_left_out():
     (model,) = _fit(
         presence(["a b", "a", "b", "c"], "word"), np.array([0, 0, 1, 1]), 2, "word", [1]
     )
-    assert sorted(model.columns) == sorted(features.places(["a", "b"]))
+    assert sorted(model.columns) == sorted(linear.places(["a", "b"]))
     (lonely,) = _fit(presence(["a", "b"], "word"), np.array([0, 1]), 2, "word", [1])
     assert len(lonely.columns) == 2
 

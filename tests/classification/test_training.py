@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.classification import pretrained as pretrained_module
-from unrolled.classification import training
+from unrolled.classification import pretraining, training
+from unrolled.classification.classifier import load_classifier, save_classifier
 from unrolled.classification.evaluation import evaluate_classifier
-from unrolled.classification.files import load_classifier, save_classifier
 from unrolled.classification.metrics import accuracy, log_loss
-from unrolled.classification.pretrained import Pretrained
+from unrolled.classification.pretraining import Pretrained
 from unrolled.classification.training import ClassifierRequest, Labelled, train_classifier
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.models.classifier import RecurrentClassifier
@@ -251,10 +250,10 @@ def test_what_is_no_language_model(tmp_path, language_model):
 def test_a_language_model_with_more_in_it_is_refused(
     language_model, monkeypatch, name, value, default
 ):
-    opened = pretrained_module.load(language_model)
+    opened = pretraining.load(language_model)
     config = replace(opened.config, model=replace(opened.config.model, **{name: value}))
     opened = replace(opened, config=config)
-    monkeypatch.setattr(pretrained_module, "load", lambda run: opened)
+    monkeypatch.setattr(pretraining, "load", lambda run: opened)
     with pytest.raises(CheckpointError) as caught:
         Pretrained.open(language_model)
     assert str(caught.value) == (

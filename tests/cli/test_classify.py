@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.classification.files import load_classifier
-from unrolled.classification.pretrained import Pretrained
+from unrolled.classification.classifier import load_classifier
+from unrolled.classification.pretraining import Pretrained
 from unrolled.cli import main
 from unrolled.results.events import Interrupted
 from unrolled.runs.folder import read_log

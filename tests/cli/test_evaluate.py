@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from unrolled.cli import main
-from unrolled.runs.config import load_config
+from unrolled.runs.folder import load_config
 
 FIGURES = ("bits_per_byte", "perplexity", "loss_nats", "num_tokens", "num_bytes")
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from unrolled.cli import main
-from unrolled.runs.config import load_config
-from unrolled.runs.folder import load
+from unrolled.runs.folder import load, load_config
 
 
 def refused(capsys, *arguments: object, code: int = 1) -> str:

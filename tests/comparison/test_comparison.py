@@ -13,8 +13,7 @@ from unrolled.comparison.worker import Job, run_worker
 from unrolled.errors import CheckpointError, ConfigError, TextError, WorkerError
 from unrolled.results.comparison import Comparison
 from unrolled.results.events import Interrupted
-from unrolled.runs.config import load_config, save_config
-from unrolled.runs.folder import load
+from unrolled.runs.folder import load, load_config, save_config
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
 from unrolled.settings.training import Budget

@@ -10,8 +10,9 @@ from unrolled.diagnosis.disturbed import (
     find_repeated,
     measure_perturbed,
     measure_repeated,
+    rows_before,
+    spread_targets,
 )
-from unrolled.diagnosis.windows import rows_before, spread_targets
 from unrolled.errors import ConfigError, TextError
 from unrolled.inference.evaluation import score_stream
 from unrolled.results.loss import BITS_PER_NAT

@@ -8,13 +8,12 @@ import pytest
 
 from unrolled.cli import app
 from unrolled.cli.options import given
-from unrolled.diagnosis import trials
+from unrolled.diagnosis import remedies as module
 from unrolled.diagnosis.examination import DiagnoseRequest, diagnose
 from unrolled.diagnosis.remedies import REMEDIES, Remedy, remedies
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.models.build import build
-from unrolled.runs.config import load_config, save_config
-from unrolled.runs.folder import load
+from unrolled.runs.folder import load, load_config, save_config
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import RecurrentConfig
 from unrolled.settings.presets import model_preset, override
@@ -116,8 +115,8 @@ def test_remedies_are_ranked_by_what_they_changed(tmp_path, rnn, monkeypatch):
         Remedy("no learning", "nobody", train={"learning_rate": 1e-9}),
         Remedy("GRU", "Cho et al. 2014", kind="gru"),
     )
-    monkeypatch.setattr(trials, "remedies", lambda model, train: list(tried))
-    monkeypatch.setattr(trials, "MEMORY_TARGETS", 32)
+    monkeypatch.setattr(module, "remedies", lambda model, train: list(tried))
+    monkeypatch.setattr(module, "MEMORY_TARGETS", 32)
     result = examine(tmp_path / "out", rnn, cure=TOKENS).cure
     gains = {row.name: row.gain for row in result.tried}
     assert gains["nothing"] == 0  # the same seed and the same tokens
@@ -141,8 +140,8 @@ def test_a_budget_too_short_for_all_remedies(tmp_path, rnn):
 def test_remedies_are_tried_on_a_given_text_in_the_tokens_of_the_run(tmp_path, rnn, monkeypatch):
     other = tmp_path / "other.txt"
     other.write_text("Größe über alles, naïve façade, żółw. " * 200, "utf-8")
-    monkeypatch.setattr(trials, "remedies", lambda model, train: [])
-    monkeypatch.setattr(trials, "MEMORY_TARGETS", 32)
+    monkeypatch.setattr(module, "remedies", lambda model, train: [])
+    monkeypatch.setattr(module, "MEMORY_TARGETS", 32)
     config = load_config(rnn)
     save_config(rnn, replace(config, results=None))
     try:
@@ -160,18 +159,18 @@ def test_trials_differ_by_their_remedy_alone(rnn):
     model, trained = replace(run.config.model, **kept), replace(run.config.train, clip_norm=0.7)
     run = replace(run, config=replace(run.config, model=model, train=trained))
     budget = Budget(1000, "tokens")
-    untreated = trials._request(run, budget, None)
+    untreated = module._request(run, budget, None)
     assert kept.items() <= untreated.model_settings.items()
     assert untreated.train_settings["clip_norm"] == 0.7
-    zoneout = trials._request(run, budget, Remedy("zoneout", "", model={"zoneout": 0.1}))
+    zoneout = module._request(run, budget, Remedy("zoneout", "", model={"zoneout": 0.1}))
     assert zoneout.model_settings == untreated.model_settings | {"zoneout": 0.1}
-    gru = trials._request(run, budget, Remedy("GRU", "", kind="gru"))
+    gru = module._request(run, budget, Remedy("GRU", "", kind="gru"))
     assert (kept | SMALL).items() <= gru.model_settings.items()
     assert "learning_rate" not in gru.train_settings
-    mingru = trials._request(run, budget, Remedy("minGRU", "", kind="mingru"))
+    mingru = module._request(run, budget, Remedy("minGRU", "", kind="mingru"))
     assert mingru.model_settings["output_dropout"] == 0.4
     assert not {"num_layers", "weight_dropout"} & mingru.model_settings.keys()
-    transformer = trials._request(run, budget, Remedy("Transformer", "", kind="transformer"))
+    transformer = module._request(run, budget, Remedy("Transformer", "", kind="transformer"))
     assert not {"learning_rate", "batch_size"} & transformer.train_settings.keys()
     assert transformer.train_settings["clip_norm"] == gru.train_settings["clip_norm"] == 0.7
     for request in (untreated, zoneout, gru, mingru, transformer):

@@ -9,9 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.diagnosis.decay import fit_rate, half_life, horizon
-from unrolled.diagnosis.flow import gradient_flow, longest, text_windows
-from unrolled.diagnosis.verdict import judge
+from unrolled.diagnosis.flow import (
+    fit_rate,
+    gradient_flow,
+    half_life,
+    horizon,
+    judge,
+    longest,
+    text_windows,
+)
 from unrolled.errors import ConfigError, TextError
 from unrolled.models.recurrent import RecurrentModel
 from unrolled.models.transformer import TransformerModel

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from unrolled.diagnosis import memory
-from unrolled.diagnosis.disturbed import VARIANTS
+from unrolled.diagnosis.disturbed import (
+    VARIANTS,
+    rows_before,
+    score_last,
+    spread_targets,
+    targets_within,
+)
 from unrolled.diagnosis.memory import (
     affordable_targets,
     effective_interval,
@@ -15,7 +21,6 @@ from unrolled.diagnosis.memory import (
     measure_curve,
     measure_memory,
 )
-from unrolled.diagnosis.windows import rows_before, score_last, spread_targets, targets_within
 from unrolled.errors import ConfigError, TextError
 from unrolled.inference.evaluation import to_bits_per_byte
 from unrolled.models.build import build

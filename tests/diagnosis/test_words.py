@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from unrolled.classification.request import ARTICLE_MODEL
-from unrolled.diagnosis.verdict import judge_words
+from unrolled.diagnosis.flow import judge_words
 from unrolled.diagnosis.words import word_gradient
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.results.diagnosis import WordFlow

@@ -16,8 +16,7 @@ from unrolled.inference.generation import (
 )
 from unrolled.models.build import build
 from unrolled.settings.models import RecurrentConfig
-from unrolled.text.spelling import Spelling
-from unrolled.text.tokenizers import ByteTokenizer, CharTokenizer, WordTokenizer
+from unrolled.text.tokenizers import ByteTokenizer, CharTokenizer, Spelling, WordTokenizer
 
 CHARS = CharTokenizer("abcd", Spelling([1] * 257))
 

@@ -19,8 +19,13 @@ from unrolled.models.ngram import NgramModel
 from unrolled.ngram.counts import count_ngrams
 from unrolled.ngram.kneser_ney import estimate
 from unrolled.settings.models import RecurrentConfig
-from unrolled.text.spelling import Spelling
-from unrolled.text.tokenizers import BpeTokenizer, ByteTokenizer, CharTokenizer, WordTokenizer
+from unrolled.text.tokenizers import (
+    BpeTokenizer,
+    ByteTokenizer,
+    CharTokenizer,
+    Spelling,
+    WordTokenizer,
+)
 from unrolled.text.vocabulary import train_tokenizer
 
 TEXTS = ["to be or not", "be", "", "床前明月光 to be", "or\tnot to\nbe " * 20]

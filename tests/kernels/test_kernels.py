@@ -19,7 +19,6 @@ from unrolled.nn.elman import Elman
 from unrolled.nn.gru import GRU
 from unrolled.nn.lstm import LSTM
 from unrolled.nn.min_gru import MinGRU
-from unrolled.ops import calling
 from unrolled.ops.elman import elman, elman_reference
 from unrolled.ops.embedding import embedding
 from unrolled.ops.gru import gru, gru_reference
@@ -499,7 +498,7 @@ def test_without_kernels_torch_stands_in(monkeypatch):
     assert not kernels.status().compiled
     for name in CASES:
         inputs = inputs_of(name, (5, 3, 4, 6))
-        assert calling.precision(*inputs) is None
+        assert kernels.precision(*inputs) is None
         assert_close(outputs_and_gradients(CASES[name].fast, inputs), exact(name, inputs), 1e-5)
     inputs = min_gru_inputs((5, 3, 4, 6))
     expected = outputs_and_gradients(min_gru_reference, inputs)
@@ -510,9 +509,9 @@ def test_with_amx_torch_computes_in_bfloat16(monkeypatch):
     """Where its tiles are faster than the kernels; float32 stays with the kernels."""
     monkeypatch.setattr(kernels, "torch_is_faster", lambda: True)
     inputs = inputs_of("gru", (5, 3, 4, 6))
-    assert calling.precision(*inputs) == torch.float32
+    assert kernels.precision(*inputs) == torch.float32
     with torch.autocast("cpu", torch.bfloat16):
-        assert calling.precision(*inputs) is None
+        assert kernels.precision(*inputs) is None
     found = outputs_and_gradients(in_bfloat16(gru), inputs)
     assert_close(found, exact("gru", inputs), 0.03)
     assert kernels.status().recurrences == "compiled kernels; torch in bfloat16, where it is faster"

@@ -5,8 +5,7 @@ import torch
 
 from unrolled.errors import ConfigError
 from unrolled.models import classifier
-from unrolled.models.classifier import RecurrentClassifier, reverse
-from unrolled.nn.pooling import PARTS, Pool
+from unrolled.models.classifier import PARTS, Pool, RecurrentClassifier, reverse
 from unrolled.settings.models import ClassifierConfig
 
 KINDS = ("rnn", "gru", "lstm", "mingru")

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.nn.dropout import zoneout
 from unrolled.nn.elman import Elman
 from unrolled.nn.gru import GRU
 from unrolled.nn.lstm import LSTM
 from unrolled.nn.modified import Modified
+from unrolled.ops.dropout import zoneout
 
 H = 17
 LAYERS = [Elman, GRU, LSTM]

@@ -10,7 +10,7 @@ import pytest
 
 from unrolled.errors import ConfigError
 from unrolled.report.diagnosis import at, crossing, histogram, html
-from unrolled.report.diagnosis_advice import verdict_sentence
+from unrolled.report.diagnosis_tables import verdict_sentence
 from unrolled.report.words import Words
 from unrolled.results.diagnosis import Diagnosis, Verdict
 

@@ -1,24 +1,34 @@
 """The tables of a diagnosis."""
 
+import math
 import re
 from typing import Any
 
+import pytest
+
+from unrolled.diagnosis.remedies import REMEDIES
 from unrolled.report.diagnosis_tables import (
+    Step,
     dead,
     decay,
     gates,
     lyapunov,
+    multiple,
+    next_steps,
     perturbed,
     radii,
     remedies,
+    remedy_name,
     repeated,
+    share,
     used_context,
+    verdict_sentence,
 )
 from unrolled.report.tables import Table
 from unrolled.report.words import Words
-from unrolled.results.diagnosis import Diagnosis
+from unrolled.results.diagnosis import Diagnosis, Verdict
 
-from .diagnoses import fake_diagnosis
+from .diagnoses import fake_diagnosis, fake_verdict, fake_words
 
 ENGLISH = Words("diagnosis", "en")
 
@@ -115,3 +125,167 @@ def test_without_gain_no_remedy_is_the_best():
     table = remedies(Diagnosis.from_json(result), ENGLISH)
     assert table is not None and "best" not in [row.kind for row in table.rows]
     assert remedies(fake(cure=None), ENGLISH) is None
+
+
+ENGLISH, CHINESE = Words("diagnosis", "en"), Words("diagnosis", "zh")
+
+
+def said(verdict: dict[str, Any], model: str, words: Words) -> str:
+    return verdict_sentence(Verdict.from_json(verdict), model, words)
+
+
+def steps_of(result: dict[str, Any], words: Words) -> list[Step]:
+    return next_steps(Diagnosis.from_json(result), words)
+
+
+def test_every_remedy_has_a_chinese_name():
+    names = {remedy.name for remedy in REMEDIES}
+    for name in names | {"longer truncation", "two layers, summed", "layers summed"}:
+        assert remedy_name(name, ENGLISH) == name
+        assert remedy_name(name, CHINESE) != name or name == "zoneout"
+    assert remedy_name("GRU", CHINESE) == "换成 GRU"
+    assert remedy_name("something new", CHINESE) == "something new"
+
+
+VERDICTS = [
+    (
+        ("vanishing", 1, 9, 1.4, -0.5, 1.0),
+        "rnn",
+        "Gradients vanish: after 9 steps less than 1 % is left; "
+        "this model cannot learn from words further back.",
+        "梯度消失：往回传 9 步就只剩不到 1%，再往前的词，这个模型学不到。",
+    ),
+    (
+        ("vanishing", 1, 1, 0.2, -9.0, 1.0),
+        "gru",
+        "Gradients vanish: after 1 step less than 1 % is left; "
+        "this model cannot learn from words further back.",
+        "梯度消失：往回传 1 步就只剩不到 1%，再往前的词，这个模型学不到。",
+    ),
+    (
+        ("exploding", 2, None, None, 0.07, 1234.0),
+        "rnn",
+        "Gradients explode: on the way back through layer 2 they grow to 1,200 times their size; "
+        "unless they are clipped, a single step can undo what was learned.",
+        "梯度爆炸：在第 2 层往回传时，梯度增大到原来的 1,200 倍；"
+        "如果不裁剪，一步更新就可能毁掉已经学到的东西。",
+    ),
+    (
+        ("exploding", 1, None, None, 0.3, 3.14159e11),
+        "rnn",
+        "Gradients explode: on the way back through layer 1 they grow to 3.1×10¹¹ times their "
+        "size; unless they are clipped, a single step can undo what was learned.",
+        "梯度爆炸：在第 1 层往回传时，梯度增大到原来的 3.1×10¹¹ 倍；"
+        "如果不裁剪，一步更新就可能毁掉已经学到的东西。",
+    ),
+    (
+        ("healthy", 1, 88, 13.27, -0.05, 1.0),
+        "lstm",
+        "Gradients are healthy: only after 88 steps is less than 1 % left; "
+        "half is left after 13 steps.",
+        "梯度健康：往回传 88 步之后才剩不到 1%，半衰期为 13 步。",
+    ),
+    (
+        ("healthy", 1, None, None, -0.001, 1.0),
+        "lstm",
+        "Gradients are healthy: more than 1 % is left as far back as was looked, "
+        "and even more than half.",
+        "梯度健康：在测量的整个范围内，剩余梯度始终在 1% 以上，而且始终超过一半。",
+    ),
+    (
+        ("no gradient", None, None, None, None, None),
+        "ngram",
+        "An n-gram model has no gradients that could vanish: it counts, and its memory ends after "
+        "the words of one n-gram.",
+        "n-gram 模型没有梯度，也就谈不上梯度消失：它只做计数，记忆以一个 n-gram 的长度为限。",
+    ),
+]
+
+
+@pytest.mark.parametrize(("verdict", "model", "english", "chinese"), VERDICTS)
+def test_the_verdict_in_words(verdict, model, english, chinese):
+    keys = ("kind", "layer", "horizon", "half_life", "rate", "growth")
+    result: Any = dict(zip(keys, verdict, strict=True))
+    assert said(result, model, ENGLISH) == english
+    assert said(result, model, CHINESE) == chinese
+
+
+def test_a_growth_without_figure_has_a_sentence_too():
+    verdict: Any = fake_verdict("exploding") | {"layer": 1, "growth": math.inf}
+    assert said(verdict, "rnn", ENGLISH) == ENGLISH("exploding")
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "commands"),
+    [
+        (
+            *("vanishing", "rnn"),
+            ["--model lstm", "--attention 64"],
+        ),
+        (
+            *("vanishing", "lstm"),
+            ["--forget-bias 2", "--gate-init chrono --max-timescale 200", "--attention 64"],
+        ),
+        ("exploding", "gru", ["--clip-norm 0.25", "--learning-rate 0.001"]),
+        ("healthy", "gru", ["--size large", "--sequence-length 128"]),
+    ],
+)
+def test_next_steps_fit_the_verdict_and_the_model(kind, model, commands):
+    result: Any = fake_diagnosis(model) | {"verdict": fake_verdict(kind), "cure": None}
+    steps = steps_of(result, ENGLISH)
+    cure = "unrolled diagnose RUN --out DIR --cure 10m"
+    assert [step.command for step in steps] == [*commands, cure]
+    chinese = steps_of(result, CHINESE)
+    assert [step.command for step in chinese] == [step.command for step in steps]
+
+
+@pytest.mark.parametrize(("padded_to", "number"), [(500, 3), (None, 2)])
+def test_next_steps_of_a_classifier_are_its_own(padded_to, number):
+    words = {"positions": [1], "shares": [1e-5], "length": 1, "padded_to": padded_to}
+    verdict = fake_verdict("vanishing") | {"arrives": 1e-5}
+    result: Any = fake_diagnosis() | {"verdict": verdict, "cure": None, "words": words}
+    commands = [step.command for step in steps_of(result, ENGLISH)]
+    assert commands == ["", "--pooling all", "--bidirectional"][-number:]
+    result["verdict"] = fake_verdict("healthy") | {"arrives": 0.021}
+    assert steps_of(result, ENGLISH) == []
+    assert said(result["verdict"], "lstm", ENGLISH) == (
+        "Gradients reach the first word: 2.1\N{NO-BREAK SPACE}% of the greatest arrives there."
+    )
+    assert said(result["verdict"], "lstm", CHINESE) == (
+        "梯度能传到第一个词：那里得到最大梯度的 2.1%。"
+    )
+
+
+def test_next_steps_after_a_trial_are_what_it_won():
+    result: Any = fake_diagnosis("rnn")
+    cure = result["cure"]
+    cure["tried"].reverse()
+    steps = steps_of(result, ENGLISH)
+    assert [step.command for step in steps] == [
+        "--model gru",
+        "--gate-init chrono",
+        "--model transformer",
+    ]
+    assert steps[0].sentence == "Of all that was tried, “GRU” won most: 0.091 bits per byte."
+    assert steps_of(result, CHINESE)[1].sentence == ("“按时间尺度初始化门”每字节省 0.051 比特。")
+    for tried in cure["tried"]:
+        tried["gain"] = None if tried["gain"] is None else -abs(tried["gain"])
+    (step,) = steps_of(result, ENGLISH)
+    assert step.sentence.startswith("None of the remedies won anything on this text")
+
+
+def test_flags_in_a_step_are_code_and_names_are_text():
+    result = fake_diagnosis() | {"cure": None, "words": fake_words()}
+    assert "<code>--post-padding-unmasked</code>" in steps_of(result, ENGLISH)[0].sentence
+    result = fake_diagnosis()
+    result["cure"]["tried"][0]["name"] = "<i>`x`"
+    assert "“&lt;i&gt;`x`” won most" in steps_of(result, ENGLISH)[0].sentence
+
+
+def test_parts_and_multiples_have_two_digits():
+    parts = (1.0, 0.1234, 0.0031, 3.14e-8, 0.0, None, math.nan)
+    assert [share(part, CHINESE) for part in parts] == [
+        *("100%", "12%", "0.31%", "3.1×10⁻⁸", "0%", "–", "–")
+    ]
+    assert share(0.5, ENGLISH) == "50\N{NO-BREAK SPACE}%"
+    assert [multiple(growth) for growth in (12.4, 1234.0, 3.1e8)] == ["12", "1,200", "3.1×10⁸"]

@@ -10,8 +10,7 @@ from unrolled.models.build import build
 from unrolled.report.heatmap import html
 from unrolled.report.words import Language
 from unrolled.settings.models import RecurrentConfig
-from unrolled.text.spelling import Spelling
-from unrolled.text.tokenizers import ByteTokenizer, CharTokenizer, WordTokenizer
+from unrolled.text.tokenizers import ByteTokenizer, CharTokenizer, Spelling, WordTokenizer
 
 from .pages import HOSTILE, Page
 

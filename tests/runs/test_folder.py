@@ -1,5 +1,6 @@
 """The run folder: what is saved is loaded, what is damaged is named."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,28 +14,34 @@ from unrolled.models.build import build
 from unrolled.models.ngram import NgramModel
 from unrolled.ngram.counts import count_ngrams
 from unrolled.ngram.kneser_ney import estimate
+from unrolled.results.comparison import Baseline, TriedRate
 from unrolled.results.events import End, Warned
+from unrolled.results.run import RunResults
 from unrolled.runs import folder
-from unrolled.runs.config import load_config
 from unrolled.runs.folder import (
     CONFIG,
     LOG,
     MODEL,
     TOKENIZER,
     TRAIN_STATE,
+    RunConfig,
+    TokenizerInfo,
     append_log,
     contents,
     load,
+    load_config,
     load_train_state,
     read_log,
     remove_train_state,
+    save_config,
     save_train_state,
     trim_log,
 )
+from unrolled.settings.data import DataConfig
 from unrolled.settings.models import NgramConfig, RecurrentConfig
+from unrolled.settings.training import TrainConfig
 from unrolled.system.files import write_json
-from unrolled.text.spelling import Spelling
-from unrolled.text.tokenizers import CharTokenizer
+from unrolled.text.tokenizers import CharTokenizer, Spelling
 
 CHARS = CharTokenizer(list("abcdef"), Spelling([0] * 257))
 LSTM = RecurrentConfig(kind="lstm", hidden_size=4, embedding_size=3)
@@ -302,3 +309,74 @@ def test_an_unfinished_run_has_no_results(run):
     assert repr(opened) == f"lstm in {run}: not finished"
     with pytest.raises(CheckpointError, match="is not finished. Go on with: unrolled train --res"):
         _ = opened.results
+
+
+RESULTS = RunResults(
+    loss_nats=300.0,
+    num_tokens=100,
+    num_bytes=400,
+    num_chars=390,
+    num_words=80,
+    split="test",
+    num_parameters=1000,
+    train_tokens=5000,
+    train_steps=10,
+    train_epochs=0.5,
+    train_tokens_per_second=1e4,
+    baselines=[Baseline("uniform", 2.0)],
+    file_bytes=4000,
+    peak_bytes=1 << 27,
+    train_seconds=3.0,
+    seconds=4.0,
+)
+CONFIG_OF_A_GRU = RunConfig(
+    tokenizer=TokenizerInfo("char", "abc"),
+    vocab_size=8,
+    data=DataConfig(("a\udcff.txt", "我")),  # a file's name need not be UTF-8
+    data_hash="0123",
+    text=".",
+    versions={"python": "3.12"},
+    machine="one core",
+    tried_learning_rates=[TriedRate(0.1, 2.5)],
+    model=RecurrentConfig("gru", hidden_size=4),
+    train=TrainConfig(threads=1),
+    results=RESULTS,
+)
+
+
+def test_what_is_written_is_read(tmp_path):
+    save_config(tmp_path, CONFIG_OF_A_GRU)
+    assert load_config(tmp_path) == CONFIG_OF_A_GRU
+
+
+def test_the_file_has_the_keys_that_it_has_always_had(tmp_path):
+    save_config(tmp_path, CONFIG_OF_A_GRU)
+    values = json.loads((tmp_path / CONFIG).read_text("utf-8"))
+    keys = "tokenizer vocab_size data data_hash text versions machine model train results"
+    assert values.keys() == {*keys.split(), "tried_learning_rates"}
+    assert values["model"]["hidden_size"] == 4
+    assert values["train"]["budget"] == {"amount": 600, "unit": "seconds"}
+    assert values["results"]["bits_per_byte"] == RESULTS.bits_per_byte
+    assert values["results"]["perplexity"] == RESULTS.perplexity
+    keys = "loss_nats num_unknown spelling_nats closed_vocabulary train_steps baselines seconds"
+    assert values["results"].keys() >= set(keys.split())
+    assert "notes" not in values["results"]
+    plain = RunConfig(
+        tokenizer=TokenizerInfo("char", "abc"), vocab_size=8, text=".", model=NgramConfig()
+    )
+    assert not plain.to_json().keys() & {"train", "results", "measured", "tried_learning_rates"}
+
+
+def test_a_failed_write_leaves_the_old_config(tmp_path, monkeypatch):
+    save_config(tmp_path, CONFIG_OF_A_GRU)
+    before = (tmp_path / CONFIG).read_bytes()
+
+    def full(path, *arguments):
+        path.write_bytes(b"{")
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="the disk is full"):
+        save_config(tmp_path, CONFIG_OF_A_GRU)
+    assert (tmp_path / CONFIG).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [CONFIG]

@@ -14,9 +14,8 @@ from unrolled.text import prepare as module
 from unrolled.text.corpus import Corpus, Part
 from unrolled.text.documents import Piece
 from unrolled.text.prepare import build_store, compressed_bytes, encode_texts, prepare
-from unrolled.text.spelling import Spelling
 from unrolled.text.store import SplitInfo
-from unrolled.text.tokenizers import ByteTokenizer, WordTokenizer, load_tokenizer
+from unrolled.text.tokenizers import ByteTokenizer, Spelling, WordTokenizer, load_tokenizer
 
 DATA = Path(__file__).parents[1] / "data"
 ENGLISH_PATH = str(DATA / "english.txt")

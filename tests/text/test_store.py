@@ -9,9 +9,8 @@ import pytest
 from unrolled.errors import CheckpointError, ConfigError
 from unrolled.settings.data import DataConfig
 from unrolled.text.prepare import prepare
-from unrolled.text.spelling import Spelling
 from unrolled.text.store import TokenStore
-from unrolled.text.tokenizers import ByteTokenizer, Ids, Tokenizer, WordTokenizer
+from unrolled.text.tokenizers import ByteTokenizer, Ids, Spelling, Tokenizer, WordTokenizer
 
 DATA = Path(__file__).parents[1] / "data"
 ENGLISH_PATH = str(DATA / "english.txt")

@@ -20,8 +20,8 @@ from ..system.machine import num_cores
 from ..text.labels import LabelledTexts, label_of
 from ..text.splitting import split_labelled
 from ..text.tables import is_text
-from .files import load_classifier, save_classifier
-from .pretrained import Pretrained
+from .classifier import load_classifier, save_classifier
+from .pretraining import Pretrained
 from .training import VOCAB_SIZE, ClassifierRequest, Labelled, recurrent_kind, train_classifier
 
 MODEL_SETTINGS = (

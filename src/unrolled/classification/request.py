@@ -9,7 +9,7 @@ from ..settings.data import TokenizerKind
 from ..settings.kinds import RecurrentName
 from ..settings.presets import superfluous
 from ..settings.training import Budget
-from .pretrained import Pretrained
+from .pretraining import Pretrained
 from .training import VOCAB_SIZE, ClassifierRequest, recurrent_kind
 
 ARTICLE_MODEL = {

@@ -14,6 +14,7 @@ from ..report.words import Language
 from ..results.classification import Classification, Explained, Part
 from ..results.events import Message, OnEvent, Stop, ignore, never
 from ..runs.folder import TRAIN_STATE, remove_train_state
+from ..settings.data import DataConfig
 from ..settings.training import Budget
 from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
@@ -22,13 +23,18 @@ from ..text.files import find_files
 from ..text.labels import LabelledTexts, label_of, plain, read_labelled, read_splits
 from ..text.splitting import normalized, split_labelled, spread, without_shared
 from ..text.words import mirrored
+from ..training.language_model import TrainRequest
 from ..training.loop import Callbacks, MakeMonitor
-from .classifier import Classifier
+from .classifier import FILE, Classifier, load_classifier, save_classifier
 from .evaluation import evaluate_classifier, figures, texts_per_second
 from .explanation import explain
-from .files import FILE, load_classifier, save_classifier
-from .pretrained import Pretrained
-from .pretraining import BACKWARD_LANGUAGE_MODEL, LANGUAGE_MODEL, forget_pretraining, pretrain
+from .pretraining import (
+    BACKWARD_LANGUAGE_MODEL,
+    LANGUAGE_MODEL,
+    Pretrained,
+    forget_pretraining,
+    pretrain,
+)
 from .request import ClassifyRequest, check_request, classifier_request
 from .training import (
     BACKWARD_FOLDER,
@@ -236,12 +242,20 @@ def _pretrained(
         return [None if path is None else Pretrained.open(path) for path in given]
     if not request.unlabelled or wanted.kind is None:
         return []
-    texts, budget = _pretraining_texts(request, parts), Budget.parse(request.pretrain_budget)
+    texts = _pretraining_texts(request, parts)
     ways = {LANGUAGE_MODEL: texts}
     if request.model_settings.get("bidirectional"):
         ways[BACKWARD_LANGUAGE_MODEL] = [mirrored(text) for text in texts]
+    # Residual or summed connections are nothing that a classifier can take over.
+    language_model = TrainRequest(
+        wanted.kind,
+        DataConfig(tokenizer=wanted.tokenizer, vocab_size=wanted.vocab_size, test_fraction=0),
+        budget=Budget.parse(request.pretrain_budget),
+        seed=request.seed,
+        model_settings={"connections": "none"},
+    )
     return [
-        pretrain(out / name, texts, wanted, budget, request.seed, callbacks.named(name))
+        pretrain(out / name, texts, language_model, callbacks.named(name))
         for name, texts in ways.items()
     ]
 

@@ -29,7 +29,7 @@ from .classifier import Classifier, Member, RecurrentMember
 from .ensemble import fit_weights, savings
 from .linear import fit_linear
 from .metrics import Labels, LogProbs
-from .pretrained import Pretrained
+from .pretraining import Pretrained
 from .trainee import ClassifierTrainee, read
 
 VOCAB_SIZE = 30_000

@@ -12,8 +12,7 @@ from ..report.words import Language
 from ..settings.data import TokenizerKind
 from ..settings.kinds import RecurrentName
 from ..settings.models import Pooling
-from .inputs import name_of, read_sentences
-from .options import Files, given, required
+from .options import Files, given, name_of, read_sentences, required
 
 classify = App(
     name="classify",
@@ -239,7 +238,7 @@ def predict(
     abstain_below
         Give no class where its probability is lower than this.
     """
-    from ..classification.files import load_classifier
+    from ..classification.classifier import load_classifier
     from .tables import prediction_lines
 
     opened = load_classifier(classifier)
@@ -310,8 +309,8 @@ def explain(
     language
         Of the page: en or zh.
     """
+    from ..classification.classifier import load_classifier
     from ..classification.explanation import explain as explain_text
-    from ..classification.files import load_classifier
     from .tables import print_explanation
 
     opened = load_classifier(classifier)

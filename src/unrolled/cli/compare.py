@@ -60,7 +60,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
     from ..training.language_model import TrainRequest
-    from .inputs import saved_input
+    from .options import saved_input
     from .progress import Progress
     from .tables import print_comparison
 

@@ -49,7 +49,7 @@ def diagnose(
         required(texts)
     from ..diagnosis.examination import REPORT, DiagnoseRequest
     from ..diagnosis.examination import diagnose as library_diagnose
-    from .inputs import saved_input
+    from .options import saved_input
     from .progress import Progress
     from .tables import print_diagnosis
 

@@ -31,7 +31,7 @@ def evaluate(
     """
     config = DataConfig(tuple(required(texts)))
     from ..runs.folder import load
-    from .inputs import saved_input
+    from .options import saved_input
     from .tables import print_evaluation
 
     opened = load(run)

@@ -53,7 +53,7 @@ def generate(  # noqa: PLR0913  a parameter is a flag
     """
     from ..inference import generation
     from ..runs.folder import load
-    from .inputs import read_lines
+    from .options import read_lines
 
     config = generation.SamplingConfig(
         repetition_penalty, temperature, top_k, top_p, min_p, max_tokens, stop, seed

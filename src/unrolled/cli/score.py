@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..report.words import Language
-from .inputs import name_of, read_sentences
-from .options import required
+from .options import name_of, read_sentences, required
 
 
 def score(

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..report.classification import reason as why
 from ..report.comparison import reason
-from ..report.diagnosis_advice import verdict_sentence
+from ..report.diagnosis_tables import verdict_sentence
 from ..report.format import MISSING, in_bytes, number, perplexity, rank_key, scaled
 from ..report.words import Language, Words
 from ..results.classification import Classification, Explained, Prediction

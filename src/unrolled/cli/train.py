@@ -58,7 +58,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     from ..system.interrupt import stop_on_interrupt
     from ..training.language_model import TrainRequest
     from ..training.language_model import resume as library_resume
-    from .inputs import saved_input
+    from .options import saved_input
     from .progress import shown
     from .tables import print_results
 

@@ -15,8 +15,7 @@ from ..report.words import Language
 from ..results.comparison import ComparedModel, Comparison, CurvePoint
 from ..results.events import End, Interrupted, OnEvent, Stop, Validation, ignore, named, never
 from ..results.run import RunResults
-from ..runs.config import CONFIG, RunConfig, load_config
-from ..runs.folder import read_log
+from ..runs.folder import CONFIG, RunConfig, load_config, read_log
 from ..runs.prepared import PreparedText
 from ..settings.kinds import COMPARED, KINDS, KindName
 from ..settings.training import Budget

@@ -1,5 +1,7 @@
 """One training in a process of its own, so that the memory it reports is its own.
 
+What the finished run costs to use is measured there too: speeds, loss by position, samples.
+
 `python -m unrolled.comparison.worker` reads a job as one JSON line and answers with events as JSON
 lines.
 """
@@ -8,11 +10,18 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import torch
 
 from ..diagnosis.monitor import GradientMonitor
 from ..errors import UnrolledError, WorkerError
+from ..inference.evaluation import loss_by_position, scoring_speed, to_bits_per_byte
+from ..inference.generation import SamplingConfig, generate, sample_ids
+from ..models.base import LanguageModel
+from ..results.comparison import Position
 from ..results.events import (
     Event,
     Failed,
@@ -23,13 +32,53 @@ from ..results.events import (
     event_from_json,
     ignore,
 )
-from ..runs.config import CONFIG, load_config
+from ..results.run import Measured
+from ..runs.folder import CONFIG, load, load_config, save_config
 from ..runs.prepared import PreparedText
 from ..system.interrupt import stop_on_interrupt
 from ..system.machine import keep_freed_memory
 from ..system.records import Record
+from ..text.tokenizers import BOUNDARY_ID
 from ..training.language_model import TrainRequest, resume, train
-from .measuring import measure
+
+SECONDS = 1.0
+"""Time that each speed is measured for."""
+SAMPLE_BYTES = 400
+NUM_SAMPLES = 3
+
+
+def measure(run: Path, text: PreparedText) -> None:
+    """Measures a finished run and keeps the figures in its config.json, under "measured"."""
+    opened = load(run)
+    split = opened.results.split
+    tokens, info = text.store.tokens(split), text.store.split(split)
+    settings = SamplingConfig(
+        temperature=0.8, max_tokens=round(SAMPLE_BYTES * info.num_tokens / info.num_bytes)
+    )
+    measured = Measured(
+        score_tokens_per_second=scoring_speed(opened.model, tokens, SECONDS),
+        generate_tokens_per_second=generating_speed(opened.model, SECONDS),
+        loss_by_position=[
+            Position(row.position, to_bits_per_byte(row.nats_per_token, info))
+            for row in loss_by_position(opened.model, tokens)
+        ],
+        samples=generate(opened.model, opened.tokenizer, "", settings, NUM_SAMPLES),
+        sampling=asdict(settings),
+    )
+    save_config(run, replace(opened.config, measured=measured))
+
+
+@torch.inference_mode()
+def generating_speed(model: LanguageModel, seconds: float) -> float:
+    """Tokens per second of one text written token by token, measured for about `seconds`."""
+    settings = SamplingConfig(max_tokens=1 << 30)
+    done, started = 0, time.perf_counter()
+    while True:  # a text may end early; then the next one begins
+        for _ in sample_ids(model, [BOUNDARY_ID], settings, 1):
+            done += 1
+            elapsed = time.perf_counter() - started
+            if elapsed >= seconds:
+                return done / elapsed
 
 
 @dataclass(frozen=True)

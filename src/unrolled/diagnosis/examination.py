@@ -30,10 +30,9 @@ from ..text.files import find_files
 from ..text.prepare import encode_texts
 from ..text.store import SplitInfo
 from .dynamics import measure_dynamics
-from .flow import NUM_ROWS, WARM_UP, gradient_flow, text_windows
+from .flow import NUM_ROWS, WARM_UP, gradient_flow, judge, judge_words, text_windows
 from .memory import affordable_targets, measure_memory
-from .trials import NO_CURE, cure, remedies_of, trial_budget
-from .verdict import judge, judge_words
+from .remedies import NO_CURE, cure, remedies_of, trial_budget
 
 REPORT, RESULTS, TRIALS = "report.html", "results.json", "trials"
 TEXT, GIVEN = "text", "given"
@@ -116,7 +115,7 @@ def _folder(out: Path) -> Iterator[None]:
 def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
     """How much of the gradient arrives at each word of the given texts."""
     # Only this needs scikit-learn, an extra.
-    from ..classification.files import load_classifier
+    from ..classification.classifier import load_classifier
     from .words import measure_words
 
     if request.cure is not None:

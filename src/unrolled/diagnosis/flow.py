@@ -1,9 +1,12 @@
 """Gradient flow through time, exactly: how much of a loss arrives so many steps earlier.
 
+What its curve says (half-life, rate, horizon) and the verdict on it stand here too.
+
 A loss that is summed over positions mixes lags. So there is one loss per row of a batch, at the
 last step, and its gradient is taken with respect to the state after every step: one backward pass.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,8 +21,50 @@ from ..inference.evaluation import even_windows
 from ..models.base import detach_state
 from ..models.recurrent import RecurrentModel
 from ..nn.layer import Layer
-from ..results.diagnosis import Flow
-from .decay import fit_rate, half_life, horizon
+from ..results.diagnosis import Flow, Verdict, VerdictKind, WordFlow
+
+LEFT = 0.01
+"""What is left of a gradient that counts as gone."""
+NOISE = 1e-12
+"""Shares below this are not fitted: they may be rounding."""
+
+
+def half_life(lags: Sequence[int], shares: Sequence[float]) -> float | None:
+    """Steps until half of the share at the first lag is left, interpolated in log shares.
+
+    Returns:
+        The lag in steps; None where more than half is left at the last lag.
+    """
+    level = math.log(shares[0] / 2) if shares[0] > 0 else -math.inf
+    before = (lags[0], shares[0])
+    for lag, share in zip(lags[1:], shares[1:], strict=True):
+        if share <= shares[0] / 2:
+            if share <= 0:
+                return float(lag)
+            first, last = math.log(before[1]), math.log(share)
+            return before[0] + (lag - before[0]) * (first - level) / (first - last)
+        before = (lag, share)
+    return None
+
+
+def fit_rate(lags: Sequence[int], shares: Sequence[float]) -> float | None:
+    """Fitted exponential: the slope of log shares over lags, by least squares.
+
+    Returns:
+        Nats per step; below 0 the gradient falls on the way back. None where too little is left
+        to fit a line.
+    """
+    kept = [(lag, math.log(s)) for lag, s in zip(lags, shares, strict=True) if s > NOISE]
+    if len(kept) < 2:
+        return None
+    x, y = np.array(kept, dtype=float).T
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def horizon(lags: Sequence[int], shares: Sequence[float], left: float = LEFT) -> int | None:
+    """First lag with less than this part left; None: more is left at every lag."""
+    return next((lag for lag, share in zip(lags, shares, strict=True) if share < left), None)
+
 
 NUM_ROWS, WARM_UP, STEPS = 16, 64, 128
 """Places in a text that a gradient is averaged over, tokens read before each, lags looked at."""
@@ -177,3 +222,47 @@ def longest(flows: Sequence[Flow]) -> Flow:
 
 def _last(flow: Flow) -> float:
     return float("inf") if flow.horizon is None else flow.horizon
+
+
+VANISHED_WITHIN = 50
+"""Gone (less than 1 %) after fewer steps than this on every path: the gradient vanishes."""
+GROWN = 10.0
+"""Grown to more than this many times what it was, and growing: the gradient explodes."""
+
+
+def judge(flows: Sequence[Flow]) -> Verdict:
+    """Says whether gradients vanish or explode, from which layer, at what distance.
+
+    Exploding: on some path the fitted rate is above zero and some lag has ten times the share of
+    the first. Vanishing: on no path is more than 1 % left after 50 steps.
+    """
+    if not flows:
+        return Verdict("no gradient")
+    growing = [
+        flow
+        for flow in flows
+        if max(flow.shares) > GROWN and flow.rate is not None and flow.rate > 0
+    ]
+    if growing:
+        return _verdict("exploding", max(growing, key=lambda flow: flow.rate or 0.0))
+    best = longest(flows)
+    gone = best.horizon is not None and best.horizon <= VANISHED_WITHIN
+    return _verdict("vanishing" if gone else "healthy", best)
+
+
+def judge_words(words: WordFlow) -> Verdict:
+    """Says whether the gradient of a classifier reaches the first word of a text.
+
+    Vanishing: less than 1 % of the greatest arrives there. The horizon is the number of steps from
+    the last one that is read, padding included, back to where more than 1 % arrives for the last
+    time.
+    """
+    shares = words.shares
+    first = next((n for n, share in enumerate(shares) if share >= LEFT), len(shares) - 1)
+    gone = shares[0] < LEFT
+    steps = len(shares) - first if gone else None
+    return Verdict("vanishing" if gone else "healthy", horizon=steps, arrives=shares[0])
+
+
+def _verdict(kind: VerdictKind, flow: Flow) -> Verdict:
+    return Verdict(kind, flow.layer, flow.horizon, flow.half_life, flow.rate, max(flow.shares))

@@ -11,9 +11,12 @@ from ..results.diagnosis import ContextLoss, Memory
 from ..results.loss import BITS_PER_NAT
 from ..settings.check import at_least, check_value
 from ..text.store import SplitInfo
-from .disturbed import CONTEXT, VARIANTS, measure_perturbed, measure_repeated
-from .windows import (
+from .disturbed import (
+    CONTEXT,
+    VARIANTS,
     longest_context,
+    measure_perturbed,
+    measure_repeated,
     reading_speed,
     rows_before,
     score_last,

@@ -36,8 +36,7 @@ from ..training import language_model
 from ..training.language_model import TrainRequest
 from ..training.loop import Training
 from ..training.trainee import LanguageModelTrainee
-from .flow import gradient_flow, longest
-from .verdict import judge
+from .flow import gradient_flow, judge, longest
 
 FlowMeasure = Callable[[RecurrentModel, Tensor, int], list[Flow]]
 

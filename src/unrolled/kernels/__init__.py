@@ -1,17 +1,84 @@
-"""The compiled recurrences: which path runs on this processor, and how it is called."""
+"""The compiled library: which path runs on this processor, and how an operator calls it."""
 
+import ctypes
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..errors import ConfigError
 from ..system.machine import using_threads
-from .loading import call_on, library, pack_on
+
+PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+TILE_PRODUCT = "_ZN2at6native7cpublas6brgemmEllllllbPKN3c108BFloat16ES5_Pfb"
+TILE_RELEASE = "_ZN2at6native7cpublas14brgemm_releaseEb"
+"""Torch's products of tiles, see tiles.h: no public interface, so perhaps not there."""
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """Loads the compiled library; None where the package was installed without a compiler."""
+    for path in files("unrolled.kernels").iterdir():
+        if path.name.startswith("unrolled_kernels."):
+            found = ctypes.CDLL(str(path))
+            if hasattr(_torch(), TILE_PRODUCT) and hasattr(_torch(), TILE_RELEASE):
+                found.unrolled_use_tiles(*map(_address, (TILE_PRODUCT, TILE_RELEASE)))
+            return found
+    return None
+
+
+def call_on(isa: str | None, name: str, dtype: torch.dtype, *arguments: int | Tensor | None) -> int:
+    """Calls a kernel of an instruction set and a precision with torch's threads.
+
+    Args:
+        arguments: Whole numbers, contiguous tensors, and None for what is not wanted.
+    """
+    function = _function(name, PRECISIONS[dtype], isa, len(arguments) + 2)
+    values = [0 if value is None else _number(value) for value in arguments]
+    parallel_for = _address("torch_parallel_for").value  # its threads are ours
+    return function(parallel_for, torch.get_num_threads(), *values)
+
+
+def pack_on(
+    isa: str | None, name: str, weight: Tensor, dtype: torch.dtype, num_gates: int = 1
+) -> Tensor:
+    """Lays a weight `(gates * H, inputs)` out as the way forward of a recurrence reads it."""
+    sizes = weight.shape[1], weight.shape[0] // num_gates
+    packed = torch.empty(call_on(isa, f"{name}_packed_size", dtype, *sizes), dtype=dtype)
+    call_on(isa, f"{name}_pack", dtype, *sizes, weight.contiguous(), packed)
+    return packed
+
+
+def _number(value: int | Tensor) -> int:
+    return value if isinstance(value, int) else value.data_ptr()
+
+
+@cache
+def _function(name: str, precision: str, isa: str | None, num_arguments: int) -> Callable[..., int]:
+    function = getattr(library(), f"unrolled_{name}_{precision}_{isa}")
+    # Addresses too are whole numbers of 64 bits.
+    function.restype, function.argtypes = ctypes.c_int64, [ctypes.c_int64] * num_arguments
+    return function
+
+
+@cache
+def _torch() -> ctypes.CDLL:
+    return ctypes.CDLL(str(next((Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"))))
+
+
+@cache
+def _address(name: str) -> ctypes.c_void_p:
+    """Where a function of torch lies."""
+    return ctypes.cast(getattr(_torch(), name), ctypes.c_void_p)
+
 
 TILES = "amx_bf16"
 INSTRUCTION_SETS = (TILES, "avx512_bf16", "avx512", "avx2", "portable")
@@ -184,3 +251,51 @@ def _race(ways: dict[str, Callable[[], Tensor]]) -> str:
                 run()
                 seconds[name] = min(seconds.get(name, 1e9), time.perf_counter() - began)
     return min(seconds, key=lambda name: seconds[name])
+
+
+def precision(x: Tensor, *parameters: Tensor) -> torch.dtype | None:
+    """What the kernels compute in, by autocast and processor; None where torch has to do it."""
+    autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
+    if any(p.dtype != torch.float32 for p in parameters):
+        return None
+    if not supports(x.device, torch.float32):
+        return None
+    if autocast == torch.bfloat16 and torch_is_faster():
+        return None
+    if autocast == torch.bfloat16 and supports(x.device, torch.bfloat16):
+        return torch.bfloat16
+    return torch.float32
+
+
+def input_type(weight: Tensor) -> torch.dtype:
+    """The type that a recurrence with such weights reads its inputs in."""
+    return precision(weight, weight) or weight.dtype
+
+
+def check_ids(ids: Tensor, vocab_size: int, name: str) -> None:
+    """Raises IndexError where a token is none of the vocabulary: a kernel reads memory as told."""
+    if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < vocab_size:
+        raise IndexError(f"{name} must be from 0 to {vocab_size - 1}; a token is out of range")
+
+
+def operator(differentiable: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+    """The torch operator where gradients or a graph are wanted; else what it calls, at once."""
+    wanted = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    return differentiable if wanted else plain
+
+
+def even(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """A column of zeros more where there must be an even number: bfloat16 goes in pairs."""
+    odd = x.shape[-1] % 2 and dtype == torch.bfloat16
+    return F.pad(x, (0, 1)) if odd else x.contiguous()
+
+
+def or_zeros(gradients: Sequence[Tensor | None], of: Sequence[Tensor]) -> list[Tensor]:
+    """Gradients of some results; zeros for those that nothing depends on."""
+    pairs = zip(gradients, of, strict=True)
+    return [torch.zeros_like(value) if grad is None else grad for grad, value in pairs]
+
+
+def copy(x: Tensor) -> Tensor:
+    """A contiguous copy, for a kernel to write into."""
+    return x.clone(memory_format=torch.contiguous_format)

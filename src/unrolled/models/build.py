@@ -10,8 +10,7 @@ from safetensors.torch import load_file
 from ..errors import CheckpointError
 from ..settings.kinds import KINDS
 from ..settings.models import ModelConfig, NgramConfig
-from .base import LanguageModel
-from .neural import NeuralModel
+from .base import LanguageModel, NeuralModel
 from .ngram import NgramModel
 from .recurrent import RecurrentModel
 from .transformer import TransformerModel

@@ -7,12 +7,52 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..kernels import input_type
 from ..nn.build import build_layer
-from ..nn.dropout import locked_dropout
-from ..nn.pooling import PARTS, Pool
-from ..ops.calling import input_type
+from ..ops.dropout import locked_dropout
 from ..ops.embedding import embedding
-from ..settings.models import ClassifierConfig, RecurrentConfig
+from ..ops.pool import pool
+from ..settings.models import ClassifierConfig, Pooling, RecurrentConfig
+
+PARTS: dict[Pooling, tuple[str, ...]] = {
+    "last": ("last",),
+    "max": ("max",),
+    "mean": ("mean",),
+    "all": ("last", "max", "mean"),
+}
+
+
+class Pool:
+    """Gathers states `(T, B, H)` that come in pieces: texts are read in constant memory.
+
+    Steps at or after a row's length do not count. Source of all three together: Howard & Ruder 2018
+    (ULMFiT).
+    """
+
+    def __init__(self, kind: Pooling, lengths: Tensor) -> None:
+        """Takes the lengths of the rows, `(B,)`, each 1 or more."""
+        self.kind, self.lengths = kind, lengths
+        self.read = 0
+        self.found: tuple[Tensor, ...] = ()
+
+    def add(self, y: Tensor) -> None:
+        """Adds the states of the next piece, `(P, B, H)`."""
+        left = self.lengths - self.read  # steps inside each row from here on, or none
+        self.read += len(y)
+        last, greatest, total = pool(y, left)
+        if self.found:
+            last_before, greatest_before, total_before = self.found
+            last = torch.where((left >= 1)[:, None], last, last_before)
+            greatest = torch.maximum(greatest_before, greatest)
+            total = total_before + total
+        self.found = last, greatest, total
+
+    def vector(self) -> Tensor:
+        """The vector of each row, `(B, H)`, or `(B, 3H)` for all: last, greatest, mean."""
+        last, greatest, total = self.found
+        known = {"last": last, "max": greatest, "mean": total / self.lengths[:, None]}
+        return torch.cat([known[part] for part in PARTS[self.kind]], 1)
+
 
 PIECE = 1024
 """Time steps computed at a time; between pieces the state is carried, but no gradient."""

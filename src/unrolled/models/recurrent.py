@@ -5,16 +5,15 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from ..kernels import input_type
+from ..nn.attention import PastAttention
 from ..nn.build import build_layer
-from ..nn.dropout import embedding_dropout
 from ..nn.embedding import TiedEmbedding, check_tokens
-from ..nn.past_attention import PastAttention
 from ..nn.stack import RecurrentStack, Runner, StackState, run_layer
-from ..ops.calling import input_type
-from ..ops.sampled_log_probs import Candidates
+from ..ops.dropout import embedding_dropout
+from ..ops.linear_log_probs import Candidates
 from ..settings.models import RecurrentConfig
-from .base import State
-from .neural import NeuralModel
+from .base import NeuralModel, State
 
 RecurrentState: TypeAlias = StackState | tuple[StackState, Tensor, Tensor, Tensor]
 """Of the layers; with attention also keys and values `(B, C, 1, H)` and steps read `(B,)`."""
@@ -27,7 +26,7 @@ class RecurrentModel(NeuralModel):
 
     A `LanguageModel`: start with `initial_state(B)`, then `read` or `score` pieces of any length.
     The state is that of `RecurrentStack`; with attention it is the first of four parts, see
-    `nn/past_attention.py`.
+    `nn/attention.py`.
     """
 
     def __init__(self, config: RecurrentConfig, vocab_size: int) -> None:

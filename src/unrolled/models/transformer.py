@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from ..nn.attention import Block, rotary_angles, window_mask
 from ..nn.embedding import TiedEmbedding, check_tokens
 from ..settings.models import TransformerConfig
-from .neural import NeuralModel
+from .base import NeuralModel
 
 Layers: TypeAlias = tuple[tuple[Tensor, Tensor], ...]
 Cache: TypeAlias = tuple[Layers, Tensor]

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from ..ops.dropout import weight_dropout
 from ..ops.elman import Nonlinearity, elman, elman_step
-from .dropout import weight_dropout
 from .layer import MatrixLayer
 
 

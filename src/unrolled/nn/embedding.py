@@ -6,8 +6,7 @@ from torch.nn import functional as F
 
 from ..errors import ShapeError
 from ..ops.embedding import embedding
-from ..ops.linear_log_probs import linear_log_probs
-from ..ops.sampled_log_probs import Candidates, sampled_log_probs
+from ..ops.linear_log_probs import Candidates, linear_log_probs, sampled_log_probs
 from ..settings.models import SMALL_VOCABULARY
 
 LARGE_VOCABULARY_STD = 0.1

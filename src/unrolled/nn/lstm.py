@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..ops.dropout import weight_dropout
 from ..ops.lstm import lstm, lstm_gates, lstm_step
-from .dropout import weight_dropout
 from .layer import MatrixLayer
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .dropout import weight_dropout, zoneout
+from ..ops.dropout import weight_dropout, zoneout
 from .layer import Layer, MatrixLayer
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ShapeError
+from ..ops.dropout import locked_dropout
 from ..settings.models import Connections
-from .dropout import locked_dropout
 from .layer import Layer
 
 StackState: TypeAlias = Tensor | tuple[Tensor, ...]

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from .. import kernels
 from ..errors import ShapeError
-from . import calling
 
 MANY_TOKENS = 64
 """For fewer, and without gradients, torch is as fast."""
@@ -59,13 +58,13 @@ def embedding(
         return embedding_reference(tokens, weight, factors).to(dtype)
     ids = tokens.flatten().long()
     flat = None if factors is None else factors.flatten().float()
-    run = calling.operator(torch.ops.unrolled.embedding, _forward)
+    run = kernels.operator(torch.ops.unrolled.embedding, _forward)
     return run(ids, weight, flat, dtype).view(*tokens.shape, weight.shape[1])
 
 
 def _forward(tokens: Tensor, weight: Tensor, factors: Tensor | None, dtype: torch.dtype) -> Tensor:
     """The kernel, for `tokens (N,)`."""
-    calling.check_ids(tokens, len(weight), "tokens")
+    kernels.check_ids(tokens, len(weight), "tokens")
     y = _empty(tokens, weight, factors, dtype)
     sizes, given = (len(tokens), weight.shape[1]), _contiguous(tokens, factors)
     kernels.call("embedding_forward", dtype, *sizes, *given, weight.contiguous(), y)

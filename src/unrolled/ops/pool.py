@@ -7,7 +7,6 @@ from torch import Tensor
 
 from .. import kernels
 from ..errors import ShapeError
-from . import calling
 
 
 def pool_reference(y: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -85,7 +84,7 @@ def _save(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, ...]) -
 def _gradients(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, None]:
     y, counts, places = ctx.saved_tensors
     results = (torch.empty(places.shape),) * 3
-    known = calling.or_zeros(gradients[:3], results)
+    known = kernels.or_zeros(gradients[:3], results)
     return torch.ops.unrolled.pool_backward(y, counts, places, *known), None
 
 

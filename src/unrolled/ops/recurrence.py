@@ -20,7 +20,6 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from .. import kernels
 from ..errors import ShapeError
-from . import calling
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +105,11 @@ class Recurrence:
         """
         self._check(x, states, parameters)
         flags = () if flag is None else (flag,)
-        dtype = calling.precision(x, *parameters)
+        dtype = kernels.precision(x, *parameters)
         if dtype is None:
             return self.by_torch(x, states, parameters, batch_sizes, *flags)
         rows, offsets = _flatten(x, len(states[0]), batch_sizes)
-        run = calling.operator(getattr(torch.ops.unrolled, self.name), self._forward)
+        run = kernels.operator(getattr(torch.ops.unrolled, self.name), self._forward)
         before = (state.float() for state in states)
         train = torch.is_grad_enabled()
         y, *others = run(rows.to(dtype), *before, *parameters, offsets, *flags, train)
@@ -141,7 +140,7 @@ class Recurrence:
         _check_offsets(offsets, len(x), len(states[0]), self.any_lengths)
         y, *others = self._empty(x, states, train)
         last, kept = _parts(others, len(states))
-        rows, reuse = calling.even(x, x.dtype), not train and len(offsets) == 2
+        rows, reuse = kernels.even(x, x.dtype), not train and len(offsets) == 2
         kernels.call(
             f"{self.name}_forward",
             x.dtype,
@@ -182,10 +181,10 @@ class Recurrence:
             if len(tensor) != len(y):  # the call had no gradients
                 rule = f"({len(y)}, ...), kept by a call with gradients"
                 raise ShapeError(name, rule, tuple(tensor.shape))
-        rows, of_inputs = (calling.even(tensor, x.dtype) for tensor in (x, weights[0]))
+        rows, of_inputs = (kernels.even(tensor, x.dtype) for tensor in (x, weights[0]))
         weights = of_inputs, *(weight.contiguous() for weight in weights[1:])
         grad_x = rows.new_empty(rows.shape if wants_x else (0, rows.shape[1]))
-        grad_states = [calling.copy(grad) for grad in grad_states]
+        grad_states = [kernels.copy(grad) for grad in grad_states]
         grads = [torch.empty_like(weight) for weight in weights]
         biases = [states[0].new_empty(len(weights[0])) for _ in self.biases]
         kernels.call(
@@ -218,7 +217,7 @@ class Recurrence:
     def _gradients(self, ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         *known, y = ctx.saved_tensors
         num_states = len(self.states)
-        of_outputs = calling.or_zeros(grads[: 1 + num_states], (y, *known[1 : 1 + num_states]))
+        of_outputs = kernels.or_zeros(grads[: 1 + num_states], (y, *known[1 : 1 + num_states]))
         wants_x = ctx.needs_input_grad[0]
         run = getattr(torch.ops.unrolled, f"{self.name}_backward")
         grad_x, *others = run(*known, y, *of_outputs, *ctx.flags, wants_x)

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from .. import kernels
 from ..errors import ShapeError
-from . import calling
 
 
 def scan_reference(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,7 +66,7 @@ def _scan_backward(
     a: Tensor, h: Tensor, y: Tensor, grad_y: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of a, b and h."""
-    grad_a, grad_b, grad_h = a.new_empty(a.shape), calling.copy(grad_y), torch.zeros_like(h)
+    grad_a, grad_b, grad_h = a.new_empty(a.shape), kernels.copy(grad_y), torch.zeros_like(h)
     given = a.contiguous(), h.contiguous(), y, grad_b, grad_h
     kernels.call("scan_backward", a.dtype, len(a), h.numel(), *given, grad_a)
     return grad_a, grad_b, grad_h

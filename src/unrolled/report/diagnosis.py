@@ -7,7 +7,7 @@ from statistics import median
 from ..results.diagnosis import Diagnosis, Flow, Gate, GradientLook, Memory, WordFlow
 from . import diagnosis_tables as tables
 from .charts import Axis, Chart, Interval, Level, Line, Point, line, line_chart
-from .diagnosis_advice import next_steps, share, verdict_sentence
+from .diagnosis_tables import next_steps, share, verdict_sentence
 from .distributions import Histogram, Shades, Tile, heat_map, histograms, scatter
 from .format import SPACE, compact, is_known
 from .page import render

@@ -69,7 +69,7 @@ class TrainConfig(Record):
     sequence_length: int = 64
     """T, tokens per lane between two updates, on average: gradients reach back this far."""
     candidates: int = 0
-    """Tokens that stand for the vocabulary in a step, see ops/sampled_log_probs.py; 0: all."""
+    """Tokens that stand for the vocabulary in a step, see ops/linear_log_probs.py; 0: all."""
     weight_decay: float = 0.01
     clip_norm: float = 0.5
     """Largest gradient norm; the norm before clipping is in the log."""

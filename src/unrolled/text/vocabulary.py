@@ -11,13 +11,13 @@ import tokenizers as hf
 
 from ..errors import ConfigError
 from ..settings.data import TokenizerKind
-from .spelling import Spelling
 from .tokenizers import (
     BOUNDARY,
     UNKNOWN,
     BpeTokenizer,
     ByteTokenizer,
     CharTokenizer,
+    Spelling,
     Tokenizer,
     WordTokenizer,
 )

@@ -1,7 +1,9 @@
 """Text → run folder: prepare, choose what is open, fit, evaluate, save."""
 
 import os
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,23 @@ from ..errors import CheckpointError
 from ..inference.evaluation import baselines, evaluate, to_bits_per_byte, validation_nats
 from ..models.base import LanguageModel
 from ..models.build import build
+from ..results.comparison import TriedRate
 from ..results.events import End, Message, OnEvent, Start, Stop, ignore, never
 from ..results.run import RunResults
-from ..runs.config import CONFIG, RunConfig, TokenizerInfo, load_config, save_config
-from ..runs.folder import MODEL, TOKENIZER, Run, append_log, load, remove_train_state, trim_log
+from ..runs.folder import (
+    CONFIG,
+    MODEL,
+    TOKENIZER,
+    Run,
+    RunConfig,
+    TokenizerInfo,
+    append_log,
+    load,
+    load_config,
+    remove_train_state,
+    save_config,
+    trim_log,
+)
 from ..runs.prepared import PreparedText, count_model, load_baselines
 from ..settings.data import DataConfig
 from ..settings.kinds import KindName, Size
@@ -26,10 +41,14 @@ from ..settings.training import Budget, TrainConfig
 from ..system.machine import machine, peak_bytes, versions
 from ..system.records import Record
 from ..text.store import TokenStore
-from .learning_rate import search_learning_rate
-from .loop import Callbacks, MakeMonitor, Training
+from .loop import Callbacks, MakeMonitor, Training, fit
 from .throughput import Pace, language_model_pace
 from .trainee import LanguageModelTrainee
+
+SEARCH_SHARE = 0.15
+"""Part of the budget that the search takes."""
+FACTORS = (0.4, 1.0, 2.5)
+"""Rates to try, as multiples of the preset's."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +230,36 @@ def _whole_training(job: Job, model_config: ModelConfig, train_config: TrainConf
     store = job.text.store
     closing_tokens = store.split(_final_split(store)).num_tokens
     return _training(job, job.run, model_config, train_config, closing_tokens)
+
+
+def search_learning_rate(
+    config: TrainConfig, folder: Path, start: Callable[[Path, TrainConfig], Training]
+) -> tuple[TrainConfig, list[TriedRate]]:
+    """Trains briefly at each rate and takes the one with the lowest validation loss.
+
+    Args:
+        folder: Where the short trainings may write.
+        start: Builds a training from a run folder and its settings.
+
+    Returns:
+        The settings with the best rate and the rest of the budget; what every rate reached.
+    """
+    short = _shortened(config, SEARCH_SHARE / len(FACTORS))
+    tried = []
+    for factor in FACTORS:
+        rate = config.learning_rate * factor
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".search-") as run:
+            training = start(Path(run), replace(short, learning_rate=rate))
+            nats = fit(training)
+        tried.append((training.trainee.in_unit(nats, "valid"), rate))
+    _, best = min(tried, key=lambda row: row[0])
+    # A wall-clock budget runs on by itself.
+    rest = config if config.budget.unit == "seconds" else _shortened(config, 1 - SEARCH_SHARE)
+    return replace(rest, learning_rate=best), [TriedRate(rate, bits) for bits, rate in tried]
+
+
+def _shortened(config: TrainConfig, share: float) -> TrainConfig:
+    return replace(config, budget=replace(config.budget, amount=config.budget.amount * share))
 
 
 def expected_epochs(config: TrainConfig, num_tokens: int, pace: Pace, began: float) -> float:

@@ -8,10 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..models.base import State
+from ..models.base import NeuralModel, State
 from ..models.build import build
-from ..models.neural import NeuralModel
-from ..ops.sampled_log_probs import make_sampler
+from ..ops.linear_log_probs import make_sampler
 from ..settings.models import ModelConfig, RecurrentConfig, TransformerConfig
 from ..settings.training import ClassifierTrainConfig, Precision, TrainConfig
 from ..system.machine import num_cores

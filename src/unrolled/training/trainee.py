@@ -7,9 +7,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..inference.evaluation import num_validation_tokens, to_bits_per_byte, validation_nats
-from ..models.base import State, detach_state, state_from_tensors, state_to_tensors
-from ..models.neural import NeuralModel
-from ..ops.sampled_log_probs import make_sampler
+from ..models.base import NeuralModel, State, detach_state, state_from_tensors, state_to_tensors
+from ..ops.linear_log_probs import make_sampler
 from ..results.events import LossUnit
 from ..runs.folder import MODEL
 from ..settings.training import TrainConfig

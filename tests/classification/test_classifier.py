@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from unrolled.classification.files import FILE, load_classifier, save_classifier
+from unrolled.classification.classifier import FILE, load_classifier, save_classifier
 from unrolled.errors import CheckpointError
 
 TEXTS = ["The plot is not dull at all.", "What a cold film!", "", "太差了"]

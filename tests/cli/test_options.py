@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from unrolled.cli.inputs import saved_input
+from unrolled.cli.options import saved_input
 from unrolled.settings.data import DataConfig
 from unrolled.text.prepare import prepare
 
