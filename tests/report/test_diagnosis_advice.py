@@ -44,15 +44,15 @@ VERDICTS = [
         ("vanishing", 1, 9, 1.4, -0.5, 1.0),
         "rnn",
         "Gradients vanish: after 9 steps less than 1 % is left; "
-        "this model cannot learn from words further back.",
-        "梯度消失：往回传 9 步就只剩不到 1%，再往前的词，这个模型学不到。",
+        "this model hardly learns from words further back.",
+        "梯度消失：往回传 9 步就只剩不到 1%，再往前的词，这个模型几乎学不到。",
     ),
     (
         ("vanishing", 1, 1, 0.2, -9.0, 1.0),
         "gru",
         "Gradients vanish: after 1 step less than 1 % is left; "
-        "this model cannot learn from words further back.",
-        "梯度消失：往回传 1 步就只剩不到 1%，再往前的词，这个模型学不到。",
+        "this model hardly learns from words further back.",
+        "梯度消失：往回传 1 步就只剩不到 1%，再往前的词，这个模型几乎学不到。",
     ),
     (
         ("exploding", 2, None, None, 0.07, 1234.0),
@@ -80,8 +80,8 @@ VERDICTS = [
     (
         ("healthy", 1, None, None, -0.001, 1.0),
         "lstm",
-        "Gradients are healthy: more than 1 % is left as far back as was looked, "
-        "and even more than half.",
+        "Gradients are healthy: more than 1 % is left at every measured distance, "
+        "in fact more than half.",
         "梯度健康：在测量的整个范围内，剩余梯度始终在 1% 以上，而且始终超过一半。",
     ),
     (
@@ -141,7 +141,7 @@ def test_next_steps_of_a_classifier_are_its_own(padded_to, number):
     result["verdict"] = fake_verdict("healthy") | {"arrives": 0.021}
     assert steps_of(result, ENGLISH) == []
     assert said(result["verdict"], "lstm", ENGLISH) == (
-        "Gradients reach the first word: 2.1\N{NO-BREAK SPACE}% of the greatest arrives there."
+        "Gradients reach the first word: it gets 2.1\N{NO-BREAK SPACE}% of the largest gradient."
     )
     assert said(result["verdict"], "lstm", CHINESE) == (
         "梯度能传到第一个词：那里得到最大梯度的 2.1%。"
@@ -158,12 +158,12 @@ def test_next_steps_after_a_trial_are_what_it_won():
         "--gate-init chrono",
         "--model transformer",
     ]
-    assert steps[0].sentence == "Of all that was tried, “GRU” won most: 0.091 bits per byte."
+    assert steps[0].sentence == "“GRU” helped most of all remedies tried: 0.091 bits per byte less."
     assert steps_of(result, CHINESE)[1].sentence == ("“按时间尺度初始化门”每字节省 0.051 比特。")
     for tried in cure["tried"]:
         tried["gain"] = None if tried["gain"] is None else -abs(tried["gain"])
     (step,) = steps_of(result, ENGLISH)
-    assert step.sentence.startswith("None of the remedies won anything on this text")
+    assert step.sentence.startswith("No remedy improved the loss on this text")
 
 
 def test_flags_in_a_step_are_code_and_names_are_text():
@@ -171,7 +171,7 @@ def test_flags_in_a_step_are_code_and_names_are_text():
     assert "<code>--post-padding-unmasked</code>" in steps_of(result, ENGLISH)[0].sentence
     result = fake_diagnosis()
     result["cure"]["tried"][0]["name"] = "<i>`x`"
-    assert "“&lt;i&gt;`x`” won most" in steps_of(result, ENGLISH)[0].sentence
+    assert "“&lt;i&gt;`x`” helped most" in steps_of(result, ENGLISH)[0].sentence
 
 
 def test_parts_and_multiples_have_two_digits():

@@ -53,7 +53,7 @@ def test_means_of_gates():
     assert dynamics is not None
     table = gates(dynamics.gates, ENGLISH)
     assert rows_of(table)[0] == [
-        *("gate", "layer", "mean", "open, % of the time", "shut, % of the time")
+        *("gate", "layer", "mean", "open, % of the time", "closed, % of the time")
     ]
     assert rows_of(table)[1] == ["input", "1", "0.410", "62 %", "25 %"]
     assert table is not None and [row.rank for row in table.rows] == [0, 1, 2, 0, 1, 2]
@@ -95,7 +95,7 @@ def test_remedies_say_what_was_won_and_what_to_type():
     table = remedies(fake(), ENGLISH)
     assert table is not None
     rows = rows_of(table)
-    assert rows[1] == ["untreated", "–", "2.501", "5.9", "39", "17", "61.0 k", ""]
+    assert rows[1] == ["unchanged", "–", "2.501", "5.9", "39", "17", "61.0 k", ""]
     assert rows[2] == ["GRU", "+0.091", *rows[2][2:7], "--model gru"]
     assert table.rows[1].small == "Cho et al. 2014"
     assert rows[3][3:5] == ["31", "> 127"]  # never below 1 %

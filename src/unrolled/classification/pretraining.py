@@ -34,7 +34,7 @@ def pretrain(
     """Trains a language model for a recurrent classifier, or goes on with the one that was begun.
 
     Raises:
-        CheckpointError: it was begun with other texts or settings.
+        CheckpointError: it was started with other texts or settings.
         Interrupted: it was asked to stop.
     """
     assert request.kind is not None
@@ -48,8 +48,8 @@ def pretrain(
     signature = hashlib.sha256((repr(wanted) + lines).encode()).hexdigest()
     if (folder / CONFIG).exists():
         if not begun.is_file() or begun.read_text("utf-8") != signature:
-            remedy = "Repeat the command that began it, or choose another --out."
-            raise CheckpointError(folder, "was begun with other texts or settings", remedy)
+            remedy = "Repeat the command that started it, or choose another --out."
+            raise CheckpointError(folder, "was started with other texts or settings", remedy)
         if load_config(folder).results is None:
             language_model.resume(folder, **vars(callbacks))
     else:

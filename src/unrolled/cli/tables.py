@@ -169,7 +169,7 @@ def print_diagnosis(diagnosis: Diagnosis, language: Language, report: Path) -> N
         console.print(table)
     if (cure := diagnosis.cure) is not None:
         table = _plain_table("remedy", "bits/byte", "gain", "half-life", "context", "tokens/s")
-        for row in (cure.untreated, *cure.tried):
+        for row in (cure.unchanged, *cure.tried):
             table.add_row(
                 row.name,
                 number(row.bits_per_byte),

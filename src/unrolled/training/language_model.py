@@ -124,7 +124,7 @@ def resume(
     if not training.restore():  # it was killed before the first step
         trim_log(run, 0)
     step = training.progress.step
-    on_event(Start(step=step, text=f"Going on at step {step:,}."))
+    on_event(Start(step=step, text=f"Resuming at step {step:,}."))
     _fit(job, config, training)
     if text.folder.samefile(run):
         text.clean_up()
@@ -252,7 +252,7 @@ def _fit(job: Job, config: RunConfig, training: Training) -> None:
 
 def _count(job: Job, config: RunConfig, model_config: NgramConfig, began: float) -> None:
     order, store = model_config.order, job.text.store
-    job.callbacks.on_event(Message(text=f"Counting n-grams up to order {order}."))
+    job.callbacks.on_event(Message(text=f"Counting n-grams of order 1 to {order}."))
     model, seconds = count_model(store, order)
     model.save(job.run / MODEL)
     num_tokens = store.split("train").num_tokens

@@ -304,8 +304,8 @@ class Training:
             return False
         tensors, values = load_train_state(self.run)
         if values.pop("of", "") != self.trainee.signature():
-            remedy = "Repeat the command that began it, or choose another --out."
-            raise CheckpointError(self.run, "was begun with other texts or settings", remedy)
+            remedy = "Repeat the command that started it, or choose another --out."
+            raise CheckpointError(self.run, "was started with other texts or settings", remedy)
         try:
             self.progress = Progress(**self.trainee.restore(tensors, values))
             self.weights.from_tensors(tensors)
