@@ -107,7 +107,8 @@ class ClassifierTrainOptions:
     unfreeze_fraction: float | None = None
     """Fraction of the budget after which each next layer, from the output down, is unfrozen."""
     adversarial_norm: float | None = None
-    """Norm of the adversarial perturbation of the word vectors (Miyato et al. 2017); 0: off."""
+    """Size of the adversarial perturbation of the word vectors, in units of their root mean square
+    (Miyato et al. 2017); 0: off."""
     precision: Literal["float32", "bfloat16"] | None = None
     """Precision of matrix products; default: the faster one on this machine."""
     threads: int | None = None

@@ -66,7 +66,7 @@ def probe(  # noqa: PLR0913  a parameter is a flag
 
 
 class _Shown:
-    """Shows the trial that runs and tells of each that is finished, on stderr."""
+    """Shows the running trial and reports each finished one, on stderr."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, soft_wrap=True, highlight=False)

@@ -60,7 +60,7 @@ def trial_budget(run: Run, text: PreparedText, budget: Budget) -> Budget:
 def cure(run: Run, text: PreparedText, out: Path, each: Budget, on_event: OnEvent = ignore) -> Cure:
     """Trains the model as it is, then with one remedy at a time, and ranks what they changed.
 
-    Every training starts anew, from the same seed, with the same budget: a remedy that makes steps
+    Every training starts from scratch, from the same seed, with the same budget: a remedy that makes steps
     slower pays for it. They are ranked by bits per byte of the validation split;
     the test split, where there is one, is scored for the unchanged and the best one alone.
 
@@ -69,7 +69,7 @@ def cure(run: Run, text: PreparedText, out: Path, each: Budget, on_event: OnEven
         text: The text to train on, in the run's tokens.
         out: Gets a run folder for each trial.
         each: Of each trial, see `trial_budget`.
-        on_event: Receives what happens in all trainings; `event.run` names the remedy.
+        on_event: Receives the events of all trainings; `event.run` names the remedy.
     """
     chosen = remedies_of(run)
     valid_only = {name: info for name, info in text.store.splits.items() if name != "test"}

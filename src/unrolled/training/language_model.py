@@ -51,7 +51,7 @@ class TrainRequest(Record):
 
 @dataclass(frozen=True)
 class Job:
-    """A training on its way: where it writes, what it reads, who is told of it."""
+    """A training on its way: where it writes, what it reads, what it calls."""
 
     run: Path
     text: PreparedText
@@ -70,15 +70,15 @@ def train(
     """Trains one model in a new run folder.
 
     Args:
-        on_event: Receives what happens.
-        stop: Asked after every step; once true, the run is saved and training ends.
-        monitor: Builds what looks at every update; the weights are the same without.
+        on_event: Receives an event for each start, validation, warning and end.
+        stop: Called after every step; once it returns true, the run is saved and training ends.
+        monitor: Builds what observes every update; the weights are the same without.
         began: `time.monotonic()` when the budget began to run; default now.
         text: Default: `request.data`, prepared inside the run; its tokens are removed at the end.
 
     Raises:
         UnrolledError: the request cannot be carried out.
-        Interrupted: `stop` said so; `resume` goes on.
+        Interrupted: `stop` returned true; `resume` continues.
     """
     began = time.monotonic() if began is None else began
     if run.exists() and not run.is_dir():
@@ -111,7 +111,7 @@ def resume(
     """Goes on with a run from its last checkpoint, to the same weights as without a break.
 
     Raises:
-        CheckpointError: there is nothing to go on with, or it is damaged.
+        CheckpointError: there is nothing to resume, or it is damaged.
         Interrupted: `stop` said so.
     """
     config = load_config(run)

@@ -111,7 +111,7 @@ class Trainee(ABC, Generic[Model, Config]):
         """Writes the best weights where others use them while the training goes on."""
 
     def signature(self) -> str:
-        """What a checkpoint has to belong to; empty where config.json tells it."""
+        """What a checkpoint has to belong to; empty where config.json says it."""
         return ""
 
     @abstractmethod
@@ -324,7 +324,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Who is told of a training, and who is asked about it."""
+    """What a training calls: `on_event`, `stop` and the monitor."""
 
     on_event: OnEvent = ignore
     stop: Stop = never
