@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,29 +13,19 @@ import pytest
 import unrolled
 
 ROOT = Path(unrolled.__file__).parent
+TOP = Path(__file__).parents[1]
 MODULES = {
     path.relative_to(ROOT): ast.parse(path.read_text("utf-8")) for path in ROOT.rglob("*.py")
 }
 
-ROWS = [
-    "errors",
-    "system",
-    "settings results",
-    "text kernels",
-    "ngram ops report",
-    "nn",
-    "models",
-    "inference",
-    "runs",
-    "training",
-    "classification probes",
-    "diagnosis",
-    "comparison",
-    "cli",
-    "__main__",
-]
-"""A module imports from rows above its own, and a folder's files also from each other."""
-ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row.split()}
+ROWS = (
+    *("errors", "system", "settings", "results", "text", "kernels", "ngram", "ops", "report"),
+    *("nn", "models", "inference", "runs", "training", "classification", "probes", "diagnosis"),
+    *("comparison", "cli", "__main__"),
+)
+"""The rooms, from the ground up: a module imports from those before its own, and a room's files
+also from each other."""
+ROW_OF = {name: number for number, name in enumerate(ROWS)}
 
 TORCHLESS_ROOMS = ("errors", "system", "settings", "results", "text", "ngram", "report", "cli")
 NETWORK = {"asyncio", "ftplib", "http", "httpx", "requests", "smtplib", "socket", "urllib"}
@@ -89,6 +80,42 @@ def test_no_imports_go_in_a_circle():
 
 def test_every_module_has_a_row():
     assert {name_of(path).split(".")[0] for path in INSIDE} == set(ROW_OF)
+
+
+def room_imports() -> dict[str, set[str]]:
+    """Which rooms each room imports."""
+    rooms: dict[str, set[str]] = {name: set() for name in ROWS}
+    for path in INSIDE:
+        room = name_of(path).split(".")[0]
+        rooms[room] |= {name.split(".")[0] for name in own_imports(path)} - {room}
+    return rooms
+
+
+def below(room: str, rooms: dict[str, set[str]]) -> set[str]:
+    """All that a room reaches through others."""
+    return rooms[room].union(*(below(name, rooms) for name in rooms[room]))
+
+
+def test_the_picture_of_the_rooms_is_that_of_the_imports():
+    rooms = room_imports()
+    direct = {
+        (room, name)
+        for room, names in rooms.items()
+        for name in names
+        if not any(name in below(other, rooms) for other in names)
+    }
+    picture = (TOP / "CONTRIBUTING.md").read_text("utf-8").split("```mermaid")[1].split("```")[0]
+    chains = [line.split("-->") for line in picture.splitlines() if "-->" in line]
+    drawn = {(above.strip(), under.strip()) for chain in chains for above, under in pairwise(chain)}
+    assert drawn == direct
+
+
+def test_readme_names_every_entry_of_the_package():
+    tree = (TOP / "README.md").read_text("utf-8").split("\nsrc/unrolled/\n")[1].split("\ntests/")[0]
+    named = {name.rstrip("/") for line in tree.splitlines() for name in line.split()[:2]}
+    entries = {path.name for path in ROOT.iterdir() if path.name != "__pycache__"}
+    assert entries <= named
+    assert len(entries) <= 23
 
 
 def test_each_test_stands_at_the_path_of_what_it_tests():

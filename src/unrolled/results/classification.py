@@ -1,7 +1,7 @@
 """What a classifier is worth."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..system.records import Record
 
@@ -100,6 +100,11 @@ class Explained(Record):
 @dataclass(frozen=True, kw_only=True)
 class Classification(Record):
     """What a classifier is worth on labelled texts and, after training, how it was made."""
+
+    OPTIONAL: ClassVar[tuple[str, ...]] = (
+        *("title", "num_texts_of", "saved", "num_parameters", "seconds", "curves", "class_ngrams"),
+        *("explained", "notes", "request", "machine", "versions", "file_bytes"),
+    )
 
     classes: list[str | int | bool]
     split: str
