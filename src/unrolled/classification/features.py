@@ -1,6 +1,6 @@
 """What the linear model sees of a text: which n-grams of words or characters stand in it.
 
-An n-gram is identified by a hash of 30 bits instead of a number in a dictionary, so that nothing has to
+An n-gram is identified by a hash of 30 bits, not a number in a dictionary, so nothing has to
 be counted first and no dictionary has to be saved; two in a thousand million share one.
 Source: Weinberger et al. 2009.
 """

@@ -60,8 +60,8 @@ def trial_budget(run: Run, text: PreparedText, budget: Budget) -> Budget:
 def cure(run: Run, text: PreparedText, out: Path, each: Budget, on_event: OnEvent = ignore) -> Cure:
     """Trains the model as it is, then with one remedy at a time, and ranks what they changed.
 
-    Every training starts from scratch, from the same seed, with the same budget: a remedy that makes steps
-    slower pays for it. They are ranked by bits per byte of the validation split;
+    Every training starts from scratch, from the same seed, with the same budget: a remedy that
+    makes steps slower pays for it. They are ranked by bits per byte of the validation split;
     the test split, where there is one, is scored for the unchanged and the best one alone.
 
     Args:
