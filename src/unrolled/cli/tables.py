@@ -162,7 +162,7 @@ def print_diagnosis(diagnosis: Diagnosis, language: Language, report: Path) -> N
             )
         console.print(table)
     if diagnosis.memory:
-        table = _plain_table("model", "uses tokens of context", "95 % interval")
+        table = _plain_table("model", "effective context length", "95 % interval")
         for row in diagnosis.memory:
             interval = f"{row.effective_low:.0f}-{row.effective_high:.0f}"
             table.add_row(row.name, f"{row.effective:.0f}", interval)
