@@ -229,7 +229,7 @@ def announce(config: TrainConfig, store: TokenStore, pace: Pace, epochs: float) 
         seconds = config.budget.amount
     return (
         f"{pace.num_parameters:,} parameters; {pace}; {kernels.status()}. "
-        f"About {pace.tokens_per_second:,.0f} tokens/s: {epochs:.1f} passes over {num_tokens:,} "
+        f"About {pace.tokens_per_second:,.0f} tokens/s: {epochs:.1f} epochs of {num_tokens:,} "
         f"tokens in {seconds / 60:.1f} minutes."
     )
 
