@@ -145,11 +145,11 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, last, set
     losses = [[row.valid_loss for row in one.trainee.curve] for one in (whole, second)]
     assert losses[0] == losses[1]
     other = settings | {"budget": Budget(4, "epochs")}
-    with pytest.raises(CheckpointError, match="was begun with other texts or settings"):
+    with pytest.raises(CheckpointError, match="was started with other texts or settings"):
         make_training(**other, folder=tmp_path).restore()
     changed = make_training(**settings, folder=tmp_path)
     changed.trainee.labels = 1 - changed.trainee.labels
-    with pytest.raises(CheckpointError, match="was begun with other texts or settings"):
+    with pytest.raises(CheckpointError, match="was started with other texts or settings"):
         changed.restore()
     assert not make_training().restore()
 

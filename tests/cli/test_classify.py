@@ -196,7 +196,7 @@ def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
     assert "film7 is cold" in seen[0] and "end" not in seen[0] and "never" not in seen[0]
     monkeypatch.setattr(language_model, "resume", going_on)
     assert main([*arguments, "--seed", "1"]) == 1 and not resumed
-    assert "was begun with other texts or settings. Repeat" in capsys.readouterr().err
+    assert "was started with other texts or settings. Repeat" in capsys.readouterr().err
     assert main(arguments) == 130 and resumed == ["language-model"]
     monkeypatch.setattr(language_model, "resume", lambda folder, **_: None)
     monkeypatch.setattr(language_model, "train", interrupted)

@@ -21,7 +21,7 @@ def test_a_table_a_page_and_results(tmp_path, capsys):
     assert f"{trials[0]['score']:.2g}" in shown.out
     assert shown.out.endswith(f"Pictures and conditions: {out / 'report.html'}\n")
     assert f"adding 5 gru: not solved, {trials[0]['score']:.2g} after " in shown.err
-    assert "Nothing solves adding at 5." in (out / "report.html").read_text()
+    assert "No model solves adding at length 5." in (out / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

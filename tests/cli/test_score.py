@@ -44,7 +44,7 @@ def test_a_heat_map_is_written_whole(run, tmp_path, standard_input):
     standard_input("我爱吃<b>。\n".encode())
     assert run("score", "zh", "--format", "html", "--out", target) == f"Wrote {target}.\n"
     page = target.read_text("utf-8")
-    (text,) = re.findall("<p>(.*)</p>", page)
+    (text,) = re.findall(r"<p dir=\"auto\"[^>]*>(.*)</p>", page)
     assert re.sub("<[^>]*>", "", text) == "我爱吃&lt;b&gt;。&lt;eos&gt;"
     assert "Surprisal of standard input to " in page
     assert list(target.parent.iterdir()) == [target]

@@ -29,7 +29,7 @@ def test_ngram(tmp_path, english, capsys):
     for name in ("uniform", "unigram", "5-gram", "xz"):
         assert name in shown.out
     assert shown.out.endswith(f"Use it: unrolled generate {run}\n")
-    assert "Counting n-grams up to order 3.\n" in shown.err
+    assert "Counting n-grams of order 1 to 3.\n" in shown.err
     assert {path.name for path in run.iterdir()} == {
         "baselines",
         "config.json",

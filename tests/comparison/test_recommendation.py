@@ -38,7 +38,7 @@ def test_quality_names_the_best_and_its_margin():
     found = advice(model("gru", 2.25), model("lstm", 2.0), model("rnn", 2.5))
     assert found["quality"] == (
         "lstm",
-        "It needs 2.000 bits per byte, 0.250 less than gru, the next best.",
+        "It has the lowest loss, 2.000 bits per byte, 0.250 less than gru.",
     )
 
 
@@ -46,13 +46,14 @@ def test_the_ngram_wins_and_it_says_so():
     found = advice(model("lstm", 2.5), model("ngram", 2.0))
     assert found["quality"] == (
         "ngram",
-        "It needs 2.000 bits per byte, 0.500 less than lstm, the next best; "
-        "the networks would need more text or a longer budget to pass it.",
+        "It has the lowest loss, 2.000 bits per byte, 0.500 less than lstm; "
+        "with more text or a longer budget a network may be better.",
     )
 
 
 def test_the_ngram_alone_has_passed_nothing():
-    assert advice(model("ngram", 2.0))["quality"] == ("ngram", "It needs 2.000 bits per byte.")
+    sentence = "It has the lowest loss, 2.000 bits per byte."
+    assert advice(model("ngram", 2.0))["quality"] == ("ngram", sentence)
 
 
 def test_within_the_spread_of_either_two_are_level():
@@ -63,17 +64,16 @@ def test_within_the_spread_of_either_two_are_level():
         ]
         assert advice(*pair)["quality"] == (
             "lstm",
-            "It needs 2.000 bits per byte, level with gru: seeds alone move them by ± 0.030.",
+            "It has the lowest loss, 2.000 bits per byte, but gru is within "
+            "the standard deviation over seeds, 0.030.",
         )
     apart = advice(model("lstm", 2.0, spread=0.01), model("gru", 2.02, spread=0.01))
-    assert (
-        apart["quality"][1] == "It needs 2.000 bits per byte, 0.020 less than gru, the next best."
-    )
+    assert apart["quality"][1].endswith("2.000 bits per byte, 0.020 less than gru.")
 
 
 def test_without_a_spread_only_equals_are_level():
     found = advice(model("lstm", 2.0), model("gru", 2.0))
-    assert "level with gru" in found["quality"][1]
+    assert "but gru is within" in found["quality"][1]
 
 
 def test_speed_and_size_within_15_percent():
@@ -85,11 +85,11 @@ def test_speed_and_size_within_15_percent():
     assert found["speed"] == (
         "rnn",
         "It scores 4,000 tokens per second, 4.0 times as many as lstm, "
-        "for 0.290 bits per byte more.",
+        "at 0.290 bits per byte more.",
     )
     assert found["size"] == (
         "rnn",
-        "Its file has 2.0 MB; that of lstm has 5.0 MB, for 0.290 bits per byte more.",
+        "Its file is 2.0 MB; that of lstm is 5.0 MB, at 0.290 bits per byte more.",
     )
 
 
@@ -98,14 +98,14 @@ def test_the_best_may_also_be_the_fastest_and_smallest():
         model("gru", 2.0, score_tokens_per_second=9e3, file_bytes=1e6), model("lstm", 2.1)
     )
     assert found["speed"] == ("gru", "It scores 9,000 tokens per second.")
-    assert found["size"] == ("gru", "Its file has 1.0 MB.")
+    assert found["size"] == ("gru", "Its file is 1.0 MB.")
 
 
 def test_it_says_when_no_other_comes_near():
     found = advice(model("lstm", 2.0), model("ngram", 4.0, score_tokens_per_second=1e6))
-    near = ", and no other comes within 15% of its quality."
+    near = "; no other model is within 15 % of its bits per byte."
     assert found["speed"] == ("lstm", "It scores 1,000 tokens per second" + near)
-    assert found["size"] == ("lstm", "Its file has 5.0 MB" + near)
+    assert found["size"] == ("lstm", "Its file is 5.0 MB" + near)
 
 
 def test_long_documents_go_to_the_least_cost_far_in():
@@ -115,16 +115,16 @@ def test_long_documents_go_to_the_least_cost_far_in():
     )
     assert found["length"] == (
         "transformer",
-        "With 256 or more tokens read it needs 1.950 bits per byte, the least, "
-        "and reading from 32 to 256 tokens lowers its cost by 0.550.",
+        "After 256 or more tokens of context it has the lowest loss, 1.950 bits per byte; "
+        "from 32 to 256 tokens of context its loss falls by 0.550.",
     )
 
 
 def test_a_model_that_loses_by_reading_on_is_said_to():
     found = advice(model("ngram", 2.0, loss_by_position=positions(2.05, 2.1, 2.06)))
     assert found["length"][1] == (
-        "With 128 or more tokens read it needs 2.060 bits per byte, the least, "
-        "and reading from 32 to 128 tokens raises its cost by 0.010."
+        "After 128 or more tokens of context it has the lowest loss, 2.060 bits per byte; "
+        "from 32 to 128 tokens of context its loss rises by 0.010."
     )
 
 
@@ -140,8 +140,8 @@ def test_positions_without_a_figure_are_passed_over():
     )
     assert found["length"][0] == "lstm"
     assert found["length"][1] == (
-        "With 128 or more tokens read it needs 2.100 bits per byte, the least, "
-        "and reading from 32 to 128 tokens lowers its cost by 0.200."
+        "After 128 or more tokens of context it has the lowest loss, 2.100 bits per byte; "
+        "from 32 to 128 tokens of context its loss falls by 0.200."
     )
 
 

@@ -273,8 +273,8 @@ def test_vanishing_is_said_once_and_not_too_early(start, monkeypatch, model):
         "lstm": "Try --forget-bias 3 or --gate-init chrono.",
     }[model.kind]
     assert warnings[0].text == (
-        "Gradients vanish: after 7 steps less than 1 % is left, so nothing further back is "
-        f"learned. {remedy}"
+        "Gradients vanish: after 7 steps less than 1 % is left, so hardly anything further "
+        f"back is learned. {remedy}"
     )
     assert warnings[0].condition == "vanishing"
 

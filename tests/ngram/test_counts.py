@@ -166,11 +166,11 @@ def test_a_damaged_shard_is_refused(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[:-4])
     with pytest.raises(
-        CheckpointError, match=f"^{re.escape(str(path))} is no whole file of n-gram"
+        CheckpointError, match=f"^{re.escape(str(path))} is not a complete file of n-gram"
     ):
         Counts.load(path)
     path.write_bytes(b"\x07")
-    with pytest.raises(CheckpointError, match=" is no whole file of n-gram counts: "):
+    with pytest.raises(CheckpointError, match=" is not a complete file of n-gram counts: "):
         Counts.load(path)
     with pytest.raises(CheckpointError) as caught:
         Counts.load(tmp_path / "none")

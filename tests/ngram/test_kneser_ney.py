@@ -205,7 +205,7 @@ def resave(path, change) -> None:
         ),
         (
             lambda a, m: a.update({"keys.3": a["keys.3"].astype(np.int16)}),
-            "is no whole file of n-gram model: 'I16'. Make it again.",
+            "is not a complete file of n-gram model: 'I16'. Make it again.",
         ),
     ],
 )
@@ -223,7 +223,9 @@ def test_a_cut_file_is_refused(tmp_path, kept):
     path = tmp_path / "model"
     make("text", 3).save(path)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(CheckpointError, match=f"^{re.escape(str(path))} is no whole file of n-gr"):
+    with pytest.raises(
+        CheckpointError, match=f"^{re.escape(str(path))} is not a complete file of n-gr"
+    ):
         KneserNey.load(path)
 
 

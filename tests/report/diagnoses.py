@@ -162,7 +162,7 @@ def fake_words() -> dict[str, Any]:
 def fake_cure() -> dict[str, Any]:
     return {
         "budget": "34s",
-        "untreated": fake_tried("untreated", "", "", 2.5013, None, 5.9, 39, 17.2, 61_000.0),
+        "unchanged": fake_tried("unchanged", "", "", 2.5013, None, 5.9, 39, 17.2, 61_000.0),
         "tried": [
             fake_tried("GRU", "--model gru", "Cho et al. 2014", 2.4101, 0.0912, 8.1, 60, 41.0, 5e4),
             fake_tried(
@@ -182,7 +182,7 @@ def fake_cure() -> dict[str, Any]:
                 *("Le et al. 2015", None, None, None, None, None, None),
             ),
         ],
-        "test": {"untreated": 2.5317, "best": 2.4426},
+        "test": {"unchanged": 2.5317, "best": 2.4426},
     }
 
 

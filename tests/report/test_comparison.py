@@ -21,7 +21,7 @@ def page_of(comparison: dict[str, Any], language: Language = "en") -> Page:
 
 def test_the_order_of_the_page() -> None:
     assert page_of(fake_comparison()).headings == [
-        "Which one to take",
+        "Recommendation",
         "Ranking",
         "Learning curves",
         "Quality against cost",
@@ -31,7 +31,7 @@ def test_the_order_of_the_page() -> None:
         "Conditions and settings",
     ]
     assert page_of(fake_comparison(), "zh").headings == [
-        "该选哪一个",
+        "推荐",
         "排名",
         "学习曲线",
         "质量与代价",
@@ -47,9 +47,9 @@ def test_everything_is_said_once_and_in_words() -> None:
     for words in (
         "lstm predicts this text best: 2.112 bits per byte, 0.019 less than gru "
         "and 0.801 less than xz.",
-        "quality lstm It needs 2.112 bits per byte, 0.019 less than gru, the next best.",
-        "long documents lstm With 512 or more tokens read it needs 2.000 bits per byte, the least, "
-        "and reading from 32 to 512 tokens lowers its cost by 0.050.",
+        "quality lstm It has the lowest loss, 2.112 bits per byte, 0.019 less than gru.",
+        "long documents lstm After 512 or more tokens of context it has the lowest loss, "
+        "2.000 bits per byte; from 32 to 512 tokens of context its loss falls by 0.050.",
         "unrolled generate runs/shakespeare/lstm",
         "Figures of the test split",
         "At 2.112 bits, a megabyte of such text shrinks to 264 kB.",
@@ -66,7 +66,7 @@ def test_the_chinese_page_says_the_same() -> None:
     text = page_of(fake_comparison(), "zh").text
     for words in (
         "lstm 对这份文本预测得最好：每字节 2.112 比特，比 gru 少 0.019，比 xz 少 0.801。",
-        "质量 lstm 每字节需要 2.112 比特，比次好的 gru 少 0.019。",
+        "质量 lstm 损失最低，每字节 2.112 比特，比次好的 gru 少 0.019。",
         "速度 ngram 每秒打分 1,640,000 个词元，是 lstm 的 13.9 倍，代价是每字节多 0.275 比特。",
         "按 2.112 比特计，1 MB 这样的文本可以压缩到 264 kB。",
         "训练用时 119 秒",
@@ -81,7 +81,7 @@ def test_the_chinese_page_says_the_same() -> None:
     [
         (
             Advice(purpose="quality", model="gru", figure=2.0),
-            "It needs 2.000 bits per byte.",
+            "It has the lowest loss, 2.000 bits per byte.",
         ),
         (
             Advice(
@@ -92,18 +92,20 @@ def test_the_chinese_page_says_the_same() -> None:
                 rival_figure=2.01,
                 spread=0.02,
             ),
-            "It needs 2.000 bits per byte, level with gru: seeds alone move them by ± 0.020; the "
-            "networks would need more text or a longer budget to pass it.",
+            "It has the lowest loss, 2.000 bits per byte, but gru is within the standard "
+            "deviation over seeds, 0.020; with more text or a longer budget a network may be "
+            "better.",
         ),
         (
             Advice(purpose="speed", model="gru", figure=12345.6, has_no_equal=True),
-            "It scores 12,346 tokens per second, and no other comes within 15% of its quality.",
+            "It scores 12,346 tokens per second; "
+            "no other model is within 15 % of its bits per byte.",
         ),
         (
             Advice(
                 purpose="size", model="rnn", figure=1.5e6, rival="gru", rival_figure=4e6, cost=0.1
             ),
-            "Its file has 1.5 MB; that of gru has 4.0 MB, for 0.100 bits per byte more.",
+            "Its file is 1.5 MB; that of gru is 4.0 MB, at 0.100 bits per byte more.",
         ),
         (
             Advice(
@@ -114,8 +116,8 @@ def test_the_chinese_page_says_the_same() -> None:
                 near_position=32,
                 near_figure=2.0,
             ),
-            "With 512 or more tokens read it needs 2.100 bits per byte, the least, and reading "
-            "from 32 to 512 tokens raises its cost by 0.100.",
+            "After 512 or more tokens of context it has the lowest loss, 2.100 bits per byte; "
+            "from 32 to 512 tokens of context its loss rises by 0.100.",
         ),
     ],
 )
@@ -165,7 +167,7 @@ def test_one_model_without_pictures() -> None:
     comparison |= {"baselines": [], "recommendation": []}
     page = page_of(comparison)
     assert page.headings == [
-        "Which one to take",
+        "Recommendation",
         "Ranking",
         "How to read this",
         "Conditions and settings",
@@ -255,7 +257,8 @@ def test_the_verdict_of_a_tie() -> None:
     comparison = fake_comparison()
     comparison["models"][1]["spread"] = 0.02
     assert page_of(comparison).verdict == (
-        "lstm (2.112 bits per byte) and gru (2.131) are level: seeds alone move them by ± 0.020."
+        "lstm (2.112 bits per byte) and gru (2.131) differ by no more than "
+        "the standard deviation over seeds, 0.020."
     )
 
 
@@ -263,8 +266,8 @@ def test_the_verdict_when_no_model_beats_a_baseline() -> None:
     comparison = fake_comparison()
     comparison["baselines"].append({"name": "zpaq", "bits_per_byte": 2.0})
     assert page_of(comparison).verdict == (
-        "No model beat zpaq (2.000 bits per byte): the best, lstm, needs 2.112; "
-        "more text or a longer budget may help."
+        "No model is better than zpaq (2.000 bits per byte). The best, lstm, has 2.112. "
+        "More text or a longer budget may help."
     )
 
 
@@ -272,8 +275,8 @@ def test_the_verdict_without_any_figure() -> None:
     comparison = fake_comparison()
     for model in comparison["models"]:
         model["bits_per_byte"] = None
-    assert page_of(comparison).verdict == "No model reached a finite figure."
-    assert page_of(comparison, "zh").verdict == "没有模型得到有限的结果。"
+    assert page_of(comparison).verdict == "Every model diverged: none has a finite loss."
+    assert page_of(comparison, "zh").verdict == "所有模型都发散了，没有一个得到有限的损失。"
 
 
 # The charts.
@@ -319,7 +322,7 @@ def test_levels_are_drawn_or_named() -> None:
     levels = page.charts[0]["datasets"]["levels"]
     assert [(row["n"], row["c"]) for row in levels] == [("xz", 8), ("ngram", 4)]
     assert [row["y"] for row in levels] == [2.913, pytest.approx(2.417)]
-    assert page.text.count("Outside of the picture: uniform 6.022, unigram 4.761.") == 2
+    assert page.text.count("Outside the chart: uniform 6.022, unigram 4.761.") == 2
 
 
 def test_cost_leaves_out_what_was_not_measured() -> None:

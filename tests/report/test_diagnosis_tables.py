@@ -63,7 +63,7 @@ def test_means_of_gates():
     assert dynamics is not None
     table = gates(dynamics.gates, ENGLISH)
     assert rows_of(table)[0] == [
-        *("gate", "layer", "mean", "open, % of the time", "shut, % of the time")
+        *("gate", "layer", "mean", "open, % of the time", "closed, % of the time")
     ]
     assert rows_of(table)[1] == ["input", "1", "0.410", "62 %", "25 %"]
     assert table is not None and [row.rank for row in table.rows] == [0, 1, 2, 0, 1, 2]
@@ -105,7 +105,7 @@ def test_remedies_say_what_was_won_and_what_to_type():
     table = remedies(fake(), ENGLISH)
     assert table is not None
     rows = rows_of(table)
-    assert rows[1] == ["untreated", "–", "2.501", "5.9", "39", "17", "61.0 k", ""]
+    assert rows[1] == ["unchanged", "–", "2.501", "5.9", "39", "17", "61.0 k", ""]
     assert rows[2] == ["GRU", "+0.091", *rows[2][2:7], "--model gru"]
     assert table.rows[1].small == "Cho et al. 2014"
     assert rows[3][3:5] == ["31", "> 127"]  # never below 1 %
@@ -152,15 +152,15 @@ VERDICTS = [
         ("vanishing", 1, 9, 1.4, -0.5, 1.0),
         "rnn",
         "Gradients vanish: after 9 steps less than 1 % is left; "
-        "this model cannot learn from words further back.",
-        "梯度消失：往回传 9 步就只剩不到 1%，再往前的词，这个模型学不到。",
+        "this model hardly learns from words further back.",
+        "梯度消失：往回传 9 步就只剩不到 1%，再往前的词，这个模型几乎学不到。",
     ),
     (
         ("vanishing", 1, 1, 0.2, -9.0, 1.0),
         "gru",
         "Gradients vanish: after 1 step less than 1 % is left; "
-        "this model cannot learn from words further back.",
-        "梯度消失：往回传 1 步就只剩不到 1%，再往前的词，这个模型学不到。",
+        "this model hardly learns from words further back.",
+        "梯度消失：往回传 1 步就只剩不到 1%，再往前的词，这个模型几乎学不到。",
     ),
     (
         ("exploding", 2, None, None, 0.07, 1234.0),
@@ -188,8 +188,8 @@ VERDICTS = [
     (
         ("healthy", 1, None, None, -0.001, 1.0),
         "lstm",
-        "Gradients are healthy: more than 1 % is left as far back as was looked, "
-        "and even more than half.",
+        "Gradients are healthy: more than 1 % is left at every measured distance, "
+        "in fact more than half.",
         "梯度健康：在测量的整个范围内，剩余梯度始终在 1% 以上，而且始终超过一半。",
     ),
     (
@@ -249,7 +249,7 @@ def test_next_steps_of_a_classifier_are_its_own(padded_to, number):
     result["verdict"] = fake_verdict("healthy") | {"arrives": 0.021}
     assert steps_of(result, ENGLISH) == []
     assert said(result["verdict"], "lstm", ENGLISH) == (
-        "Gradients reach the first word: 2.1\N{NO-BREAK SPACE}% of the greatest arrives there."
+        "Gradients reach the first word: it gets 2.1\N{NO-BREAK SPACE}% of the largest gradient."
     )
     assert said(result["verdict"], "lstm", CHINESE) == (
         "梯度能传到第一个词：那里得到最大梯度的 2.1%。"
@@ -266,12 +266,12 @@ def test_next_steps_after_a_trial_are_what_it_won():
         "--gate-init chrono",
         "--model transformer",
     ]
-    assert steps[0].sentence == "Of all that was tried, “GRU” won most: 0.091 bits per byte."
+    assert steps[0].sentence == "“GRU” helped most of all remedies tried: 0.091 bits per byte less."
     assert steps_of(result, CHINESE)[1].sentence == ("“按时间尺度初始化门”每字节省 0.051 比特。")
     for tried in cure["tried"]:
         tried["gain"] = None if tried["gain"] is None else -abs(tried["gain"])
     (step,) = steps_of(result, ENGLISH)
-    assert step.sentence.startswith("None of the remedies won anything on this text")
+    assert step.sentence.startswith("No remedy improved the loss on this text")
 
 
 def test_flags_in_a_step_are_code_and_names_are_text():
@@ -279,7 +279,7 @@ def test_flags_in_a_step_are_code_and_names_are_text():
     assert "<code>--post-padding-unmasked</code>" in steps_of(result, ENGLISH)[0].sentence
     result = fake_diagnosis()
     result["cure"]["tried"][0]["name"] = "<i>`x`"
-    assert "“&lt;i&gt;`x`” won most" in steps_of(result, ENGLISH)[0].sentence
+    assert "“&lt;i&gt;`x`” helped most" in steps_of(result, ENGLISH)[0].sentence
 
 
 def test_parts_and_multiples_have_two_digits():

@@ -40,7 +40,7 @@ def test_texts_without_weights_have_no_colour() -> None:
 def test_a_page_of_explained_texts() -> None:
     page = Page(html("a & <b>", [explained(PARTS), explained(PARTS, "negative")]))
     assert page.headings == ["Examples explained"]
-    assert "2 texts, with the words that decided." in page.text
+    assert "2 texts, with the words that the prediction depends on." in page.text
     assert "<h1>a &amp; &lt;b&gt;</h1>" in page.source
     assert page.scripts == []
     said = [re.sub(r"<[^>]*>", "", text) for text in re.findall(r"<h3>(.*?)</h3>", page.source)]
@@ -55,7 +55,7 @@ def test_a_page_of_explained_texts() -> None:
 def test_a_chinese_page() -> None:
     parts = [Part("这部电影", 0.5), Part("感人", 1.0)]
     page = Page(html("评论", [explained(parts, "负面"), explained(parts, "positive")], "zh"))
-    assert "2 段文本，以及起决定作用的词。" in page.text
+    assert "2 段文本，以及预测所依据的词。" in page.text
     assert "positive 97.1%，实为 负面" in page.text
     assert page.text.count("实为") == 1
     assert page.source.count('lang="zh"') == 2

@@ -49,18 +49,18 @@ def page(trials, language="en"):
 def test_the_page_says_how_far_each_layer_came():
     shown = page(TRIALS)
     assert shown.verdict == (
-        "Adding is solved up to 50 by gru; parity is solved up to 20 by rnn and gru; "
-        "nothing solves recall at 20."
+        "Adding is solved up to length 50 by gru; parity is solved up to length 20 by rnn and gru; "
+        "no model solves recall at length 20."
     )
     assert shown.rows == [["rnn", "–", "20", ""], ["gru", "50", "20", "–"]]
     assert "batch size default" in shown.text
     assert "12 s 2.5 min" in shown.text
     assert "70,123" in shown.text
     assert shown.headings == [
-        "How far each layer remembers",
+        "Longest length solved",
         "Adding: the sum of two marked numbers among T",
         "Parity: whether the number of ones among T bits so far is odd",
-        "Associative recall: T / 8 pairs of key and value, then keys alone, T steps in all",
+        "Associative recall: T / 8 pairs of key and value, then keys only, T steps in all",
         "Trials",
         "Conditions",
     ]
@@ -100,7 +100,7 @@ def test_scores_and_lengths():
     assert reached(trials, "adding", "rnn") is None
     assert [score(trials[n]) for n in (1, 3, 5)] == ["0.005", "–", "100.0\N{NO-BREAK SPACE}%"]
     words = Words("probes", "en")
-    assert verdict(trials[:1], words) == "Nothing solves adding at 20."
+    assert verdict(trials[:1], words) == "No model solves adding at length 20."
 
 
 def test_hostile_text_stays_text():

@@ -307,7 +307,7 @@ def test_what_a_folder_holds(run, tmp_path_factory):
 def test_an_unfinished_run_has_no_results(run):
     opened = load(run)
     assert repr(opened) == f"lstm in {run}: not finished"
-    with pytest.raises(CheckpointError, match="is not finished. Go on with: unrolled train --res"):
+    with pytest.raises(CheckpointError, match="is not finished. Resume with: unrolled train --res"):
         _ = opened.results
 
 

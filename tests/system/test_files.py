@@ -59,7 +59,7 @@ def test_a_failed_write_changes_nothing(tmp_path, old):
 def test_what_is_no_file_is_left_alone(tmp_path):
     target = tmp_path / "pipe"
     os.mkfifo(target)
-    with pytest.raises(OSError, match="it is no regular file"):
+    with pytest.raises(OSError, match="it is not a regular file"):
         write_atomically(target, lambda path: path.write_text("new"))
     assert target.is_fifo()
 
@@ -67,7 +67,7 @@ def test_what_is_no_file_is_left_alone(tmp_path):
 @pytest.mark.parametrize("target", ["/dev/stdout", "/dev/null", "/dev/fd/1", "/dev/new"])
 def test_devices_are_left_alone(target, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryDirectory", None)  # nothing is begun
-    with pytest.raises(OSError, match="it is no regular file"):
+    with pytest.raises(OSError, match="it is not a regular file"):
         write_atomically(target, lambda path: path.write_text("new"))
 
 

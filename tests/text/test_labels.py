@@ -138,7 +138,7 @@ def test_blank_files_of_a_class_are_named(tmp_path):
 
 def test_what_has_no_labels(tmp_path):
     (tmp_path / "a.txt").write_text("text")
-    with pytest.raises(LabelError, match="is no table, so that it has no labels"):
+    with pytest.raises(LabelError, match="is not a table, so it has no labels"):
         read_labelled([str(tmp_path / "a.txt")])
     with pytest.raises(LabelError, match="has no folder for each of two classes or more"):
         read_labelled([str(tmp_path)])

@@ -57,7 +57,7 @@ CSV_CASES = [
     (
         "id,text\n1,a\n2,b,c\n",
         None,
-        "has 3 cells in line 3, but 2 columns. Mend the line, or quote the cell.",
+        "has 3 cells in line 3, but 2 columns. Correct the line, or quote the cell.",
     ),
     ("id,body\n1,a\n", None, f'has several columns and none called "text". {COLUMN}'),
     ("id,body\n1,a\n", "x", "has no column 'x'. Choose one of: id, body. (--column)"),
@@ -67,7 +67,8 @@ CSV_CASES = [
     (
         'id,text\n1,"a\n',
         None,
-        "is ill-formed at line 2 (unexpected end of data). Mend the line, or its quotation marks.",
+        "is ill-formed at line 2 (unexpected end of data). "
+        "Correct the line, or its quotation marks.",
     ),
 ]
 

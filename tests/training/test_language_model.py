@@ -136,12 +136,12 @@ def test_interrupt_saves_and_resume_ends_at_the_same_weights(
     handler = signal.getsignal(signal.SIGINT)
     assert main(["train", english, *flags(run)]) == 130
     errors = capsys.readouterr().err
-    said = f"Stopped and saved. Go on with: unrolled train --resume --out {run}\n"
+    said = f"Stopped and saved. Resume with: unrolled train --resume --out {run}\n"
     assert errors.endswith(said)
     assert signal.getsignal(signal.SIGINT) == handler
     assert folder.load_train_state(run)[1]["step"] == 8
     assert main(["train", "--resume", "--out", str(run)]) == 0
-    assert "Going on at step 8.\n" in capsys.readouterr().err
+    assert "Resuming at step 8.\n" in capsys.readouterr().err
     assert_same_weights(run, whole_run)
 
 

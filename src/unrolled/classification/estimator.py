@@ -206,6 +206,6 @@ def _texts(X: Iterable[str]) -> list[str]:
             problem = f"has {type(text).__name__} at place {place}, not a text"
             raise LabelError("X", problem, "Give strings.")
         if not is_text(text):
-            problem = f"has half of a surrogate pair at place {place}, which is no character"
+            problem = f"has half of a surrogate pair at place {place}, which is not a character"
             raise LabelError("X", problem, "Decode it again, or leave it out.")
     return texts

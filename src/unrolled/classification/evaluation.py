@@ -124,7 +124,7 @@ def by_length(each: dict[str, LogProbs], texts: Sequence[str], labels: Labels) -
 def mistakes(
     classifier: Classifier, log_probs: LogProbs, texts: Sequence[str], labels: Labels
 ) -> list[Mistake]:
-    """The wrong answers that the classifier was surest of."""
+    """The errors with the highest confidence."""
     predicted = log_probs.argmax(1)
     wrong = np.flatnonzero(predicted != labels)
     surest = wrong[np.argsort(-log_probs.max(1)[wrong], kind="stable")][:NUM_MISTAKES]

@@ -8,7 +8,7 @@ with n the texts of the class that contain it and m all others; each text's vect
 to length 1 and a logistic regression learns the class against all others.
 Source: Wang & Manning 2012; with logistic regression Mesnil et al. 2015.
 
-An n-gram is known by a hash of 30 bits instead of a number in a dictionary, so that nothing has to
+An n-gram is identified by a hash of 30 bits, not a number in a dictionary, so that nothing has to
 be counted first and no dictionary has to be saved; two in a thousand million share one.
 Source: Weinberger et al. 2009.
 """

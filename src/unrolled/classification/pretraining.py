@@ -92,7 +92,7 @@ def pretrain(
         request: Without its texts.
 
     Raises:
-        CheckpointError: it was begun with other texts or settings.
+        CheckpointError: it was started with other texts or settings.
         Interrupted: it was asked to stop.
     """
     path, begun = folder.with_suffix(TEXTS), folder.with_suffix(BEGUN_WITH)
@@ -100,8 +100,8 @@ def pretrain(
     signature = hashlib.sha256((repr(request) + lines).encode()).hexdigest()
     if (folder / CONFIG).exists():
         if not begun.is_file() or begun.read_text("utf-8") != signature:
-            remedy = "Repeat the command that began it, or choose another --out."
-            raise CheckpointError(folder, "was begun with other texts or settings", remedy)
+            remedy = "Repeat the command that started it, or choose another --out."
+            raise CheckpointError(folder, "was started with other texts or settings", remedy)
         if load_config(folder).results is None:
             resume(folder, **vars(callbacks))
     else:

@@ -218,7 +218,7 @@ def check_labels(classes: list[str], part: LabelledTexts, name: str) -> None:
     if unknown is not None:
         number = part.labels.count(unknown)
         problem = f"have the label {unknown!r} ({number:,} of them), which no training text has"
-        raise LabelError(f"the {name} texts", problem, "Mend the label, or add training texts.")
+        raise LabelError(f"the {name} texts", problem, "Correct the label, or add training texts.")
 
 
 def _numbered(part: LabelledTexts, classes: list[str]) -> Labelled:

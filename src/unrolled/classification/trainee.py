@@ -47,7 +47,7 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
     num_validations: ClassVar[tuple[int, int]] = (10, 4)
     does_not_fit: ClassVar[tuple[str, str]] = (
         "does not fit this training",
-        "Remove it to begin anew.",
+        "Delete it to start again.",
     )
 
     def __init__(
@@ -162,7 +162,7 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
         }
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> dict[str, Any]:
-        """Takes them back, and the precision and threads that it was begun with."""
+        """Takes them back, and the precision and threads that it was started with."""
         values = {RENAMED.get(name, name): value for name, value in values.items()}
         self.epoch, self.position = values.pop("epoch"), values.pop("position")
         self.num_texts, self.losses = values.pop("texts"), values.pop("losses")

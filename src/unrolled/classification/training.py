@@ -185,7 +185,7 @@ def _train_recurrent(
         trainee = ClassifierTrainee(model, documents, train.labels, held_out, valid.labels, config)
         training = Training(trainee, folder)
         if training.restore():
-            text = f"Going on at {training.fraction:.0%} of the budget."
+            text = f"Resuming at {training.fraction:.0%} of the budget."
         else:
             text = _announce(trainee, trainee.decide())
         callbacks.on_event(Start(step=training.progress.step, text=text))

@@ -35,7 +35,7 @@ LabelledFiles = Annotated[
 @Parameter(name="*", group="Data")
 @dataclass(frozen=True)
 class LabelOptions:
-    """Where text and label stand."""
+    """Which columns hold text and label."""
 
     text: str | None = None
     """Column with the text, by name or position; default: "text"."""
@@ -46,73 +46,74 @@ class LabelOptions:
 @Parameter(name="*", group="Data")
 @dataclass(frozen=True)
 class SplitOptions(LabelOptions):
-    """How labelled texts are divided."""
+    """How labelled texts are split."""
 
     group: str | None = None
-    """Column whose equal values stay together, such as the film that is reviewed."""
+    """Column of groups that are never split, such as the film that is reviewed."""
     split: str | None = None
-    """Column that says train, valid or test."""
+    """Column with the split of each row: train, valid or test."""
     valid: Files = ()
-    """Files to choose settings by; default: a part of the training texts."""
+    """Files to use as the validation split; default: part of the training texts."""
     test: Files = ()
-    """Files to measure on, once, at the end."""
+    """Files to use as the test split, scored once, at the end."""
     valid_fraction: float = 0.1
-    """Part of the training texts to choose settings by."""
+    """Fraction of the training texts for validation without --valid."""
 
 
 @Parameter(name="*", group="Model")
 @dataclass(frozen=True)
 class ClassifierOptions:
-    """Of the recurrent model."""
+    """Settings of the recurrent model."""
 
     embedding_size: int | None = None
-    """Width of a word's vector."""
+    """Embedding size."""
     hidden_sizes: Annotated[
         tuple[int, ...] | None, Parameter(negative=(), consume_multiple=True)
     ] = None
-    """Width of each recurrent layer, from the words up."""
+    """Hidden size of each recurrent layer, from the input up."""
     bidirectional: bool | None = None
-    """Whether other layers read each text from its end too; with --unlabelled:
-    a second language model and classifier, which read backward."""
+    """Add layers that read each text from its end; with --unlabelled: add a second language model
+    and classifier that read backward."""
     pooling: Pooling | None = None
-    """What is made of a text's states: the last, the greatest, the mean, or all three."""
+    """Pooling of a text's states: last, max, mean, or all three."""
     dropout: float | None = None
-    """On the pooled vector."""
+    """Dropout of the pooled vector."""
     word_dropout: float | None = None
-    """Share of the words that are left out while training."""
+    """Probability of dropping a word in training."""
     hidden_dropout: float | None = None
-    """Between recurrent layers."""
+    """Dropout between recurrent layers."""
     weight_dropout: float | None = None
-    """On the weights from one time step to the next."""
+    """Dropout of the recurrent weights."""
 
 
 @Parameter(name="*", group="Training")
 @dataclass(frozen=True)
 class ClassifierTrainOptions:
-    """Of the recurrent model."""
+    """Settings of the recurrent model's training."""
 
     learning_rate: float | None = None
-    """Peak of the schedule: up, then down to zero at the end of the budget."""
+    """Peak learning rate; linear warmup, then linear decay to zero at the budget's end."""
     batch_size: int | None = None
-    """Texts read side by side."""
+    """Batch size: texts per update."""
     max_tokens: int | None = None
-    """Only the last so many tokens of a text are read."""
+    """Longest text in tokens; of longer texts only the end is read."""
     weight_decay: float | None = None
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     clip_norm: float | None = None
-    """Largest norm of the gradient."""
+    """Largest gradient norm; larger ones are clipped."""
     layer_decay: float | None = None
-    """Each layer nearer to the words learns at a rate this much smaller."""
+    """Divisor of the learning rate for each layer nearer to the input."""
     unfreeze_fraction: float | None = None
-    """Part of the budget after which one more layer, from the output down, begins to learn."""
+    """Fraction of the budget after which each next layer, from the output down, is unfrozen."""
     adversarial_norm: float | None = None
-    """Learn each text again with its word vectors changed this much in the worst direction."""
+    """Size of the adversarial perturbation of the word vectors, in units of their root mean square
+    (Miyato et al. 2017); 0: off."""
     precision: Literal["float32", "bfloat16"] | None = None
-    """Of matrix products; default: the faster one here."""
+    """Precision of matrix products; default: the faster one on this machine."""
     threads: int | None = None
-    """Default: the faster of one and all."""
+    """Number of threads; default: the faster of one and all."""
     checkpoint_seconds: float | None = None
-    """Time between checkpoints."""
+    """Seconds between checkpoints."""
 
 
 @classify.command
@@ -147,34 +148,35 @@ def train(  # noqa: PLR0913  a parameter is a flag
     out
         Folder to write: classifier.safetensors, report.html, results.json, log.jsonl.
     kind
-        Recurrent layers beside the linear model; linear: none. Default: gru, or as the language
-        model.
+        Kind of recurrent layer beside the linear model; linear: none. Default: gru, or that of the
+        language model.
     preset
         article: embedding 10,000 x 128, LSTM 64, LSTM 32, sigmoid, 500 tokens, 10 epochs.
     post_padding_unmasked
-        Read zeros after the end of each text as if they were text, as that article's program does.
+        Read padding zeros at the end of each text as if they were text, as that article does.
     budget
-        Of each recurrent model: passes (5epochs), wall-clock time (10m) or tokens (2Mtokens).
-        Default: 5epochs.
+        Budget of each recurrent model: epochs (5epochs), wall-clock time (10m) or tokens
+        (2Mtokens). Default: 5epochs.
     language_model
-        Run folder of a language model that the recurrent model begins from.
+        Run folder of a language model to initialize the recurrent model from.
     backward_language_model
-        One of mirrored texts (the words of each from the last to the first): a second recurrent
-        model begins from it and reads backward.
+        Run folder of a language model of reversed texts (the words of each from the last to the
+        first), to initialize a second recurrent model that reads backward.
     unlabelled
-        More text of the same sort: a language model of it and of the training texts comes first.
+        Unlabelled text of the same kind: a language model is first trained on it and on the
+        training texts.
     pretrain_budget
-        How long each language model is trained.
+        Budget of each language model.
     tokenizer
-        What the recurrent model reads. Default: word, which is a character in Chinese.
+        Kind of token of the recurrent model. Default: word, which is a character in Chinese.
     vocab_size
-        Most words to know. Default: 30,000; 10,000 with --preset article.
+        Vocabulary size. Default: 30,000; 10,000 with --preset article.
     seed
-        Of initialization, dropout, the order of batches and the held-out part.
+        Random seed of initialization, dropout, batch order and the validation split.
     tensorboard
-        Folder for TensorBoard event files; each training gets a folder of its own in it.
+        Folder for TensorBoard event files; each training writes to its own subfolder.
     language
-        Of the report: en or zh.
+        Language of the terminal and the report: en or zh.
     """
     from ..classification.request import ClassifyRequest
     from ..classification.run import classify as library_classify
@@ -205,7 +207,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
         with shown(tensorboard, out) as on_event, stop_on_interrupt() as stop:
             results = library_classify(out, request, on_event, stop, GradientMonitor, language)
     except Interrupted:
-        print("Stopped and saved. The same command goes on with it.", file=sys.stderr)
+        print("Stopped and saved. Run the same command to resume.", file=sys.stderr)
         return 130
     print_classification(results, out, language)
     return 0
@@ -221,7 +223,7 @@ def predict(
     format: Literal["tsv", "jsonl"] = "tsv",
     abstain_below: float = 0.0,
 ) -> int:
-    """Tell the class of texts, with its probability.
+    """Predict the class of each text, with its probability.
 
     Example: echo "A wonderful film." | unrolled classify predict runs/reviews
 
@@ -236,7 +238,7 @@ def predict(
     format
         tsv: class, probability, text; jsonl: one object per text with all probabilities.
     abstain_below
-        Give no class where its probability is lower than this.
+        Give no class below this probability.
     """
     from ..classification.classifier import load_classifier
     from .tables import prediction_lines
@@ -256,7 +258,7 @@ def evaluate(
     columns: LabelOptions = LabelOptions(),  # noqa: B008
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Measure a classifier on labelled texts that it has not seen.
+    """Evaluate a classifier on labelled texts that it was not trained on.
 
     Example: unrolled classify evaluate runs/reviews new-reviews.csv --text review --label stars
 
@@ -289,7 +291,7 @@ def explain(
     out: Path | None = None,
     language: Language = "en",
 ) -> int:
-    """Show which words made the classifier decide.
+    """Show which words the prediction depends on.
 
     Example: echo "A wonderful film." | unrolled classify explain runs/reviews
 
@@ -302,12 +304,12 @@ def explain(
     text
         Column of a table with the text, by name or position.
     method
-        occlusion: leave each word out; gradient: gradient times input of the recurrent model, of
-        two the one that reads forward.
+        occlusion: leave each word out; gradient: gradient times input of the (forward) recurrent
+        model.
     out
         HTML page to write; default: colours in the terminal.
     language
-        Of the page: en or zh.
+        Language of the page: en or zh.
     """
     from ..classification.classifier import load_classifier
     from ..classification.explanation import explain as explain_text

@@ -29,7 +29,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     language: Language = "en",
     data: DataOptions = DataOptions(),  # noqa: B008
 ) -> int:
-    """Train several kinds of model on your text, rank them, and say which one to choose.
+    """Train several kinds of model on your text, rank them, and recommend one.
 
     Example: unrolled compare my-texts/ --budget 10m --out runs/mine
 
@@ -39,19 +39,19 @@ def compare(  # noqa: PLR0913  a parameter is a flag
         Folder to write: report.html, results.json, and a run folder for each model.
     budget
         Wall-clock time for everything, split evenly over the networks (10m), or tokens
-        (2Mtokens) or passes (3epochs) for each of them.
+        (2Mtokens) or epochs (3epochs) for each of them.
     models
-        Kinds to compare.
+        Kinds of model to compare.
     size
         Size of the networks.
     seeds
-        Trainings of each network, for the spread.
+        Runs per network with different seeds, for a standard deviation.
     seed
-        The first one.
+        First random seed.
     resume
-        Go on with a comparison that was stopped or killed, with the same flags.
+        Resume a stopped or killed comparison; repeat its other flags.
     language
-        Of the advice and the report.
+        Language of the recommendation and the report: en or zh.
     """
     began = time.monotonic()
     limit = Budget.parse(budget)
@@ -75,7 +75,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
             request = comparison.CompareRequest(train, models, seeds, language)
             result = comparison.compare(out, request, progress, resume, began, interrupted)
     except Interrupted:
-        print("Stopped and saved. Go on with the same command and --resume.", file=sys.stderr)
+        print("Stopped and saved. Resume with the same command and --resume.", file=sys.stderr)
         return 130
     print_comparison(result, language, out / comparison.REPORT)
     return 0

@@ -11,7 +11,7 @@ from .options import GivenTexts, Texts, required
 
 Measured = Annotated[
     Texts,
-    Parameter(help="Texts to measure on; default: the run's own. A classifier needs some."),
+    Parameter(help="Texts to measure on; default: those of the run. A classifier needs some."),
 ]
 
 
@@ -26,7 +26,7 @@ def diagnose(
     memory_seconds: float = 10.0,
     options: GivenTexts = GivenTexts(),  # noqa: B008
 ) -> int:
-    """Say whether gradients vanish or explode, how much context a model uses, and what helps.
+    """Diagnose a model: gradient flow, effective context length, and remedies.
 
     Example: unrolled diagnose runs/a --out runs/a-diagnosis --cure 10m
 
@@ -40,9 +40,10 @@ def diagnose(
         Try the remedies in short trainings: wall-clock time for all (10m), or tokens for each
         (2Mtokens).
     language
-        Of the verdict and the report.
+        Language of the verdict and the report: en or zh.
     memory_seconds
-        About how long each model's used memory is measured: longer is more exact.
+        Approximate seconds for measuring the effective context length of each model; more seconds
+        narrow the interval.
     """
     budget = None if cure is None else Budget.parse(cure)
     if texts:

@@ -18,7 +18,7 @@ def evaluate(
     json_output: Annotated[bool, Parameter(name="--json", negative=())] = False,
     options: GivenTexts = GivenTexts(),  # noqa: B008
 ) -> int:
-    """Measure how well a run predicts any text, with simple models beside it.
+    """Evaluate a run on a text: bits per byte and perplexity, with baselines.
 
     Example: unrolled evaluate runs/a other-texts/
 

@@ -22,7 +22,7 @@ def generate(  # noqa: PLR0913  a parameter is a flag
     seed: int = 0,
     num_samples: Annotated[int, Parameter(name=["--num-samples", "-n"])] = 1,
 ) -> int:
-    """Let a model write, after a prompt or from the beginning of a text.
+    """Generate text from a model, with or without a prompt.
 
     Example: unrolled generate runs/a --prompt "Once upon a" --temperature 0.8
 
@@ -31,25 +31,25 @@ def generate(  # noqa: PLR0913  a parameter is a flag
     run
         Run folder.
     prompt
-        What the text begins with; - reads it from standard input, without the last line end.
+        Beginning of the text; - reads it from standard input, without the last newline.
     temperature
-        Above 1 more surprising, below 1 less; 0: always the most likely token.
+        Sampling temperature: above 1 more random, below 1 less; 0: greedy.
     top_k
-        Draw only from the k most likely tokens; 0: from all.
+        Sample from the k most likely tokens only; 0: from all.
     top_p
-        Draw only from the most likely tokens that together have this probability.
+        Sample from the most likely tokens that together have this probability.
     min_p
-        Draw only tokens with at least this part of the largest probability.
+        Sample tokens with at least this fraction of the largest probability.
     repetition_penalty
-        Above 1: tokens among the last 256 become rarer.
+        Above 1: make tokens among the last 256 less likely.
     max_tokens
-        Where to stop at the latest.
+        Largest number of tokens to generate.
     stop
         Text at which to stop; may be given several times.
     seed
-        The same seed writes the same text.
+        Random seed of sampling.
     num_samples
-        Texts to write, separated by lines of dashes.
+        Number of texts, separated by lines of dashes.
     """
     from ..inference import generation
     from ..runs.folder import load

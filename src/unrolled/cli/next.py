@@ -22,9 +22,9 @@ def next(
     run
         Run folder.
     prefix
-        What stands before.
+        Text to continue.
     k
-        How many to show.
+        Number of candidates to show.
     """
     from ..inference.next_words import next_tokens, next_words
     from ..runs.folder import load

@@ -40,13 +40,13 @@ Files = Annotated[
 @Parameter(name="*", group="Text")
 @dataclass(frozen=True)
 class GivenTexts:
-    """How text is found in the given files, where it differs from the run's."""
+    """How to read the given files, where this differs from training."""
 
     column: str | None = None
     """Column with the text, by name or position, in csv, tsv, jsonl and parquet; default: as in
     training."""
     documents: DocumentKind | None = None
-    """Whether a whole file or each line of it is one document; default: as in training."""
+    """One document per file or per line; default: as in training."""
 
 
 @Parameter(name="*", group="Text")
@@ -57,105 +57,110 @@ class DataOptions:
     column: str | None = None
     """Column with the text, by name or position, in csv, tsv, jsonl and parquet."""
     documents: DocumentKind = "file"
-    """Whether a whole file or each line of it is one document."""
+    """One document per file or per line."""
     valid: Files = ()
-    """Files of a given validation split."""
+    """Files to use as the validation split."""
     test: Files = ()
-    """Files of a given test split."""
+    """Files to use as the test split."""
     valid_fraction: float | None = DataConfig.valid_fraction
-    """Part of the text for validation if --valid is not given; default: 5 %, at most 500 kB."""
+    """Fraction of the text for validation without --valid; default: 5 %, at most 500 kB."""
     test_fraction: float | None = DataConfig.test_fraction
-    """Part of the text for the test if --test is not given; default: the same; 0: none."""
+    """Fraction of the text for the test without --test; default: the same; 0: none."""
     tokenizer: TokenizerKind = "auto"
-    """Symbols to read; auto chooses by script and size of the text."""
+    """Kind of token; auto chooses by script and size of the text."""
     vocab_size: int | None = None
-    """Most symbols to keep, for word and bpe."""
+    """Largest vocabulary, for word and bpe."""
 
     def config(self, texts: list[str]) -> DataConfig:
         """The library's form of these flags."""
         return DataConfig(tuple(texts), **vars(self))
 
 
-def _of(setting: str, meaning: str) -> str:
+def _for_kinds(setting: str, meaning: str) -> str:
     """Help of a setting that only some kinds of layer have."""
-    return f"Of {kinds_with(setting)}: {meaning}"
+    return f"{meaning} ({kinds_with(setting)})."
 
 
 @Parameter(name="*", group="Model")
 @dataclass(frozen=True)
 class ModelOptions:
-    """Overrides of what --size chooses; only those that the kind of model has."""
+    """Overrides of what --size chooses."""
 
     order: int | None = None
     """Longest n-gram, 1 to 8."""
     hidden_size: int | None = None
-    """Width of the recurrent or Transformer layers."""
+    """Hidden size of the recurrent or Transformer layers."""
     num_layers: int | None = None
-    """Layers on top of each other."""
+    """Number of layers."""
     embedding_size: int | None = None
-    """Width of a symbol's vector, of recurrent models."""
+    """Embedding size of recurrent models."""
     nonlinearity: Literal["tanh", "relu"] | None = None
-    """Of the Elman RNN."""
+    """Nonlinearity of the Elman RNN."""
     num_heads: int | None = None
-    """Attention heads of the Transformer; they divide the width."""
+    """Attention heads of the Transformer; the hidden size is a multiple of twice this."""
     context: int | None = None
-    """Tokens that a Transformer layer can look back."""
+    """Attention window of a Transformer layer, in tokens."""
     dropout: float | None = None
-    """Of the Transformer."""
+    """Dropout of the Transformer."""
     input_dropout: float | None = None
-    """Of recurrent models: on what the first layer reads."""
+    """Dropout of the first layer's input (recurrent models)."""
     hidden_dropout: float | None = None
-    """Of recurrent models: between layers."""
+    """Dropout between layers (recurrent models)."""
     output_dropout: float | None = None
-    """Of recurrent models: on what the softmax reads."""
+    """Dropout of the softmax's input (recurrent models)."""
     embedding_dropout: float | None = None
-    """Of recurrent models: share of the symbols that are left out of a step."""
+    """Probability of zeroing a token's embedding for an update (recurrent models)."""
     weight_dropout: float | None = None
-    """Of recurrent models: on the weights from one time step to the next."""
+    """Dropout of the recurrent weights (recurrent models)."""
     state_dropout: Annotated[
         float | None,
         Parameter(
-            help=_of(
-                "state_dropout", "on the state that a step reads, the same units at every step."
+            help=_for_kinds(
+                "state_dropout", "Dropout of the recurrent state, one mask for all time steps"
             )
         ),
     ] = None
     zoneout: Annotated[
         float | None,
-        Parameter(help=_of("zoneout", "probability that a unit keeps its state for a step.")),
+        Parameter(
+            help=_for_kinds("zoneout", "Probability that a unit keeps its previous state at a step")
+        ),
     ] = None
     layer_norm: Annotated[
         bool | None,
-        Parameter(negative=(), help=_of("layer_norm", "normalize what a cell adds up.")),
+        Parameter(negative=(), help=_for_kinds("layer_norm", "LayerNorm of the pre-activations")),
     ] = None
     recurrent_init: Annotated[
         RecurrentInit | None,
-        Parameter(help=_of("recurrent_init", "what the recurrent matrix starts as.")),
+        Parameter(help=_for_kinds("recurrent_init", "Initial recurrent matrix")),
     ] = None
     forget_bias: Annotated[
         float | None,
         Parameter(
-            help=_of(
-                "forget_bias", "where the gate that keeps the state starts; more keeps longer."
+            help=_for_kinds(
+                "forget_bias",
+                "Initial bias of the gate that keeps the state; larger keeps longer",
             )
         ),
     ] = None
     gate_init: Annotated[
         GateInit | None,
         Parameter(
-            help=_of(
-                "gate_init", "how that bias is spread; chrono: time scales up to --max-timescale."
+            help=_for_kinds(
+                "gate_init",
+                "Distribution of that bias over units; chrono: time scales up to --max-timescale",
             )
         ),
     ] = None
     max_timescale: int | None = None
-    """Of --gate-init chrono, in tokens."""
+    """Longest time scale of --gate-init chrono, in tokens."""
     connections: Connections | None = None
-    """Of recurrent models: layers add what they read, or the softmax reads the sum of all."""
+    """residual adds each layer's input to its output, sum feeds the sum of all layers to the
+    softmax (recurrent models)."""
     attention: int | None = None
-    """Of recurrent models: past outputs that one attention head looks back over."""
+    """Past outputs that one attention head attends to; 0: no head (recurrent models)."""
     lookahead: float | None = None
-    """Of recurrent models: weight of also predicting the token after the next in training."""
+    """Weight of the loss of predicting the token after the next (recurrent models)."""
 
 
 @Parameter(name="*", group="Training")
@@ -164,37 +169,37 @@ class TrainOptions:
     """Overrides of the training preset."""
 
     learning_rate: float | None = None
-    """Peak of the schedule: up, flat, down to zero at the end of the budget."""
+    """Peak learning rate; warmup, constant, then linear decay to zero at the budget's end."""
     batch_size: int | None = None
-    """Lanes of text read side by side."""
+    """Batch size: sequences per update."""
     sequence_length: int | None = None
-    """Tokens per lane and update: how far gradients reach back."""
+    """Tokens per sequence: the truncation length of backpropagation through time."""
     candidates: int | None = None
-    """Tokens that stand for a large vocabulary in a step; 0: the whole of it."""
+    """Tokens sampled to estimate the softmax over a large vocabulary; 0: exact softmax."""
     weight_decay: float | None = None
-    """Of AdamW, on matrices."""
+    """Weight decay of AdamW, of matrices only."""
     clip_norm: float | None = None
-    """Largest norm of the gradient."""
+    """Largest gradient norm; larger ones are clipped."""
     clip_value: float | None = None
-    """Largest single entry of the gradient, clipped before the norm; 0: not clipped."""
+    """Largest entry of the gradient, clipped before the norm; 0: not clipped."""
     carry_state: bool | None = None
-    """Whether a piece of text begins with the state that the one before it left."""
+    """Start each sequence with the last state of the previous one."""
     length_variation: float | None = None
-    """By what part the length of a piece varies around --sequence-length."""
+    """Fraction by which the length of sequences varies around --sequence-length."""
     beta1: float | None = None
-    """Of AdamW."""
+    """AdamW beta1."""
     beta2: float | None = None
-    """Of AdamW."""
+    """AdamW beta2."""
     decay_fraction: float | None = None
-    """Part of the budget over which the learning rate falls."""
+    """Last fraction of the budget, in which the learning rate decays."""
     average_fraction: float | None = None
-    """Last part of the budget over which weights are averaged."""
+    """Last fraction of the budget, in which weights are averaged."""
     precision: Literal["float32", "bfloat16"] | None = None
-    """Of matrix products; default: the faster one here."""
+    """Precision of matrix products; default: the faster one on this machine."""
     threads: int | None = None
-    """Default: the faster of one and all."""
+    """Number of threads; default: the faster of one and all."""
     checkpoint_seconds: float | None = None
-    """Time between checkpoints."""
+    """Seconds between checkpoints."""
 
 
 def required(texts: list[str], name: str = "TEXT") -> list[str]:

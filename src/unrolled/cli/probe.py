@@ -15,7 +15,7 @@ from ..results.probes import Probes, Trial, TrialProgress
 from ..settings.training import Budget
 
 Many = Parameter(negative=(), consume_multiple=True)
-MODELS_HELP = f"Among {', '.join(PLAIN)} and their cures {', '.join(CURES)}."
+MODELS_HELP = f"Layers: {', '.join(PLAIN)} and variants with a remedy: {', '.join(CURES)}."
 
 
 def probe(  # noqa: PLR0913  a parameter is a flag
@@ -30,29 +30,29 @@ def probe(  # noqa: PLR0913  a parameter is a flag
     seed: int = 0,
     language: Language = "en",
 ) -> int:
-    """Ask recurrent layers and a Transformer questions that need memory, at rising lengths.
+    """Train layers on synthetic memory tasks of increasing length.
 
     Example: unrolled probe --tasks adding --models rnn gru --lengths 20 50 --out runs/probe
 
     Parameters
     ----------
     out
-        Folder to write: results.json and report.html. Finished trials in it are kept, so the same
-        command goes on after a stop.
+        Folder to write: results.json and report.html. Finished trials in it are kept: after a stop,
+        the same command resumes.
     tasks
-        Among adding, copy, selective-copy, recall and parity.
+        Tasks: adding, copy, selective-copy, recall, parity.
     lengths
-        Lengths T; a model that fails at one is not tried at longer ones.
+        Sequence lengths T; a model that fails at one skips the longer ones.
     budget
         Wall-clock time for everything (10m), or tokens that each trial trains on (2Mtokens).
     parameters
-        Of every model, its embedding not counted.
+        Number of parameters of every model, without its embedding.
     batch_size
-        Sequences in an update; default: as suits each task, 16 to 64.
+        Sequences per update; default: 16 to 64, by task.
     seed
-        Of the questions and of the weights.
+        Random seed of sequences and weights.
     language
-        Of the verdict and the report.
+        Language of the verdict and the report: en or zh.
     """
     amount = Budget.parse(budget)
     request = ProbeRequest(tasks, models, lengths, amount, parameters, batch_size, seed, language)
@@ -66,7 +66,7 @@ def probe(  # noqa: PLR0913  a parameter is a flag
 
 
 class _Shown:
-    """Shows the trial that runs and tells of each that is finished, on stderr."""
+    """Shows the running trial and reports each finished one, on stderr."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, soft_wrap=True, highlight=False)

@@ -49,7 +49,7 @@ class Progress:
             self.bar.stop()
 
     def __call__(self, event: Event) -> None:
-        """Shows one event; its run tells which training it is of where there are several."""
+        """Shows one event; its run names the training where there are several."""
         if isinstance(event, TrainStep | Validation | End):
             self._advance(event)
         elif not isinstance(event, GradientNorms | Stopped):

@@ -21,7 +21,7 @@ def score(
     out: Path | None = None,
     language: Language = "en",
 ) -> int:
-    """Show how surprising each token, word and sentence is to a model, in bits.
+    """Show the surprisal of each token, word and sentence, in bits.
 
     Example: unrolled score runs/a sentences.txt --format html --out heat.html
 
@@ -35,11 +35,11 @@ def score(
     format
         tsv: one line per token; jsonl: one object per sentence; html: a heat map.
     rank
-        Print the sentences with their bits, the most likely first: to rescore candidates.
+        Print the sentences with their bits, the most likely first, to rank candidates.
     out
-        File to write instead of the terminal.
+        File to write; default: standard output.
     language
-        Of the heat map: en or zh.
+        Language of the heat map: en or zh.
     """
     from ..errors import ConfigError
     from ..inference import surprisal

@@ -162,14 +162,14 @@ def print_diagnosis(diagnosis: Diagnosis, language: Language, report: Path) -> N
             )
         console.print(table)
     if diagnosis.memory:
-        table = _plain_table("model", "uses tokens of context", "95 % interval")
+        table = _plain_table("model", "effective context length", "95 % interval")
         for row in diagnosis.memory:
             interval = f"{row.effective_low:.0f}-{row.effective_high:.0f}"
             table.add_row(row.name, f"{row.effective:.0f}", interval)
         console.print(table)
     if (cure := diagnosis.cure) is not None:
         table = _plain_table("remedy", "bits/byte", "gain", "half-life", "context", "tokens/s")
-        for row in (cure.untreated, *cure.tried):
+        for row in (cure.unchanged, *cure.tried):
             table.add_row(
                 row.name,
                 number(row.bits_per_byte),

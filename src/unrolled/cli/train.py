@@ -39,15 +39,15 @@ def train(  # noqa: PLR0913  a parameter is a flag
     out
         Run folder to write.
     budget
-        Wall-clock time (90s, 10m, 1h), tokens (2Mtokens) or passes (3epochs).
+        Wall-clock time (90s, 10m, 1h), tokens (2Mtokens) or epochs (3epochs).
     size
-        Of the network; the options under Model override it.
+        Size of the network; options under Model override it.
     seed
-        Of initialization, dropout and the order of batches.
+        Random seed of initialization, dropout and batch order.
     resume
-        Go on with a run that was stopped or killed; all other settings are its own.
+        Resume a stopped or killed run with its own settings; other flags have no effect.
     tensorboard
-        Folder for TensorBoard event files; the run gets a folder of its name in it.
+        Folder for TensorBoard event files; the run writes to a subfolder of its name.
     """
     began = time.monotonic()
     limit = Budget.parse(budget)
@@ -83,7 +83,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
                 run = library_train(out, request, on_event, stop, began)
     except Interrupted:
         print(
-            f"Stopped and saved. Go on with: unrolled train --resume --out {out}", file=sys.stderr
+            f"Stopped and saved. Resume with: unrolled train --resume --out {out}", file=sys.stderr
         )
         return 130
     print_results(out, run.config.model.kind, run.results)

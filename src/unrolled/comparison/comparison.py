@@ -58,14 +58,14 @@ def compare(
 
     Args:
         out: Gets a run folder for each model, the report and its figures.
-        on_event: Receives what happens in all trainings; `event.run` names the one.
-        resume: Keep the runs that are finished and go on with the one that is not.
+        on_event: Receives the events of all trainings; `event.run` names the one.
+        resume: Keep the runs that are finished and continue the one that is not.
         began: `time.monotonic()` when the budget began to run; default now.
-        stop: Asked between trainings, which hear of Ctrl-C themselves.
+        stop: Called between trainings, which receive Ctrl-C themselves.
 
     Raises:
         UnrolledError: the request cannot be carried out.
-        Interrupted: Ctrl-C was pressed; all is saved, and `resume` goes on.
+        Interrupted: Ctrl-C was pressed; all is saved, and `resume` continues.
     """
     began = time.monotonic() if began is None else began
     if not request.kinds or request.num_seeds < 1:

@@ -173,8 +173,9 @@ def _own_text(run: Run, request: DiagnoseRequest, out: Path) -> PreparedText:
             documents=documents,
         )
     elif missing := [name for name in texts if not Path(name).exists()]:
-        problem = f"was trained on {missing[0]}, which is not there any more"
-        raise CheckpointError(run.path, problem, "Name a text after the run.")
+        problem = f"was trained on {missing[0]}, which does not exist in {Path.cwd()}"
+        remedy = "Run this in the folder of the training, or name a text after the run."
+        raise CheckpointError(run.path, problem, remedy)
     text = PreparedText.prepare(data, out / TEXT, run.tokenizer)
     if not request.texts and text.store.data_hash != run.config.data_hash:
         problem = "was trained on a text that has changed since"

@@ -256,7 +256,9 @@ def vanishing(horizon: int | None, training: Training) -> Warned:
     remedy = "Use --model gru or lstm."
     if _is_gated(training):
         remedy = "Try --forget-bias 3 or --gate-init chrono."
-    left = f"after {horizon} steps less than 1 % is left, so nothing further back is learned"
+    left = (
+        f"after {horizon} steps less than 1 % is left, so hardly anything further back is learned"
+    )
     return _warned(training, "vanishing", f"Gradients vanish: {left}. {remedy}")
 
 

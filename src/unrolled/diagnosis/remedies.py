@@ -147,7 +147,7 @@ SLOWER = 2
 """Other architectures take so much longer to measure, on average, and to load."""
 MEMORY_TARGETS = 400
 """Tokens that each trial's used memory is measured on."""
-UNTREATED = "untreated"
+UNCHANGED = "unchanged"
 SIZES = ("embedding_size", "hidden_size")
 DROPOUTS = ("input_dropout", "hidden_dropout", "output_dropout")
 """What other recurrent architectures take over; the rest is their own preset's."""
@@ -176,43 +176,43 @@ def trial_budget(run: Run, text: PreparedText, budget: Budget) -> Budget:
 def cure(run: Run, text: PreparedText, out: Path, each: Budget, on_event: OnEvent = ignore) -> Cure:
     """Trains the model as it is, then with one remedy at a time, and ranks what they changed.
 
-    Every training starts anew, from the same seed, with the same budget: a remedy that makes steps
-    slower pays for it. They are ranked by bits per byte of the validation split;
-    the test split, where there is one, is scored for the untreated and the best one alone.
+    Every training starts from scratch, from the same seed, with the same budget: a remedy that
+    makes steps slower pays for it. They are ranked by bits per byte of the validation split;
+    the test split, where there is one, is scored for the unchanged and the best one alone.
 
     Args:
-        run: A recurrent run; its settings are those of the untreated model.
+        run: A recurrent run; its settings are those of the unchanged model.
         text: The text to train on, in the run's tokens.
         out: Gets a run folder for each trial.
         each: Of each trial, see `trial_budget`.
-        on_event: Receives what happens in all trainings; `event.run` names the remedy.
+        on_event: Receives the events of all trainings; `event.run` names the remedy.
     """
     chosen = remedies_of(run)
     valid_only = {name: info for name, info in text.store.splits.items() if name != "test"}
     shown = replace(text, store=replace(text.store, splits=valid_only))
 
     def tried(remedy: Remedy | None) -> tuple[Tried, Run]:
-        name = remedy.name if remedy else UNTREATED
+        name = remedy.name if remedy else UNCHANGED
         folder = out / name.replace(" ", "-")
         trial = train(folder, _request(run, each, remedy), named(on_event, name), text=shown)
         return _measure(trial, shown, remedy), trial
 
-    untreated, first = tried(None)
+    unchanged, first = tried(None)
     rows = [tried(remedy) for remedy in chosen]
-    rows = [(_gained(row, untreated), trial) for row, trial in rows]
+    rows = [(_gained(row, unchanged), trial) for row, trial in rows]
     rows.sort(key=lambda row: -math.inf if row[0].gain is None else row[0].gain, reverse=True)
     test = None
     if "test" in text.store.splits and rows:
         test = FinalBits(_test_bits(first, text), _test_bits(rows[0][1], text))
     budget = str(replace(each, amount=round(each.amount)))
-    return Cure(budget, untreated, [row for row, _ in rows], test)
+    return Cure(budget, unchanged, [row for row, _ in rows], test)
 
 
-def _gained(row: Tried, untreated: Tried) -> Tried:
+def _gained(row: Tried, unchanged: Tried) -> Tried:
     """A row with what its remedy changed."""
-    if row.bits_per_byte is None or untreated.bits_per_byte is None:
+    if row.bits_per_byte is None or unchanged.bits_per_byte is None:
         return row
-    return replace(row, gain=untreated.bits_per_byte - row.bits_per_byte)
+    return replace(row, gain=unchanged.bits_per_byte - row.bits_per_byte)
 
 
 def remedies_of(run: Run) -> list[Remedy]:
@@ -273,7 +273,7 @@ def _measure(run: Run, text: PreparedText, remedy: Remedy | None) -> Tried:
     bits = run.results.bits_per_byte
     flow, effective = _look(run, text)
     return Tried(
-        name=remedy.name if remedy else UNTREATED,
+        name=remedy.name if remedy else UNCHANGED,
         flags=remedy.flags if remedy else "",
         source=remedy.source if remedy else "",
         bits_per_byte=bits if math.isfinite(bits) else None,

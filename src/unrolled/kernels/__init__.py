@@ -273,7 +273,7 @@ def input_type(weight: Tensor) -> torch.dtype:
 
 
 def check_ids(ids: Tensor, vocab_size: int, name: str) -> None:
-    """Raises IndexError where a token is none of the vocabulary: a kernel reads memory as told."""
+    """Raises IndexError where a token is none of the vocabulary: a kernel does not check."""
     if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < vocab_size:
         raise IndexError(f"{name} must be from 0 to {vocab_size - 1}; a token is out of range")
 

@@ -242,7 +242,7 @@ class _Parser:
                 word = error.args[0].decode(errors="replace")
                 raise self._error(f"has {word!r}, which is not among the 1-grams") from None
             except ValueError:
-                problem = "has a probability or back-off weight that is no number"
+                problem = "has a probability or back-off weight that is not a number"
                 raise self._error(problem) from None
             section.lines.append(number)
         return self._next_line("\\end\\")

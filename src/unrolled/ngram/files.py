@@ -77,7 +77,7 @@ def map_arrays(
             raise ValueError("its length does not fit its header")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
-            path, f"is no whole file of {kind}: {error}", "Make it again."
+            path, f"is not a complete file of {kind}: {error}", "Make it again."
         ) from None
     return arrays, metadata
 

@@ -117,7 +117,7 @@ class Recurrence:
         return y, *others[: len(states)]
 
     def _check(self, x: Tensor, states: tuple[Tensor, ...], parameters: tuple[Tensor, ...]) -> None:
-        """Raises ShapeError where a tensor does not fit: a kernel reads memory as told."""
+        """Raises ShapeError where a tensor does not fit: a kernel does not check."""
         weights, biases = _parts(parameters, len(self.weights))
         G, H = self.num_gates, len(weights[-1]) // self.num_gates
         for name, weight, letter, width in zip(
@@ -265,7 +265,7 @@ def _two(tensors: Iterable[Tensor]) -> tuple[Tensor | None, ...]:
 def _sizes(
     offsets: Tensor, rows: Tensor, states: Sequence[Tensor], flags: Sequence[bool]
 ) -> tuple[int | Tensor, ...]:
-    """What every kernel is told first: T, B, offsets, E, H and its flag."""
+    """First arguments of every kernel: T, B, offsets, E, H and its flag."""
     batch_size, hidden_size = states[0].shape
     return len(offsets) - 1, batch_size, offsets, rows.shape[1], hidden_size, int(any(flags))
 
@@ -289,7 +289,7 @@ def _flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Te
 
 
 def _check_offsets(offsets: Tensor, num_rows: int, batch_size: int, any_lengths: bool) -> None:
-    """Raises ShapeError where the steps are not those of all rows: a kernel reads memory as told.
+    """Raises ShapeError where the steps are not those of all rows: a kernel does not check.
 
     Called by the operators, which have values where a graph has none.
     """

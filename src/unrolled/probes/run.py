@@ -80,13 +80,13 @@ def _start(out: Path, request: ProbeRequest) -> Probes:
     if path.exists():
         before = _read(path)
         if before.settings != settings:
-            told = ", ".join(
+            different = ", ".join(
                 f"{name} {'default' if value is None else value}"
                 for name, value in before.settings.items()
                 if settings.get(name) != value
             )
             raise CheckpointError(
-                out, f"has trials of other settings ({told})", "Use another --out."
+                out, f"has trials of other settings ({different})", "Use another --out."
             )
         kept = before.trials
     return Probes(settings, kept)

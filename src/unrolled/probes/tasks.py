@@ -223,7 +223,7 @@ class SelectiveCopy(_Symbols):
 class Recall(_Symbols):
     """Multi-query associative recall: pairs of key and value, then keys alone.
 
-    Reads T steps: D pairs key, value (T / 8 of them unless told), keys and values all different,
+    Reads T steps: D pairs key, value (T / 8 of them by default), keys and values all different,
     then each key once more, in random order and amid blanks, after a gap g with
     P(g) ~ g^(0.01 - 1). Answers each of these keys with its value. A guess is right in 1 of V/2
     cases; solved from 95 % on. What has to be kept grows with D, so the size of the state decides.

@@ -231,10 +231,10 @@ def _hundredths(part: int, total: int) -> str:
 
 
 def _reliability(result: Classification, words: Words) -> Chart | None:
-    """Kept against promised probability; the area of a point is its number of texts."""
+    """Accuracy against confidence; the area of a point is its number of texts."""
     if not result.reliability:
         return None
-    axes = Axis(words("promised, %")), Axis(words("kept, %"))
+    axes = Axis(words("confidence, %")), Axis(words("accuracy, %"))
     lowest = min(min(entry.low, entry.accuracy) for entry in result.reliability)
     points = [
         (100 * entry.confidence, 100 * entry.accuracy, entry.count) for entry in result.reliability
@@ -253,7 +253,7 @@ def _bins(result: Classification, words: Words) -> Table:
         figures = [*cells(shares), barred(entry.count, most, f"{entry.count:,}", 0)]
         span = words("percent range", range=_range(100 * entry.low, 100 * entry.high))
         rows.append(Row(span, figures))
-    headings = [words(key) for key in ("sure by", "promised", "kept", "texts")]
+    headings = [words(key) for key in ("confidence", "mean confidence", "accuracy", "texts")]
     return Table(headings, rows, barred=[words("texts")])
 
 

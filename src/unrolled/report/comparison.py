@@ -248,7 +248,7 @@ def _positions(models: Sequence[ComparedModel], words: Words) -> Chart | None:
 
 
 def _megabyte(best: ComparedModel, words: Words) -> str:
-    """What the winner's figure means for the size of a file."""
+    """What the best model's bits per byte mean for the size of a file."""
     bits = best.bits_per_byte
     if not is_known(bits):
         return ""

@@ -19,7 +19,7 @@ FLOOR = 1e-6
 WORDS_FLOOR = 1e-15
 """The same where it is the point how little is left."""
 SHORTEST, LONGEST = 0.25, 2.0**20
-"""Time scales that the picture tells apart, in tokens."""
+"""Range of time scales in the chart, in tokens."""
 MOST_LOOKS, MOST_LAGS = 96, 40
 """Of the map of the gradient during training."""
 GONE = 0.01
@@ -177,7 +177,7 @@ def saturation(gates: Sequence[Gate], words: Words) -> list[Chart]:
 
 
 def _units(gate: Gate) -> list[Point]:
-    """Units in percent of the time; those that cannot be told apart are one point."""
+    """Units in percent of the time; those that coincide are one point."""
     pairs = zip(gate.open, gate.closed, strict=True)
     points = (
         (round(100 * x, 1), round(100 * y, 1)) for x, y in pairs if is_known(x) and is_known(y)

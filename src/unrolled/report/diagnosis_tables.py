@@ -186,13 +186,13 @@ def repeated(models: Sequence[Memory], words: Words) -> Table | None:
 
 
 def remedies(diagnosis: Diagnosis, words: Words) -> Table | None:
-    """What each remedy changed, beside the untreated model."""
+    """What each remedy changed, beside the unchanged model."""
     if not (cure := diagnosis.cure):
         return None
     last = max((flow.lags[-1] for flow in diagnosis.flows if flow.lags), default=None)
     longest = max((abs(row.gain) for row in cure.tried if is_known(row.gain)), default=0.0)
     best = winners(cure)[:1]
-    rows = [Row(words("untreated"), _remedy(cure.untreated, 0.0, last, words), kind="baseline")]
+    rows = [Row(words("unchanged"), _remedy(cure.unchanged, 0.0, last, words), kind="baseline")]
     for row in cure.tried:
         figures = _remedy(row, longest, last, words)
         kind = "best" if row in best else ""

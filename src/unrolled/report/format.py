@@ -49,7 +49,7 @@ def in_bytes(value: float | None) -> str:
 
 
 def perplexity(value: float | None) -> str:
-    """Two decimals while they can be told apart, powers of ten where nothing else fits."""
+    """Two decimals while they can be distinguished, powers of ten where nothing else fits."""
     if not is_known(value) or value < 100:
         return number(value, ".2f")
     return format(value, ",.0f" if value < 1e6 else ".1e")

@@ -93,11 +93,11 @@ def reliability_chart(
     lowest: float,
     counted: str,
 ) -> Chart:
-    """A reliability diagram: promised and kept percentages, and the diagonal of equal ones.
+    """A reliability diagram: confidence and accuracy in percent, and the diagonal.
 
     Args:
         title: The heading.
-        axes: Promised and kept.
+        axes: Confidence and accuracy.
         points: Both, and a count that the area of the point shows.
         lowest: A percentage that is in the picture, with all above it.
         counted: What is counted.

@@ -23,7 +23,7 @@ class Figures(Record):
 
 @dataclass(frozen=True)
 class Bin(Record):
-    """Texts of about the same confidence, from `low` to `high`: promised and kept, both of 1.
+    """Texts of about the same confidence, `low` to `high`: their mean confidence and accuracy.
 
     Confidence is the mean probability of the predicted class.
     """

@@ -77,7 +77,7 @@ class Advice(Record):
     """The next best in quality; where another is faster or smaller, the best in quality."""
     rival_figure: float | None = None
     spread: float | None = None
-    """What seeds alone move, where the rival is no further away than that."""
+    """Standard deviation over seeds, where the rival is no further away than that; else None."""
     cost: float | None = None
     """Bits per byte more than the best in quality needs."""
     has_no_equal: bool = False

@@ -144,17 +144,17 @@ class Tried(Record):
 class FinalBits(Record):
     """Bits per byte on the test split, looked at once."""
 
-    untreated: float
+    unchanged: float
     best: float
 
 
 @dataclass(frozen=True)
 class Cure(Record):
-    """Remedies, best first; `untreated` is the model as it was, trained as briefly."""
+    """Remedies, best first; `unchanged` is the model as it was, trained as briefly."""
 
     budget: str
     """Of each trial."""
-    untreated: Tried
+    unchanged: Tried
     tried: list[Tried]
     test: FinalBits | None
 

@@ -123,7 +123,7 @@ class Warned(_Standing):
 
 @dataclass(frozen=True, kw_only=True)
 class Diverged(_Standing):
-    """The loss is no number any more; the training ends with the best weights before."""
+    """The loss is not finite any more; the training ends with the best weights so far."""
 
     kind: Literal["diverged"] = "diverged"
     text: str

@@ -124,7 +124,7 @@ class Run(Summarized):
 
     @property
     def baselines(self) -> dict[str, NgramModel]:
-        """Simple models of the same training text, to read this one's figures by."""
+        """Baselines of the same training text."""
         return load_baselines(self.path / self.config.text)
 
     def reading(
@@ -168,7 +168,7 @@ class Run(Summarized):
             CheckpointError: the training is not finished.
         """
         if self.config.results is None:
-            remedy = f"Go on with: unrolled train --resume --out {self.path}"
+            remedy = f"Resume with: unrolled train --resume --out {self.path}"
             raise CheckpointError(self.path, "is not finished", remedy)
         return self.config.results
 

@@ -66,7 +66,7 @@ class PreparedText:
         tokenizer = load_tokenizer(folder / TOKENS / TOKENIZER)
         for name in BASELINE_ORDERS:
             if not _path(folder, name).is_file():
-                raise CheckpointError(folder, f"has no {name} baseline", "Begin it anew.")
+                raise CheckpointError(folder, f"has no {name} baseline", "Start it again.")
         return cls(folder, tokenizer, TokenStore.open(folder / TOKENS, tokenizer))
 
     def unigram(self) -> Tensor:

@@ -21,7 +21,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
     parent = target.absolute().parent.resolve()
     device = parent == Path("/dev") or parent.is_relative_to("/proc")  # or a link to an open file
     if device or (target.exists() and not target.is_file()):
-        raise OSError(errno.EINVAL, "it is no regular file", str(target))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(target))
     target = target.resolve()  # what a link names is replaced, not the link
     target.parent.mkdir(parents=True, exist_ok=True)
     # A folder, because safetensors writes through a temporary file of its own beside the given one.

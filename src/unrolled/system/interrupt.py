@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Yields a function that tells whether Ctrl-C was pressed since."""
+    """Yields a function that returns whether Ctrl-C was pressed since."""
     asked = False
 
     def ask(number: int, frame: object) -> None:

@@ -138,7 +138,7 @@ def _table_rows(
     find_files([str(path)])
     if file_format(path) not in TABLES:
         remedy = "Give csv, tsv, jsonl or parquet, or a folder with one folder per class."
-        raise LabelError(str(path), "is no table, so that it has no labels", remedy)
+        raise LabelError(str(path), "is not a table, so it has no labels", remedy)
     more = [column for column in (group, split) if column is not None]
 
     def choose(path: Path, names: Sequence[str]) -> list[int]:

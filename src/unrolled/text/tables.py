@@ -81,12 +81,12 @@ def _csv_rows(path: Path, choose: Chooser) -> Iterator[Row]:
         for row in rows:
             if row and len(row) != len(names):
                 problem = f"has {len(row)} cells in line {rows.line_num}, but {len(names)} columns"
-                raise TextError(path, problem, "Mend the line, or quote the cell.")
+                raise TextError(path, problem, "Correct the line, or quote the cell.")
             if row:
                 yield f"line {rows.line_num}", [row[place] for place in places]
     except csv.Error as error:
         problem = f"is ill-formed at line {rows.line_num} ({error})"
-        raise TextError(path, problem, "Mend the line, or its quotation marks.") from None
+        raise TextError(path, problem, "Correct the line, or its quotation marks.") from None
 
 
 def _dialect(path: Path, head: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class Tokenizer(ABC):
         """Returns the ids of a text, `(N,)`, no boundary among them.
 
         Raises:
-            TextError: the text has half of a surrogate pair, which is no character.
+            TextError: the text has half of a surrogate pair, which is not a character.
         """
 
     @abstractmethod

@@ -74,7 +74,7 @@ class TrainRequest(Record):
 
 @dataclass(frozen=True)
 class Job:
-    """A training on its way: where it writes, what it reads, who is told of it."""
+    """A training on its way: where it writes, what it reads, what it calls."""
 
     run: Path
     text: PreparedText
@@ -93,15 +93,15 @@ def train(
     """Trains one model in a new run folder.
 
     Args:
-        on_event: Receives what happens.
-        stop: Asked after every step; once true, the run is saved and training ends.
-        monitor: Builds what looks at every update; the weights are the same without.
+        on_event: Receives an event for each start, validation, warning and end.
+        stop: Called after every step; once it returns true, the run is saved and training ends.
+        monitor: Builds what observes every update; the weights are the same without.
         began: `time.monotonic()` when the budget began to run; default now.
         text: Default: `request.data`, prepared inside the run; its tokens are removed at the end.
 
     Raises:
         UnrolledError: the request cannot be carried out.
-        Interrupted: `stop` said so; `resume` goes on.
+        Interrupted: `stop` returned true; `resume` continues.
     """
     began = time.monotonic() if began is None else began
     if run.exists() and not run.is_dir():
@@ -134,7 +134,7 @@ def resume(
     """Goes on with a run from its last checkpoint, to the same weights as without a break.
 
     Raises:
-        CheckpointError: there is nothing to go on with, or it is damaged.
+        CheckpointError: there is nothing to resume, or it is damaged.
         Interrupted: `stop` said so.
     """
     config = load_config(run)
@@ -147,7 +147,7 @@ def resume(
     if not training.restore():  # it was killed before the first step
         trim_log(run, 0)
     step = training.progress.step
-    on_event(Start(step=step, text=f"Going on at step {step:,}."))
+    on_event(Start(step=step, text=f"Resuming at step {step:,}."))
     _fit(job, config, training)
     if text.folder.samefile(run):
         text.clean_up()
@@ -282,7 +282,7 @@ def announce(config: TrainConfig, store: TokenStore, pace: Pace, epochs: float) 
         seconds = config.budget.amount
     return (
         f"{pace.num_parameters:,} parameters; {pace}; {kernels.status()}. "
-        f"About {pace.tokens_per_second:,.0f} tokens/s: {epochs:.1f} passes over {num_tokens:,} "
+        f"About {pace.tokens_per_second:,.0f} tokens/s: {epochs:.1f} epochs of {num_tokens:,} "
         f"tokens in {seconds / 60:.1f} minutes."
     )
 
@@ -305,7 +305,7 @@ def _fit(job: Job, config: RunConfig, training: Training) -> None:
 
 def _count(job: Job, config: RunConfig, model_config: NgramConfig, began: float) -> None:
     order, store = model_config.order, job.text.store
-    job.callbacks.on_event(Message(text=f"Counting n-grams up to order {order}."))
+    job.callbacks.on_event(Message(text=f"Counting n-grams of order 1 to {order}."))
     model, seconds = count_model(store, order)
     model.save(job.run / MODEL)
     num_tokens = store.split("train").num_tokens

@@ -111,7 +111,7 @@ class Trainee(ABC, Generic[Model, Config]):
         """Writes the best weights where others use them while the training goes on."""
 
     def signature(self) -> str:
-        """What a checkpoint has to belong to; empty where config.json tells it."""
+        """What a checkpoint has to belong to; empty where config.json says it."""
         return ""
 
     @abstractmethod
@@ -304,8 +304,8 @@ class Training:
             return False
         tensors, values = load_train_state(self.run)
         if values.pop("of", "") != self.trainee.signature():
-            remedy = "Repeat the command that began it, or choose another --out."
-            raise CheckpointError(self.run, "was begun with other texts or settings", remedy)
+            remedy = "Repeat the command that started it, or choose another --out."
+            raise CheckpointError(self.run, "was started with other texts or settings", remedy)
         try:
             self.progress = Progress(**self.trainee.restore(tensors, values))
             self.weights.from_tensors(tensors)
@@ -324,7 +324,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Who is told of a training, and who is asked about it."""
+    """What a training calls: `on_event`, `stop` and the monitor."""
 
     on_event: OnEvent = ignore
     stop: Stop = never

@@ -65,7 +65,7 @@ class TrainedWeights:
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = tensor
-        for part in ("average", "best", "model"):  # loading tells whether all fit
+        for part in ("average", "best", "model"):  # loading shows whether all fit
             self.model.load_state_dict(parts[part])
         self.average, self.best = parts["average"], parts["best"]
         state = self.optimizer.state_dict()
