@@ -172,7 +172,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, fault):
         weights = getattr(fitting.weights, fault)
         weights.pop(next(iter(weights)))
     fitting.save()
-    with pytest.raises(CheckpointError, match="does not fit this training. Remove it to begin"):
+    with pytest.raises(CheckpointError, match="this training. Delete it to start again"):
         make_training(folder=tmp_path).restore()
 
 

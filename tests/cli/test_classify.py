@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from unrolled.classification import pretraining
 from unrolled.classification.classifier import load_classifier
 from unrolled.classification.pretraining import Pretrained
 from unrolled.cli import main
 from unrolled.results.events import Interrupted
 from unrolled.runs.folder import read_log
-from unrolled.training import language_model
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
 COLUMNS = ["--text", "review", "--label", "opinion"]
@@ -188,22 +188,22 @@ def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
         resumed.append(folder.name)
         raise Interrupted
 
-    monkeypatch.setattr(language_model, "train", interrupted)
+    monkeypatch.setattr(pretraining, "train", interrupted)
     arguments = ["classify", "train", str(tmp_path / "train.csv"), *COLUMNS, "--unlabelled"]
     arguments += [str(tmp_path / "more.txt"), "--test", str(tmp_path / "test.csv")]
     arguments += ["--bidirectional", "--out", str(tmp_path / "out")]
     assert main(arguments) == 130
     assert "film7 is cold" in seen[0] and "end" not in seen[0] and "never" not in seen[0]
-    monkeypatch.setattr(language_model, "resume", going_on)
+    monkeypatch.setattr(pretraining, "resume", going_on)
     assert main([*arguments, "--seed", "1"]) == 1 and not resumed
     assert "was started with other texts or settings. Repeat" in capsys.readouterr().err
     assert main(arguments) == 130 and resumed == ["language-model"]
-    monkeypatch.setattr(language_model, "resume", lambda folder, **_: None)
-    monkeypatch.setattr(language_model, "train", interrupted)
+    monkeypatch.setattr(pretraining, "resume", lambda folder, **_: None)
+    monkeypatch.setattr(pretraining, "train", interrupted)
     monkeypatch.setattr(Pretrained, "open", lambda path: None)
     assert main(arguments) == 130
     assert ". warm is film7 The" in seen[1] and "end" not in seen[1] and "film7 is" not in seen[1]
-    monkeypatch.setattr(language_model, "resume", going_on)
+    monkeypatch.setattr(pretraining, "resume", going_on)
     assert main(arguments) == 130 and resumed[1:] == ["language-model"]
 
 
