@@ -77,9 +77,7 @@ def classification() -> tuple[Any, ...]:
     """Three models, two classes."""
     from tests.report.classifications import fake_classification
 
-    from unrolled.results.classification import Classification
-
-    return (Classification.from_json(fake_classification()),)
+    return (fake_classification(),)
 
 
 def diagnosis() -> tuple[Any, ...]:

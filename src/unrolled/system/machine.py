@@ -7,7 +7,6 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
@@ -42,6 +41,8 @@ def peak_bytes() -> int:
 
 def versions() -> dict[str, str]:
     """Versions that a figure depends on."""
+    from importlib.metadata import version  # slow to import: `unrolled --help` has no use for it
+
     packages = ("unrolled", "torch", "numpy", "tokenizers", "safetensors")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
