@@ -19,7 +19,6 @@ from .metrics import LogProbs
 Method: TypeAlias = Literal["occlusion", "gradient"]
 MAX_WORDS = 400
 """Words left out one by one; longer texts are explained by pieces of several words."""
-NUM_CLASS_NGRAMS = 15
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The curves of a training as TensorBoard event files."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from ..errors import MissingExtra
@@ -48,12 +47,7 @@ class EventFiles:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for writer in self._writers.values():
             writer.close()
 
