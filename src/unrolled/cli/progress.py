@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
+from ..report.probes import score as trial_score
 from ..results.events import (
     End,
     Event,
@@ -18,6 +19,7 @@ from ..results.events import (
     TrainStep,
     Validation,
 )
+from ..results.probes import Trial, TrialProgress
 
 
 class Progress:
@@ -73,6 +75,32 @@ class Progress:
             return f"{valid}{event.unit}  {rate}  {clock(seconds)}"
         left = clock(seconds * (1 / max(fraction, 1e-6) - 1))
         return f"{loss}{valid}{event.unit}  {rate}  {left} left"
+
+
+class Trials:
+    """An `on_trial` callback of `probe`: the running trial, and a line for each finished one."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.status = self.console.status("Starting.")
+
+    def __enter__(self) -> Self:
+        self.status.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.status.stop()
+
+    def __call__(self, trial: TrialProgress | Trial) -> None:
+        """Shows how far a trial is, or its result."""
+        name = f"{trial.task} {trial.length} {trial.model}"
+        if isinstance(trial, TrialProgress):
+            now = "" if trial.score is None else f", now at {trial.score:.3g}"
+            self.status.update(f"{name}: {trial.fraction:.0%} of its share{now}")
+            return
+        solved = "solved" if trial.solved else "not solved"
+        taken = f"after {trial.steps:,} steps, {trial.seconds:.0f} s"
+        self.console.print(f"{name}: {solved}, {trial_score(trial)} {taken}", markup=False)
 
 
 @contextmanager

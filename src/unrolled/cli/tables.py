@@ -13,15 +13,19 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ..probes.request import ProbeRequest
 from ..report.classification import reason as why
 from ..report.comparison import reason
 from ..report.diagnosis_tables import verdict_sentence
 from ..report.format import MISSING, in_bytes, number, perplexity, rank_key, scaled
+from ..report.probes import reached, verdict
+from ..report.probes import score as trial_score
 from ..report.words import Language, Words
 from ..results.classification import Classification, Explained, Prediction
 from ..results.comparison import ComparedModel, Comparison
 from ..results.diagnosis import Diagnosis
 from ..results.loss import Baseline, Evaluation
+from ..results.probes import Probes, Trial
 from ..results.run import RunResults
 
 if TYPE_CHECKING:  # torch is not loaded before a command needs it
@@ -242,3 +246,32 @@ def print_candidates(tokens: "Sequence[Candidate]", words: "Sequence[Candidate]"
             cells += [row.text.replace(" ", "␣"), f"{row.probability:.2%}"] if row else ["", ""]
         table.add_row(*cells)
     Console(highlight=False, markup=False).print(table)
+
+
+def print_probes(result: Probes, request: ProbeRequest, report: Path) -> None:
+    """A table for each task, models by lengths, the verdict, and where the charts are."""
+    console = Console(highlight=False)
+    for task in dict.fromkeys(request.tasks):
+        trials = [trial for trial in result.trials if trial.task == task]
+        console.print(_probe_table(task, trials, request))
+    words = Words("probes", request.language)
+    console.print(verdict(result.trials, words), markup=False, soft_wrap=True)
+    console.print(f"Pictures and conditions: {report}", markup=False, soft_wrap=True)
+
+
+def _probe_table(task: str, trials: Sequence[Trial], request: ProbeRequest) -> Table:
+    better = "loss, less is better" if trials[0].measure == "loss" else "accuracy"
+    table = Table(title=f"{task} ({better}; solved in bold)")
+    table.add_column("model")
+    lengths = sorted(set(request.lengths))
+    for heading in (*map(str, lengths), "solved up to"):
+        table.add_column(heading, justify="right")
+    for model in dict.fromkeys(request.models):
+        cells = {trial.length: _probe_cell(trial) for trial in trials if trial.model == model}
+        shown = [cells.get(length, "failed before") for length in lengths]
+        table.add_row(model, *shown, str(reached(trials, task, model) or "-"))
+    return table
+
+
+def _probe_cell(trial: Trial) -> str:
+    return f"[bold]{trial_score(trial)}[/bold]" if trial.solved else trial_score(trial)

@@ -6,9 +6,8 @@ code, **x** bold and *x* italic.
 """
 
 import re
-import tomllib
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ..errors import ConfigError
@@ -25,7 +24,9 @@ _MARKS = (
 @cache
 def catalogue(page: str) -> dict[str, Any]:
     """All phrases of a page by key, those of common.toml among them: {"en": ..., "zh": ...}."""
-    file = files("unrolled.report").joinpath(f"words/{page}.toml")
+    import tomllib  # not before a page is written: every command imports this file
+
+    file = Path(__file__).with_name("words") / f"{page}.toml"
     phrases = tomllib.loads(file.read_text("utf-8"))
     return phrases if page == "common" else catalogue("common") | phrases
 
