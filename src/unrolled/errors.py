@@ -52,3 +52,11 @@ class MissingExtra(UnrolledError):
 
 class WorkerError(UnrolledError):
     """A training in a process of its own failed; the message is what it said."""
+
+
+class TextWarning(UserWarning):
+    """How a text is read where it does not say so itself: `<source> <note>. <what decides it>`."""
+
+    def __init__(self, source: object, note: str, remedy: str) -> None:
+        super().__init__(f"{source} {note}. {remedy}")
+        self.source, self.note, self.remedy = source, note, remedy

@@ -45,9 +45,10 @@ def test_what_cannot_be_generated(refused, standard_input):
     )
     half = "error: the text has half of a surrogate pair at character 1. Remove it.\n"
     assert refused("generate", "char", "--prompt", "a\udcff") == half
-    standard_input(b"fine\n\xff\n")
+    standard_input("né\n".encode() * 9 + b"\xff\n")
     assert refused("generate", "char", "--prompt", "-") == (
-        "error: line 2 of standard input is not UTF-8. Convert it, or give a file.\n"
+        "error: standard input cannot be read as utf-8 at byte 36. Convert it to UTF-8, mend it "
+        "there, or name its encoding with --encoding.\n"
     )
 
 

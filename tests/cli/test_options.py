@@ -1,48 +1,71 @@
-"""Standard input stands where a file may stand, for as long as the command takes."""
+"""Standard input stands where a file may stand, read by the same code."""
 
 import io
-from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
+import sys
 
 import pytest
 
-from unrolled.cli.options import saved_input
-from unrolled.settings.data import DataConfig
+from unrolled.cli import options
+from unrolled.cli.options import FileOptions, read_prompt, read_sentences
+from unrolled.errors import ConfigError, TextError, TextWarning
+from unrolled.settings.data import DataConfig, FileFormat
 from unrolled.text.prepare import prepare
+
+LINES = ["Привет, как дела", "сегодня утром", "Все люди рождаются свободными"]
 
 
 @pytest.fixture
-def piped(monkeypatch, english):
-    data = Path(english).read_bytes()
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
-    return data
+def piped(monkeypatch):
+    """Puts bytes into standard input."""
+    return lambda data: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
-def test_standard_input_is_a_file_on_the_disk_of_what_is_written(tmp_path, piped):
-    out = tmp_path / "runs" / "a"
-    config = DataConfig(("a.txt", "-"), ("-",), documents="line")
-    with saved_input(config, out) as saved:
-        path = Path(saved.texts[1])
-        assert saved == replace(config, texts=("a.txt", str(path)), valid=(str(path),))
-        assert path.read_bytes() == piped
-        assert path.parents[1] == tmp_path
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1251"])
+@pytest.mark.filterwarnings("ignore::unrolled.errors.TextWarning")
+def test_sentences_of_a_pipe_are_those_of_the_file(tmp_path, piped, encoding, end):
+    data = end.join([*LINES, "", ""]).encode(encoding)
+    (tmp_path / "a.txt").write_bytes(data)
+    piped(data)
+    assert list(read_sentences("-")) == LINES
+    assert list(read_sentences(str(tmp_path / "a.txt"))) == LINES
 
 
-def test_nothing_is_read_where_it_is_not_asked_for(monkeypatch):
-    monkeypatch.setattr("sys.stdin", None)
-    config = DataConfig(("a.txt",))
-    with saved_input(config) as saved:
-        assert saved is config
+def test_the_encoding_of_a_pipe_is_said_or_named(piped):
+    data = "\n".join(LINES).encode("koi8-r")
+    piped(data)
+    with pytest.warns(TextWarning, match="standard input is read as koi8-r, guessed from its byte"):
+        assert list(read_sentences("-")) == LINES
+    piped(data)
+    assert list(read_sentences("-", files=FileFormat(encoding="koi8-r"))) == LINES
+    piped(b"\xef\xbb\xbfIt was\r\n\n")
+    assert read_prompt() == "It was\n"
+
+
+def test_a_sentence_may_be_too_long(piped, monkeypatch):
+    monkeypatch.setattr(options, "MAX_SENTENCE", 1_000)
+    piped(b"short\n" + b"x" * 3_000_000)
+    with pytest.raises(TextError, match="standard input has a text of more than 1,000 characters"):
+        list(read_sentences("-"))
 
 
 def test_a_pipe_is_the_same_text_as_the_file(tmp_path, piped, english):
-    with saved_input(DataConfig(("-",))) as saved:
-        _, from_pipe = prepare(saved, tmp_path / "a")
+    with open(english, "rb") as file:
+        piped(file.read())
+    _, from_pipe = prepare(DataConfig(("-",)), tmp_path / "a")
     _, from_file = prepare(DataConfig((english,)), tmp_path / "b")
     assert from_pipe.data_hash == from_file.data_hash
-    assert {path.name for path in (tmp_path / "a").iterdir()} == {
-        *("store.json", "tokenizer.json", "token_bytes.int32"),
-        *("train.ids", "valid.ids", "test.ids"),
-    }
+    with pytest.raises(TextError, match="standard input is named twice. It can be read once: name"):
+        prepare(DataConfig(("-",), valid=("-",)), tmp_path / "c")
+
+
+def test_flags_of_files_become_their_format():
+    options = FileOptions(encoding="GBK", delimiter="\\t", header=False)
+    assert options.file_format() == FileFormat(encoding="GBK", delimiter="\t", header=False)
+    for name in ("gb1803", "rot13", "base64", ""):
+        with pytest.raises(
+            ConfigError, match="encoding must be an encoding that Python knows, got"
+        ):
+            FileOptions(encoding=name).file_format()
+    with pytest.raises(ConfigError, match="delimiter must be one character, got ';;'"):
+        FileOptions(delimiter=";;").file_format()

@@ -72,7 +72,7 @@ def test_what_cannot_be_scored(refused, tmp_path, standard_input):
     )
     standard_input(b"")
     assert refused("score", "char", "--rank") == (
-        "error: standard input holds no sentence. Give one per line.\n"
+        "error: standard input is empty. Give a file with text.\n"
     )
     assert refused("score", "char", blank, "--out", tmp_path) == (
         f"error: out must be a file, got the folder {tmp_path}. Name a file in it.\n"
@@ -83,10 +83,11 @@ def test_what_cannot_be_scored(refused, tmp_path, standard_input):
 
 
 def test_a_text_that_breaks_off_leaves_no_file(runs, capsys, tmp_path, standard_input):
-    standard_input(b"It was\n" * 2000 + b"\xff\n")
+    standard_input("It wäs\n".encode() * 2000 + b"\xff\n")
     target = tmp_path / "scores.tsv"
     assert main(["score", str(runs / "char"), "--out", str(target)]) == 1
     assert capsys.readouterr().err == (
-        "error: line 2001 of standard input is not UTF-8. Convert it, or give a file.\n"
+        "error: standard input cannot be read as utf-8 at byte 16000. Convert it to UTF-8, mend it "
+        "there, or name its encoding with --encoding.\n"
     )
     assert list(tmp_path.iterdir()) == []

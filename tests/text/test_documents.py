@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from unrolled.errors import TextError, TextWarning
 from unrolled.settings.data import DocumentKind
 from unrolled.text import documents as module
 from unrolled.text.documents import read_documents, read_pieces
@@ -55,7 +56,8 @@ def test_tsv_has_no_quotes_and_a_semicolon_separates_too(tmp_path: Path) -> None
     (tmp_path / "a.tsv").write_text('text\tlabel\n"Oh" he said\t1\n\nplain\t0\n')
     assert documents(tmp_path / "a.tsv") == ['"Oh" he said', "plain"]
     (tmp_path / "a.csv").write_text("n;text\n1;a,b\n")
-    assert documents(tmp_path / "a.csv") == ["a,b"]
+    with pytest.warns(TextWarning, match="a.csv is read with ';' between its cells. Name another"):
+        assert documents(tmp_path / "a.csv") == ["a,b"]
 
 
 def test_blank_cells_are_no_documents(tmp_path: Path) -> None:
@@ -65,11 +67,11 @@ def test_blank_cells_are_no_documents(tmp_path: Path) -> None:
 
 def test_lines_are_cut_at_line_feeds_only_and_every_byte_counts(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    text = "\n one \r\n\n \ntwo\u0085\u2028x\n\nlast"
+    text = "\n one \r\r\n\n \ntwo\u0085\u2028x\n\nlast"
     path.write_bytes(text.encode())
     assert documents(path, kind="line") == [" one ", "two\u0085\u2028x", "last"]
     pieces = list(read_pieces([path], documents="line"))
-    whole = text.replace("\r\n", "\n")  # a line end is one byte, however it is written
+    whole = text.replace("\r\r\n", "\n")  # a line end is one byte, however it is written
     assert "".join(piece.text + piece.after for piece in pieces) == whole
 
 
@@ -85,3 +87,21 @@ def test_pieces_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lin
     for name in ("a.txt", "a.csv"):
         pieces = read_pieces([tmp_path / name], documents="line")
         assert max(len(piece.text) for piece in pieces) < 20
+
+
+def test_a_document_may_be_too_long(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\n" + "x" * 1_001 + "\n")
+    assert list(read_documents([tmp_path / "a.txt"], documents="line", max_chars=1_001))
+    with pytest.raises(TextError, match=r"a.txt has a text of more than 1,000 characters. Cut it"):
+        list(read_documents([tmp_path / "a.txt"], documents="line", max_chars=1_000))
+
+
+def test_blanks_without_an_end_are_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PIECE_CHARS", 10)
+    monkeypatch.setattr("unrolled.text.encodings.CHUNK", 7)
+    (tmp_path / "a.txt").write_text("a\n" + " " * 100 + "b\n")
+    pieces = list(read_pieces([tmp_path / "a.txt"], documents="line"))
+    assert max(len(piece.text + piece.after) for piece in pieces) < 20
+    assert documents(tmp_path / "a.txt", kind="line")[1].strip() == "b"

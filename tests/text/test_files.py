@@ -1,14 +1,25 @@
 """Files are found and opened, and what cannot be read is named."""
 
+import errno
 import gzip
+import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from unrolled.errors import TextError
-from unrolled.text.files import find_files, read_chunks, zstd
+from unrolled.errors import TextError, TextWarning
+from unrolled.text import encodings
+from unrolled.text.files import (
+    STANDARD_INPUT,
+    find_files,
+    open_bytes,
+    read_chunks,
+    read_lines,
+    zstd,
+)
 
 
 def refusal(act: Callable[[], object], path: Path) -> str:
@@ -40,12 +51,12 @@ def test_paths_that_give_nothing(tmp_path: Path) -> None:
 def test_text_that_is_damaged_is_named_inside_a_folder_too(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("fine\n")
     (tmp_path / "b.txt").write_bytes("é".encode() * 40 + b"\xff" + "é".encode() * 40)
-    with pytest.raises(TextError, match=r"b\.txt is UTF-8 with a damaged byte at position 80"):
-        find_files([str(tmp_path)])
     with gzip.open(tmp_path / "empty.txt.gz", "wb"):
         pass
-    with pytest.raises(TextError, match=r"b\.txt is UTF-8"):  # an empty file is passed over
-        find_files([str(tmp_path)])
+    found = find_files([str(tmp_path)])
+    assert [path.name for path in found] == ["a.txt", "b.txt"]  # an empty file is passed over
+    with pytest.raises(TextError, match=r"b\.txt cannot be read as utf-8 at byte 80"):
+        list(read_chunks(found[1]))
     (tmp_path / "b.txt").rename(tmp_path / "b.gz")
     with pytest.raises(TextError, match=r"b\.gz is damaged or not gz at all"):
         find_files([str(tmp_path)])
@@ -60,3 +71,105 @@ def test_damaged_compression(tmp_path: Path, name: str, compress: Callable[[byte
         said = refusal(lambda: list(read_chunks(path)), path)
         assert said.startswith(f"is damaged or not {name} at all (")
         assert said.endswith("). Make or fetch the file again.")
+
+
+def test_a_folder_in_any_encoding(tmp_path: Path) -> None:
+    text = "x" + "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。" * 2000
+    (tmp_path / "a.txt").write_bytes(text.encode("gb18030"))
+    (tmp_path / "b.txt").write_text(text, "utf-8")
+    first, second = find_files([str(tmp_path)])
+    with pytest.warns(TextWarning, match=r"a.txt is read as gb18030, guessed from its bytes"):
+        assert "".join(read_chunks(first)) == text
+    assert "".join(read_chunks(second)) == text
+    (tmp_path / "b.txt").write_bytes("ab".encode("utf-32-le"))
+    assert find_files([str(tmp_path)], "utf-32-le") == [tmp_path / "b.txt"]
+
+
+def test_a_folder_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def closed(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    said = refusal(lambda: find_files([str(tmp_path)]), tmp_path / "closed")
+    assert said == (
+        "cannot be read (Permission denied). Change its permissions, or name the files to read."
+    )
+
+
+@pytest.mark.parametrize(
+    "names", [("config.json", "tokenizer.json"), ("results.json", "report.html")]
+)
+def test_results_among_texts_are_passed_over_and_said(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "run" / "given").mkdir(parents=True)
+    for name in (*names, "log.jsonl", "given/b.txt"):
+        (tmp_path / "run" / name).write_text("text")
+    with pytest.warns(TextWarning, match=r"run is a folder of results and was passed over. Name"):
+        assert find_files([str(tmp_path)]) == [tmp_path / "a.txt"]
+    assert len(find_files([str(tmp_path / "run")])) == 4
+
+
+def test_a_text_that_grows_is_read_as_long_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encodings, "CHUNK", 4)
+    path = tmp_path / "a.txt"
+    path.write_text("one\ntwo\n")
+    read = ""
+    for chunk in read_chunks(path):
+        read += chunk
+        with path.open("a") as file:
+            file.write("more\n")
+    assert read == "one\ntwo\n"
+    with open_bytes(path) as file:
+        assert file.seek(-5, 2) + 5 == path.stat().st_size
+
+
+def test_carriage_returns_are_line_ends_where_there_are_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    for data, text in ((b"a\rb\r", "a\nb\n"), (b"a\rb\n", "a\rb\n"), (b"a\r", "a\r")):
+        path.write_bytes(data)
+        assert "".join(read_chunks(path)) == text
+
+
+def test_a_long_line_is_put_together_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each character is looked at a few times, however many chunks the line has."""
+    monkeypatch.setattr(encodings, "CHUNK", 64)
+    looked_at = 0
+
+    class Counted(str):
+        def split(self, *given: object) -> list[str]:  # type: ignore[override]
+            nonlocal looked_at
+            looked_at += len(self)
+            return super().split(*given)  # type: ignore[arg-type]
+
+    chunks = ["x" * 64] * 1000 + ["\nlast"]
+    monkeypatch.setattr("unrolled.text.files.read_chunks", lambda *_: map(Counted, chunks))
+    assert list(read_lines(tmp_path)) == ["x" * 64_000 + "\n", "last"]
+    assert looked_at == 64_005
+
+
+def test_standard_input_is_a_text_and_a_file_may_have_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfpiped\n")))
+    monkeypatch.chdir(tmp_path)
+    Path("./-").write_text("in a file")
+    assert [list(read_chunks(path)) for path in find_files(["-", "./-"])] == [
+        ["piped\n"],
+        ["in a file"],
+    ]
+    assert find_files(["."]) == [tmp_path / "-"]
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(TextError, match="standard input is closed"):
+        list(read_chunks(STANDARD_INPUT))

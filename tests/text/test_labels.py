@@ -24,7 +24,7 @@ def write_csv(path: Path, rows: list[list[str]], encoding: str = "utf-8") -> str
 
 def test_columns_by_name_and_by_position(tmp_path):
     rows = [["id", "review", "stars"], ["7", 'He said "no", twice', "good"], ["8", CHINESE, "bad"]]
-    path = write_csv(tmp_path / "a.csv", rows, "gb18030")
+    path = write_csv(tmp_path / "a.csv", rows, "utf-16")
     for columns in (("review", "stars"), ("1", "2")):
         found = read_labelled([path], *columns)
         assert found == LabelledTexts(['He said "no", twice', CHINESE], ["good", "bad"])
@@ -95,7 +95,7 @@ CASES = [
     ("text,label\na,x\n ,y\nb,x\n,z\n", f"has no text in line 3 and 1 more. {REMOVE}"),
     ("text,label\na,x\nb,\n", f"has no label in line 3. {REMOVE}"),
     ("text,stars\na,x\n", "has no column called 'label'. Choose one of: text, stars. (--label)"),
-    ("a,b,label\na,b,x\n", "has no column called 'text'. Choose one of: a, b, label. (--text)"),
+    ("a,b,label\nc,d,x\n", "has no column called 'text'. Choose one of: a, b, label. (--text)"),
     ("text,label\n", "has no rows. Give a table with texts and labels."),
 ]
 

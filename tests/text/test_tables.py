@@ -1,5 +1,6 @@
 """Rows of tables, and one sentence for each thing that can be wrong with them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,11 @@ JSON_CASES = [
         '{"t":7}\n',
         "has no proper text as 't' in line 1. Name a column that holds strings with --column.",
     ),
+    (
+        '{"t":"b"}\n{"t":"a","u":1,"t":"b"}\n',
+        "has two values of 't' in line 2. Rename or remove one.",
+    ),
+    ('{"t":"a\\u0000b"}\n', "has a NUL character in line 1. Remove it."),
     ('{"t":""}\n', "has no text in the column to read. Name another with --column."),
 ]
 
@@ -57,7 +63,8 @@ CSV_CASES = [
     (
         "id,text\n1,a\n2,b,c\n",
         None,
-        "has 3 cells in line 3, but 2 columns. Correct the line, or quote the cell.",
+        "has 3 cells in line 3, but 2 columns. "
+        "Correct the line, quote the cell, or name another --delimiter.",
     ),
     ("id,body\n1,a\n", None, f'has several columns and none called "text". {COLUMN}'),
     ("id,body\n1,a\n", "x", "has no column 'x'. Choose one of: id, body. (--column)"),
@@ -67,8 +74,8 @@ CSV_CASES = [
     (
         'id,text\n1,"a\n',
         None,
-        "is ill-formed at line 2 (unexpected end of data). "
-        "Correct the line, or its quotation marks.",
+        "is ill-formed in the row that begins in line 2 (unexpected end of data). "
+        "Close its quotation marks, and double those within a cell.",
     ),
 ]
 
@@ -96,6 +103,40 @@ def test_what_is_wrong_with_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         documents(path)
     expected = f"Reading {path} needs an extra: pip install 'unrolled[data]'."
     assert str(error.value) == expected
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    pq.write_table(table, path)
+    said = "has two columns called 'text'. Rename one, or give its position, from 0."
+    assert refusal(lambda: documents(path), path) == said
+    assert refusal(lambda: documents(path, "1"), path) == (
+        "has two columns called 'text'. Rename one."
+    )
+    pq.write_table(pa.table({"text": ["a\0b"]}), path)
+    assert refusal(lambda: documents(path), path) == "has a NUL character in row 1. Remove it."
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_json_that_holds_rows_is_a_table(tmp_path: Path, mark: bytes) -> None:
+    path, rows = tmp_path / "a.json", [{"id": 1, "text": "a b"}, {"id": 2, "text": "c"}]
+    lines = "\n".join(map(json.dumps, rows))
+    for content in (json.dumps(rows), json.dumps(rows, indent=1), lines):
+        path.write_bytes(mark + content.encode())
+        assert documents(path) == ["a b", "c"]
+    for prose in ('{"name": 1}\n', "[1, 2]", "[intro]\n"):
+        path.write_text(prose)
+        assert documents(path) == [prose]
+
+
+def test_what_is_wrong_with_an_array(tmp_path: Path) -> None:
+    path, remedy = tmp_path / "a.json", "Write an array of objects."
+    path.write_text('[{"t":"a"}, 7]')
+    assert refusal(lambda: documents(path), path) == f"has no object in item 2. {remedy}"
+    path.write_text('[{"t":"a"},')
+    said = refusal(lambda: documents(path), path)
+    assert said.startswith("is not JSON in the array (") and said.endswith(remedy)
 
 
 def test_dictionary_columns_of_parquet(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ConfigError
-from ..settings.data import TokenizerKind
+from ..settings.data import FileFormat, TokenizerKind
 from ..settings.kinds import RecurrentName
 from ..settings.presets import superfluous
 from ..settings.training import Budget
@@ -30,7 +30,7 @@ ARTICLE_TRAINING = {
 
 
 @dataclass(frozen=True)
-class ClassifyRequest:
+class ClassifyRequest(FileFormat):
     """What `unrolled classify train` was asked for."""
 
     data: tuple[str, ...]

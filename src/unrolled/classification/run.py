@@ -14,7 +14,7 @@ from ..report.words import Language
 from ..results.classification import Classification, Explained, Part
 from ..results.events import Message, OnEvent, Stop, ignore, never
 from ..runs.folder import TRAIN_STATE, remove_train_state
-from ..settings.data import DataConfig
+from ..settings.data import DataConfig, FileFormat
 from ..settings.training import Budget
 from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
@@ -178,18 +178,18 @@ def _read(request: ClassifyRequest) -> tuple[dict[str, LabelledTexts], list[str]
     """The parts, without texts that stand in two of them, what was left out, and their sizes."""
     columns = request.text, request.label, request.group
     if request.split is not None:
-        parts = read_splits(list(request.data), *columns, request.split)
+        parts = read_splits(list(request.data), *columns, request.split, request)
         if "train" not in parts:
             problem = "marks no row as train"
             raise LabelError(f"column {request.split!r}", problem, "Name another with --split.")
     else:
-        parts = {"train": read_labelled(list(request.data), *columns)}
+        parts = {"train": read_labelled(list(request.data), *columns, request)}
     for name in ("valid", "test"):
         if files := getattr(request, name):
             if name in parts:
                 remedy = f"Leave --{name} out, or --split."
                 raise ConfigError(name, f"left out where --split marks {name} rows", files, remedy)
-            parts[name] = read_labelled(list(files), *columns)
+            parts[name] = read_labelled(list(files), *columns, request)
     notes = []
     if "valid" not in parts:
         parts["train"], parts["valid"] = split_labelled(
@@ -263,7 +263,8 @@ def _pretrained(
 def _pretraining_texts(request: ClassifyRequest, parts: dict[str, LabelledTexts]) -> list[str]:
     """Each text once, none of the test part among them."""
     texts = [*parts["train"].texts, *parts["valid"].texts]
-    texts += read_documents(find_files(request.unlabelled), request.text)
+    paths = find_files(request.unlabelled, request.encoding)
+    texts += read_documents(paths, request.text, files=request)
     found = {normalized(text): plain(text) for text in texts}
     for text in parts["test"].texts if "test" in parts else ():
         found.pop(normalized(text), None)
@@ -279,7 +280,11 @@ def _measure(trained: Trained, part: Labelled, split: str) -> Classification:
 
 
 def evaluate_files(
-    path: Path, data: list[str], text: str | None, label: str | None
+    path: Path,
+    data: list[str],
+    text: str | None,
+    label: str | None,
+    files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
 ) -> Classification:
     """Figures of a saved classifier on labelled files.
 
@@ -287,7 +292,7 @@ def evaluate_files(
         UnrolledError: a file cannot be read, or has a label that the classifier does not know.
     """
     classifier = load_classifier(path)
-    part = read_labelled(data, text, label)
+    part = read_labelled(data, text, label, files=files)
     classes = [str(label_of(name)) for name in classifier.classes]
     check_labels(classes, part, "given")
     numbered = _numbered(part, classes)

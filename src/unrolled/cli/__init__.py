@@ -2,12 +2,16 @@
 
 import io
 import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from ..errors import UnrolledError
+from ..errors import TextWarning, UnrolledError
 from ..system.machine import keep_freed_memory
 
 app = App(
@@ -43,7 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        result = app(arguments, exit_on_error=False, print_error=False, error_console=errors)
+        with _notes():
+            result = app(arguments, exit_on_error=False, print_error=False, error_console=errors)
     except CycloptsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -61,3 +66,28 @@ def main(arguments: list[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return 130
     return result if isinstance(result, int) else 0
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """Prints what is said of texts, a sentence for each guess and not for each file."""
+    told: Counter[str] = Counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", TextWarning)
+        show = warnings.showwarning
+
+        def show_once(message: Warning | str, *place: object) -> None:
+            if not isinstance(message, TextWarning):
+                show(message, *place)  # pyrefly: ignore
+                return
+            told[message.note] += 1
+            if told[message.note] == 1:
+                print(f"note: {message}", file=sys.stderr)
+
+        warnings.showwarning = show_once  # pyrefly: ignore
+        try:
+            yield
+        finally:
+            for note, number in told.items():
+                if number > 1:
+                    print(f"note: {number - 1:,} more: {note}.", file=sys.stderr)

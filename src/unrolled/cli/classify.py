@@ -12,7 +12,7 @@ from ..report.words import Language
 from ..settings.data import TokenizerKind
 from ..settings.kinds import RecurrentName
 from ..settings.models import Pooling
-from .options import Files, given, name_of, read_sentences, required
+from .options import FileOptions, Files, given, name_of, read_sentences, required
 
 classify = App(
     name="classify",
@@ -27,14 +27,14 @@ LabelledFiles = Annotated[
         name="DATA",
         negative=(),
         show_default=False,
-        help="csv, tsv, jsonl or parquet with labels, or a folder with one folder per class.",
+        help="csv, tsv, json, jsonl or parquet with labels, or a folder with one folder per class.",
     ),
 ]
 
 
 @Parameter(name="*", group="Data")
 @dataclass(frozen=True)
-class LabelOptions:
+class LabelOptions(FileOptions):
     """Which columns hold text and label."""
 
     text: str | None = None
@@ -222,6 +222,7 @@ def predict(
     text: str | None = None,
     format: Literal["tsv", "jsonl"] = "tsv",
     abstain_below: float = 0.0,
+    files: FileOptions = FileOptions(),  # noqa: B008
 ) -> int:
     """Predict the class of each text, with its probability.
 
@@ -244,7 +245,8 @@ def predict(
     from .tables import prediction_lines
 
     opened = load_classifier(classifier)
-    predictions = opened.predict(read_sentences(required([file])[0], text), abstain_below)
+    sentences = read_sentences(required([file])[0], text, files.file_format())
+    predictions = opened.predict(sentences, abstain_below)
     sys.stdout.writelines(prediction_lines(predictions, format))
     return 0
 
@@ -272,7 +274,9 @@ def evaluate(
     from ..classification.run import evaluate_files
     from .tables import print_classification
 
-    results = evaluate_files(classifier, required(data, "DATA"), columns.text, columns.label)
+    results = evaluate_files(
+        classifier, required(data, "DATA"), columns.text, columns.label, columns.file_format()
+    )
     if json:
         print(dumps(results.to_json(), ensure_ascii=False))
     else:
@@ -290,6 +294,7 @@ def explain(
     method: Literal["occlusion", "gradient"] = "occlusion",
     out: Path | None = None,
     language: Language = "en",
+    files: FileOptions = FileOptions(),  # noqa: B008
 ) -> int:
     """Show which words the prediction depends on.
 
@@ -318,7 +323,7 @@ def explain(
     opened = load_classifier(classifier)
     explained = (
         explain_text(opened, sentence, method)
-        for sentence in read_sentences(required([file])[0], text)
+        for sentence in read_sentences(required([file])[0], text, files.file_format())
     )
     if out is None:
         for explanation in explained:

@@ -60,17 +60,12 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
     from ..training.language_model import TrainRequest
-    from .options import saved_input
     from .progress import Progress
     from .tables import print_comparison
 
     try:
         # The trainings have processes of their own, which Ctrl-C reaches too: they save.
-        with (
-            saved_input(source, out) as source,
-            Progress() as progress,
-            stop_on_interrupt() as interrupted,
-        ):
+        with Progress() as progress, stop_on_interrupt() as interrupted:
             train = TrainRequest(kind=models[0], data=source, size=size, budget=limit, seed=seed)
             request = comparison.CompareRequest(train, models, seeds, language)
             result = comparison.compare(out, request, progress, resume, began, interrupted)

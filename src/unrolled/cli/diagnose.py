@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ..settings.data import DataConfig
 from ..settings.training import Budget
 from .options import GivenTexts, Texts, required
 
@@ -50,14 +49,20 @@ def diagnose(
         required(texts)
     from ..diagnosis.examination import REPORT, DiagnoseRequest
     from ..diagnosis.examination import diagnose as library_diagnose
-    from .options import saved_input
     from .progress import Progress
     from .tables import print_diagnosis
 
-    with saved_input(DataConfig(tuple(texts)), out) as source, Progress() as progress:
-        request = DiagnoseRequest(
-            run, source.texts, options.column, options.documents, budget, language, memory_seconds
-        )
+    request = DiagnoseRequest(
+        run,
+        tuple(texts),
+        options.column,
+        options.documents,
+        budget,
+        language,
+        memory_seconds,
+        options.file_format(),
+    )
+    with Progress() as progress:
         result = library_diagnose(out, request, progress)
     print_diagnosis(result, language, out / REPORT)
     return 0

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..settings.data import DataConfig
 from .options import GivenTexts, Texts, required
 
 
@@ -29,14 +28,12 @@ def evaluate(
     json_output
         Print one JSON object instead of a table.
     """
-    config = DataConfig(tuple(required(texts)))
+    required(texts)
     from ..runs.folder import load
-    from .options import saved_input
     from .tables import print_evaluation
 
     opened = load(run)
-    with saved_input(config) as saved:
-        evaluation = opened.evaluate(saved.texts, **vars(options))
+    evaluation = opened.evaluate(texts, options.column, options.documents, options.file_format())
     if json_output:
         print(json.dumps(evaluation.to_json(), indent=2))
     else:

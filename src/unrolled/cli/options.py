@@ -4,19 +4,15 @@ Standard input is read where a file is called "-".
 """
 
 import itertools
-import shutil
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 from cyclopts import CycloptsError, Parameter
 
 from ..errors import ConfigError, TextError
-from ..settings.data import DataConfig, DocumentKind, TokenizerKind
+from ..settings.data import DataConfig, DocumentKind, FileFormat, TokenizerKind
 from ..settings.kinds import kinds_with
 from ..settings.models import Connections, GateInit, RecurrentInit
 
@@ -37,25 +33,42 @@ Files = Annotated[
 ]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """What files do not say of themselves."""
+
+    encoding: str | None = None
+    """Encoding of the files: gb18030, big5, cp1252, ...; default: found out, and said."""
+    delimiter: str | None = None
+    """Delimiter of csv and tsv: one character, or \\t for a tab; default: found out."""
+    header: bool | None = None
+    """Whether the first line of csv and tsv names the columns; without, they are 0, 1, ..."""
+
+    def file_format(self) -> FileFormat:
+        """The library's form of these flags."""
+        return FileFormat(encoding=self.encoding, delimiter=self.delimiter, header=self.header)
+
+
 @Parameter(name="*", group="Text")
 @dataclass(frozen=True)
-class GivenTexts:
+class GivenTexts(FileOptions):
     """How to read the given files, where this differs from training."""
 
     column: str | None = None
-    """Column with the text, by name or position, in csv, tsv, jsonl and parquet; default: as in
-    training."""
+    """Column with the text, by name or position, in csv, tsv, json, jsonl and parquet; default: as
+    in training."""
     documents: DocumentKind | None = None
     """One document per file or per line; default: as in training."""
 
 
 @Parameter(name="*", group="Text")
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(FileOptions):
     """How text becomes tokens and splits."""
 
     column: str | None = None
-    """Column with the text, by name or position, in csv, tsv, jsonl and parquet."""
+    """Column with the text, by name or position, in csv, tsv, json, jsonl and parquet."""
     documents: DocumentKind = "file"
     """One document per file or per line."""
     valid: Files = ()
@@ -218,35 +231,8 @@ def given(options: object) -> dict[str, object]:
 
 
 STANDARD_INPUT = "-"
-
-
-@contextmanager
-def saved_input(config: DataConfig, out: Path | None = None) -> Iterator[DataConfig]:
-    """Saves standard input, where it is asked for, in a file for the time of a command.
-
-    Args:
-        config: May have "-" among its texts.
-        out: What the command writes; the file is on the same disk, which has to be large enough
-            for the text anyway. Default: where temporary files are.
-
-    Yields:
-        The configuration with the file in place of "-".
-    """
-    if STANDARD_INPUT not in (*config.texts, *config.valid, *config.test):
-        yield config
-        return
-    folder = out and next(parent for parent in out.absolute().parents if parent.is_dir())
-    with TemporaryDirectory(prefix=".unrolled-", dir=folder) as temporary:
-        path = Path(temporary) / "standard-input"
-        with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-
-        def named(texts: Sequence[str]) -> tuple[str, ...]:
-            return tuple(str(path) if text == STANDARD_INPUT else text for text in texts)
-
-        yield replace(
-            config, texts=named(config.texts), valid=named(config.valid), test=named(config.test)
-        )
+MAX_SENTENCE = 1 << 24
+"""Characters of a text whose every token is shown or kept: about 300 MB of memory."""
 
 
 def name_of(file: str) -> str:
@@ -254,13 +240,21 @@ def name_of(file: str) -> str:
     return "standard input" if file == STANDARD_INPUT else Path(file).name
 
 
-def read_sentences(file: str, column: str | None = None) -> Iterator[str]:
-    """The texts of a file or of "-", blank ones left out.
+def read_sentences(
+    file: str,
+    column: str | None = None,
+    files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
+) -> Iterator[str]:
+    """The texts of a file or of "-", blank ones left out: lines of a text, rows of a table.
 
     Raises:
-        TextError: there is none, or the file cannot be read.
+        TextError: there is none, one is longer than `MAX_SENTENCE`, or the file cannot be read.
     """
-    sentences = read_lines() if file == STANDARD_INPUT else _rows(file, column)
+    from ..text.documents import read_documents
+    from ..text.files import find_files
+
+    paths = find_files([file], files.encoding)
+    sentences = read_documents(paths, column, "line", files, MAX_SENTENCE)
     visible = (sentence for sentence in sentences if sentence.strip())
     first = next(visible, None)
     if first is None:
@@ -268,23 +262,12 @@ def read_sentences(file: str, column: str | None = None) -> Iterator[str]:
     return itertools.chain([first], visible)
 
 
-def read_lines() -> Iterator[str]:
-    """Lines of standard input as they come, without their ends.
+def read_prompt() -> str:
+    """The whole of standard input, without the last line end.
 
     Raises:
-        TextError: a line is not UTF-8.
+        TextError: it is empty, or cannot be decoded.
     """
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            yield line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            source = f"line {number} of standard input"
-            raise TextError(source, "is not UTF-8", "Convert it, or give a file.") from None
+    from ..text.files import STANDARD_INPUT, read_lines
 
-
-def _rows(file: str, column: str | None) -> Iterator[str]:
-    """Lines of a text or cells of a table in any encoding."""
-    from ..text.documents import read_documents
-    from ..text.files import find_files
-
-    yield from read_documents(find_files([file]), column, documents="line")
+    return "\n".join(line.rstrip("\r\n") for line in read_lines(STANDARD_INPUT))

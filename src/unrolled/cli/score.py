@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..report.words import Language
-from .options import name_of, read_sentences, required
+from .options import FileOptions, name_of, read_sentences, required
 
 
 def score(
@@ -20,6 +20,7 @@ def score(
     rank: Annotated[bool, Parameter(negative=())] = False,
     out: Path | None = None,
     language: Language = "en",
+    files: FileOptions = FileOptions(),  # noqa: B008
 ) -> int:
     """Show the surprisal of each token, word and sentence, in bits.
 
@@ -51,7 +52,7 @@ def score(
     if out is not None and out.is_dir():
         raise ConfigError("out", "a file", f"the folder {out}", "Name a file in it.")
     opened = load(run)
-    sentences = read_sentences(*required([file]))
+    sentences = read_sentences(required([file])[0], files=files.file_format())
     if rank:
         ranked = surprisal.rank(opened.model, opened.tokenizer, list(sentences))
         pieces = iter([f"{score.bits:.3f}\t{score.text}\n" for score in ranked])

@@ -58,16 +58,11 @@ def train(  # noqa: PLR0913  a parameter is a flag
     from ..system.interrupt import stop_on_interrupt
     from ..training.language_model import TrainRequest
     from ..training.language_model import resume as library_resume
-    from .options import saved_input
     from .progress import shown
     from .tables import print_results
 
     try:
-        with (
-            saved_input(source, out) as source,
-            shown(tensorboard, out) as on_event,
-            stop_on_interrupt() as stop,
-        ):
+        with shown(tensorboard, out) as on_event, stop_on_interrupt() as stop:
             if resume:
                 run = library_resume(out, on_event, stop, GradientMonitor)
             else:

@@ -21,7 +21,7 @@ from ..results.events import GradientFlow, LoggedEvent, Message, OnEvent, ignore
 from ..runs.folder import Run, contents, load, read_log
 from ..runs.prepared import PreparedText
 from ..settings.check import above, check
-from ..settings.data import DocumentKind
+from ..settings.data import DocumentKind, FileFormat
 from ..settings.training import Budget
 from ..system.files import write_json, write_text
 from ..system.machine import machine, using_threads, versions
@@ -62,9 +62,16 @@ class DiagnoseRequest:
     """Of the report."""
     memory_seconds: float = MEMORY_SECONDS
     """About how long the used memory of the model, and of its 5-gram, is measured."""
+    files: FileFormat = FileFormat()
+    """What the files of `texts` do not say of themselves."""
 
     def __post_init__(self) -> None:
         check(self, (above(0), "memory_seconds"))
+        if self.cure is not None and "-" in self.texts:
+            remedy = "Save standard input in a file."
+            raise ConfigError(
+                "TEXT", "a file where remedies are tried, to read it twice", "-", remedy
+            )
 
 
 def diagnose(out: Path, request: DiagnoseRequest, on_event: OnEvent = ignore) -> Diagnosis:
@@ -123,8 +130,9 @@ def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
     if not request.texts:
         raise ConfigError("TEXT", "given for a classifier", "none", "Name files with texts.")
     classifier = load_classifier(request.run)
-    paths = find_files(request.texts)
-    texts = list(read_documents(paths, request.column, request.documents or "line"))
+    files = request.files
+    paths = find_files(request.texts, files.encoding)
+    texts = list(read_documents(paths, request.column, request.documents or "line", files))
     words = measure_words(classifier, texts)
     assert classifier.recurrent is not None
     config = classifier.recurrent.model.config
@@ -152,7 +160,9 @@ def _text(
     """Tokens to measure on: of the given texts, or of the run's own validation split."""
     if request.texts:
         column, documents = run.reading(request.column, request.documents)
-        store = encode_texts(list(request.texts), run.tokenizer, out / GIVEN, column, documents)
+        store = encode_texts(
+            request.texts, run.tokenizer, out / GIVEN, column, documents, request.files
+        )
         return np.array(store.tokens("text")), store.split("text"), None
     text = _own_text(run, request, out)
     return text.store.tokens("valid"), text.store.split("valid"), text
@@ -171,7 +181,11 @@ def _own_text(run: Run, request: DiagnoseRequest, out: Path) -> PreparedText:
             test=(),
             column=column,
             documents=documents,
+            **vars(request.files),
         )
+    elif "-" in texts:
+        problem, remedy = "was trained on standard input", "Name a text after the run."
+        raise CheckpointError(run.path, problem, remedy)
     elif missing := [name for name in texts if not Path(name).exists()]:
         problem = f"was trained on {missing[0]}, which does not exist in {Path.cwd()}"
         remedy = "Run this in the folder of the training, or name a text after the run."

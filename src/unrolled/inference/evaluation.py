@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..models.base import LanguageModel, State, stack_states
 from ..results.loss import Baseline, Evaluation, Loss
-from ..settings.data import DocumentKind
+from ..settings.data import DocumentKind, FileFormat
 from ..text.prepare import encode_texts
 from ..text.store import SplitInfo, TokenStore
 from ..text.tokenizers import Tokenizer
@@ -127,18 +127,19 @@ def evaluate_texts(
     simple_models: Mapping[str, LanguageModel],
     column: str | None = None,
     documents: DocumentKind = "file",
+    files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
 ) -> Evaluation:
     """Scores texts that need not have been seen before.
 
     Args:
-        texts: Files or folders, with `column` and `documents` read as `DataConfig` says.
+        texts: Files or folders, with `column`, `documents` and `files` as `DataConfig` says.
         simple_models: Of the same tokens, by name, to read the figures by.
 
     Raises:
         UnrolledError: a text cannot be read.
     """
     with TemporaryDirectory(prefix="unrolled-") as folder:
-        store = encode_texts(texts, tokenizer, Path(folder), column, documents)
+        store = encode_texts(texts, tokenizer, Path(folder), column, documents, files)
         loss = evaluate(model, store, "text")
         return Evaluation(**vars(loss), baselines=baselines(store, "text", simple_models))
 

@@ -33,7 +33,7 @@ from ..results.events import End, LoggedEvent
 from ..results.loss import Evaluation
 from ..results.run import Measured, RunResults
 from ..results.summary import Summarized, Summary
-from ..settings.data import DataConfig, DocumentKind
+from ..settings.data import DataConfig, DocumentKind, FileFormat
 from ..settings.models import ModelConfig
 from ..settings.training import TrainConfig
 from ..system.files import write_atomically, write_json, write_text
@@ -139,14 +139,16 @@ class Run(Summarized):
         texts: Sequence[str],
         column: str | None = None,
         documents: DocumentKind | None = None,
+        files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
     ) -> Evaluation:
         """Scores files or folders with the model and its baselines; see `evaluate_texts`.
 
         Args:
             column, documents: How texts are read where it differs from the training.
+            files: What the files do not say of themselves.
         """
         reading = self.reading(column, documents)
-        return evaluate_texts(self.model, self.tokenizer, texts, self.baselines, *reading)
+        return evaluate_texts(self.model, self.tokenizer, texts, self.baselines, *reading, files)
 
     def write_arpa(self, path: str | os.PathLike[str]) -> None:
         """Writes an n-gram as an ARPA file, gzipped if its name ends in ".gz".

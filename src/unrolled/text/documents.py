@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import TextError
-from ..settings.data import DocumentKind
-from .files import TABLES, file_format, read_chunks
-from .tables import choose_text, is_text, read_rows
+from ..settings.data import DocumentKind, FileFormat
+from .files import read_chunks, source_name
+from .tables import choose_text, is_table, is_text, read_rows
 
 PIECE_CHARS = 1 << 18
 """Most characters of a piece, 1 MB of UTF-8 at most."""
@@ -27,77 +27,101 @@ class Piece:
 
 
 def read_pieces(
-    paths: Iterable[Path], column: str | None = None, documents: DocumentKind = "file"
+    paths: Iterable[Path],
+    column: str | None = None,
+    documents: DocumentKind = "file",
+    files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
 ) -> Iterator[Piece]:
     """Reads files one after the other.
 
     The format follows the name: csv, tsv, jsonl, ndjson and parquet are tables whose rows are
-    documents, anything else is plain text; each also as .gz or .zst. Text is used as it is.
+    documents, and so are json files that hold an array of objects; anything else is plain text.
+    Each may also end in .gz or .zst. Text is used as it is, without byte order marks.
 
     Args:
         paths: Files, as `find_files` gives them.
         column: Name of the column with the text, or its position from 0; may be left out where
             there is one column only, or one called "text".
         documents: What a document is in plain text: the file, or each line that is not blank.
+        files: What the files do not say of themselves.
 
     Raises:
         TextError: a file is empty, binary, undecodable, ill-formed, or lacks the column.
         MissingExtra: parquet without pyarrow.
     """
     for path in paths:
-        if file_format(path) in TABLES:
-            yield from _read_table(path, column)
+        if is_table(path):
+            yield from _read_table(path, column, files)
         elif documents == "line":
-            yield from _read_lines(path)
+            yield from _read_lines(path, files)
         else:
-            yield from _read_whole(path)
+            yield from _read_whole(path, files)
 
 
 def read_documents(
-    paths: Iterable[Path], column: str | None = None, documents: DocumentKind = "file"
+    paths: Iterable[Path],
+    column: str | None = None,
+    documents: DocumentKind = "file",
+    files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
+    max_chars: int | None = None,
 ) -> Iterator[str]:
-    """Whole documents, one after the other; arguments and errors as those of `read_pieces`."""
-    begun = ""
-    for piece in read_pieces(paths, column, documents):
-        begun += piece.text
+    """Whole documents, one after the other; arguments and errors as those of `read_pieces`.
+
+    Args:
+        max_chars: Longest document that is accepted.
+    """
+    begun: list[str] = []
+    num_chars = 0
+    for piece in read_pieces(paths, column, documents, files):
+        begun.append(piece.text)
+        num_chars += len(piece.text)
+        if max_chars is not None and num_chars > max_chars:
+            problem = f"has a text of more than {max_chars:,} characters"
+            raise TextError(piece.source, problem, "Cut it into lines or rows.")
         if piece.ends_document:
-            yield begun
-            begun = ""
+            yield "".join(begun)
+            begun.clear()
+            num_chars = 0
 
 
-def _read_whole(path: Path) -> Iterator[Piece]:
+def _read_whole(path: Path, files: FileFormat) -> Iterator[Piece]:
     """One document; a piece is held back until it is known whether another follows."""
-    held = ""
-    for chunk in read_chunks(path):
+    held, source = "", source_name(path)
+    for chunk in read_chunks(path, files.encoding):
         if held:
-            yield Piece(held, str(path), ends_document=False)
+            yield Piece(held, source, ends_document=False)
         held = chunk
-    yield Piece(held, str(path), ends_document=True)
+    yield Piece(held, source, ends_document=True)
 
 
-def _read_lines(path: Path) -> Iterator[Piece]:
+def _read_lines(path: Path, files: FileFormat) -> Iterator[Piece]:
     """Each line that is not blank is a document without its line end, which counts as one byte."""
-    rest, inside, source = "", False, str(path)
-    for chunk in read_chunks(path):
+    rest, inside, source = "", False, source_name(path)
+    for chunk in read_chunks(path, files.encoding, live=True):
         *lines, rest = (rest + chunk).split("\n")
         for line in lines:
-            text = line.removesuffix("\r")
+            text = line.rstrip("\r")
             if inside or line.strip(BLANK):
                 yield Piece(text, source, ends_document=True, after="\n")
             else:
                 yield Piece("", source, ends_document=False, after=text + "\n")
             inside = False
-        if len(rest) > PIECE_CHARS and rest.strip(BLANK):
-            text = rest.removesuffix("\r")  # which may begin a line end
+        if len(rest) <= PIECE_CHARS:
+            continue
+        if not inside and not rest.strip(BLANK):
+            yield Piece("", source, ends_document=False, after=rest)
+            rest = ""
+        else:
+            text = rest.rstrip("\r")  # which may begin a line end
             yield Piece(text, source, ends_document=False)
             rest, inside = rest[len(text) :], True
     if inside or rest.strip(BLANK):
-        yield Piece(rest.removesuffix("\r"), source, ends_document=True)
+        yield Piece(rest.rstrip("\r"), source, ends_document=True)
     elif rest:
         yield Piece("", source, ends_document=False, after=rest)
 
 
-def _read_table(path: Path, column: str | None) -> Iterator[Piece]:
+def _read_table(path: Path, column: str | None, files: FileFormat) -> Iterator[Piece]:
     """Each row that has text in the column is a document."""
     empty, name = True, ""
 
@@ -107,7 +131,7 @@ def _read_table(path: Path, column: str | None) -> Iterator[Piece]:
         name = names[place]
         return [place]
 
-    for where, (text,) in read_rows(path, choose):
+    for where, (text,) in read_rows(path, choose, files):
         if text is None:
             continue
         if not is_text(text):

@@ -1,19 +1,19 @@
-"""Finds out how a file's text is encoded and decodes it strictly, chunk by chunk."""
+"""Decodes bytes strictly, and finds out their encoding where nobody names it."""
 
 import codecs
+import itertools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+import warnings
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from charset_normalizer import from_bytes
+from chardet import detect_all
 
-from ..errors import TextError
+from ..errors import TextError, TextWarning
 
 CHUNK = 1 << 20
 """Bytes read at a time: blocks so large go back to the system and leave no holes in the heap."""
-SAMPLE = 1 << 14
+SAMPLE = 1 << 16
 """Bytes looked at where an encoding has to be guessed."""
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -22,61 +22,130 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-MARKED = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7"]
-"""Never guessed: they have a mark or NUL bytes, or are no files'."""
-LATIN = ["cp1252", "cp1250", "cp1254", "cp1257"]
-USUAL = ["cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jis_2004", "cp949"]
-"""Tried by themselves too; of encodings in which a sample reads equally well, the first."""
+MARK = "\ufeff"
+LATIN = {
+    **dict.fromkeys(("cp1252", "cp1250", "cp1254", "cp1257", "cp1258"), 1.0),
+    **dict.fromkeys(("iso8859-2", "iso8859-9", "iso8859-13", "iso8859-15"), 1.0),
+    **dict.fromkeys(("mac-roman", "cp437", "cp850"), 0.85),
+    "cp852": 0.75,
+}
+"""Encodings in which most letters are ASCII, and how much less likely the old ones are."""
+OTHER = {
+    **dict.fromkeys(("gb18030", "big5hkscs", "cp932", "euc_jis_2004", "cp949"), 1.0),
+    **dict.fromkeys(("cp1251", "cp1253", "cp1255", "cp1256", "cp874"), 1.0),
+    **dict.fromkeys(("koi8-r", "koi8-u", "iso8859-5", "iso8859-7", "cp866"), 1.0),
+    **dict.fromkeys(("mac-cyrillic",), 0.85),
+}
+SEVEN_BIT = ["iso2022_jp_2", "iso2022_jp_2004", "iso2022_jp_ext", "iso2022_kr", "hz"]
+SHIFTS = re.compile(rb"\x1b\$|\x0e|~\{")
+"""What a text in one of these has, and other ASCII hardly ever."""
+FEW_BYTES = 24
+"""Different bytes beyond ASCII below which a guess is doubtful whatever the figures say."""
+CLOSE = 0.8
+"""Confidence of another reading, as a part of the best one's, above which a guess is doubtful."""
 FOREIGN = re.compile(rb"[\x80-\xff]+")
-CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
-CONVERT = "Convert it to UTF-8, or mend it there."
+CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x0e\x0f\x1b"))
+CONVERT = "Convert it to UTF-8, mend it there, or name its encoding with --encoding."
 
 
 class NoText(TextError):
     """A file that is empty or binary."""
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """A codec and the length of the byte order mark before the text."""
+def looks_like_text(source: object, file: BinaryIO, encoding: str | None = None) -> bool:
+    """Whether a file begins like text: neither empty nor binary."""
+    head = _read(file, SAMPLE)
+    if encoding:
+        text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
+        return _strange_chars(text) < len(text) / 100
+    try:
+        _begin(source, head)
+    except NoText:
+        return False
+    return bool(head)
 
-    name: str
-    mark_bytes: int = 0
 
+def decode(
+    source: object, file: BinaryIO, encoding: str | None = None, live: bool = False
+) -> Iterator[str]:
+    """Decodes a file or pipe, a chunk at a time.
 
-def detect_encoding(path: Path, file: BinaryIO, whole: bool = True) -> Encoding:
-    """Finds the encoding: byte order mark, UTF-16 by its NUL bytes, UTF-8, or the likeliest other.
+    Without a name for it the encoding is that of the byte order mark, UTF-16 where NUL bytes say
+    so, else UTF-8 or the likeliest other one, decided at the first bytes that are not ASCII. Such
+    a guess is said in a `TextWarning`. Byte order marks are left out, also those within the text,
+    where files were joined.
 
     Args:
-        path: The file's name, for messages.
-        file: The file, at its start; read to the end if it seems to be UTF-8.
-        whole: False looks at the beginning only.
+        source: What the text is called in messages.
+        file: The file, at its start.
+        encoding: A name that Python knows; None: to be found out.
+        live: Whether bytes are decoded as soon as they arrive, instead of `CHUNK` by `CHUNK`.
 
     Raises:
         NoText: the file is empty or binary.
-        TextError: it is damaged UTF-8, or in no known encoding.
+        TextError: a byte does not fit the encoding (with its position), or is NUL.
     """
-    head = file.read(SAMPLE)
+    head = _read(file, 1)
+    while any(mark.startswith(head) and mark != head for mark, _ in BYTE_ORDER_MARKS):
+        if not (more := _read(file, 1)):
+            break
+        head += more
     if not head:
-        raise NoText(path, "is empty", "Give a file with text.")
+        raise NoText(source, "is empty", "Give a file with text.")
+    read = _read_some if live else _read
+    head += read(file, CHUNK - len(head))
+    if b"\0" in head:
+        head += _read(file, SAMPLE - len(head))
+    name = encoding or _begin(source, head[:SAMPLE])
+    rest = iter(lambda: read(file, CHUNK), b"")
+    chunks, position = itertools.chain([head], rest), 0
+    while name is None:
+        chunk = next(chunks, b"")
+        if not chunk:
+            return
+        if not chunk.isascii() or SHIFTS.search(chunk):
+            chunk, name = _decide(source, file, chunk, position)
+            chunks = itertools.chain([chunk], rest)
+        else:
+            _refuse_nul(source, chunk.decode("ascii"), position, "ascii")
+            yield chunk.decode("ascii")
+            position += len(chunk)
+    for text in _strictly(source, chunks, name, position):
+        if text := text.replace(MARK, ""):
+            yield text
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    """As many bytes as asked for, where there are so many."""
+    found = []
+    while size > 0 and (part := file.read(size)):
+        found.append(part)
+        size -= len(part)
+    return b"".join(found)
+
+
+def _read_some(file: BinaryIO, size: int) -> bytes:
+    """What is there, without waiting for more than a byte."""
+    return file.read1(max(1, size)) if hasattr(file, "read1") else file.read(max(1, size))
+
+
+def _begin(source: object, head: bytes) -> str | None:
+    """What the beginning says of the encoding, if anything."""
     for mark, name in BYTE_ORDER_MARKS:
         if head.startswith(mark):
-            return Encoding(name, len(mark))
+            return name
     if b"\0" in head:
-        return Encoding(_utf16(path, head))
-    position, sample = _first_bad_byte(file if whole else None, head)
-    if position is None:
-        _refuse_binary(path, head)
-        return Encoding("utf-8")
-    return Encoding(_guess(path, sample, position))
+        return _utf16(source, head)
+    _refuse_binary(source, head)
+    return None
 
 
-def _utf16(path: Path, head: bytes) -> str:
+def _utf16(source: object, head: bytes) -> str:
     """Which UTF-16 without a mark it is: the one that reads as the more ordinary text."""
     ordinary = {name: _ordinary_chars(head, name) for name in ("utf-16-le", "utf-16-be")}
     best = max(ordinary, key=lambda name: ordinary[name])
     if not ordinary[best] or (len(head) < SAMPLE and len(head) % 2):
-        raise _binary(path)
+        raise _binary(source)
     return best
 
 
@@ -86,99 +155,154 @@ def _ordinary_chars(head: bytes, name: str) -> int:
         text = codecs.getincrementaldecoder(name)().decode(head)
     except UnicodeDecodeError:
         return 0
-    strange = sum(not (char.isprintable() or char in "\t\n\r\f\u3000\u00a0") for char in text)
-    if strange > len(text) / 100:
+    if _strange_chars(text) > len(text) / 100:
         return 0
     return sum(c < "\x7f" or "\u3000" <= c < "\u3040" or "\uff00" <= c < "\uff60" for c in text)
 
 
-def _first_bad_byte(file: BinaryIO | None, head: bytes) -> tuple[int | None, bytes]:
-    """Position of the first byte that is not UTF-8, if any, and a sample of bytes around it."""
-    decoder, chunk, before, position = codecs.getincrementaldecoder("utf-8")(), head, b"", 0
-    while True:
-        following = file.read(CHUNK) if file else b""
-        pending = len(decoder.getstate()[0])
-        try:
-            decoder.decode(chunk, final=file is not None and not following)
-        except UnicodeDecodeError as error:
-            at = error.start - pending
-            around = before + chunk + following
-            start = max(0, len(before) + at - SAMPLE)
-            sample = around[start : start + 2 * SAMPLE]
-            lines = _whole_lines(sample, start > 0)
-            return position + at, sample if lines.isascii() else lines
-        if not following:
-            return None, b""
-        position += len(chunk)
-        before, chunk = chunk[-SAMPLE:], following
+def _strange_chars(text: str) -> int:
+    """Characters that are in no ordinary text: control characters, unassigned and damaged ones."""
+    return sum(
+        char == "\ufffd" or not (char.isprintable() or char.isspace() or char == MARK)
+        for char in text
+    )
 
 
-def _whole_lines(sample: bytes, cut_before: bool) -> bytes:
-    """Leaves out what may be half a character at both ends of a sample."""
-    start = sample.find(b"\n") + 1 if cut_before else 0
-    stop = sample.rfind(b"\n") + 1 if len(sample) >= 2 * SAMPLE else 0
-    return sample[start : stop if stop > start else None]
+def _decide(source: object, file: BinaryIO, chunk: bytes, position: int) -> tuple[bytes, str]:
+    """Decides by the bytes from the first that is not ASCII on.
+
+    Returns:
+        The chunk with what else was read, and the encoding.
+    """
+    if chunk.isascii():
+        seven = _ranked(chunk[:SAMPLE], dict.fromkeys(SEVEN_BIT, 1.0))
+        if seven and seven[0][0] > CLOSE:
+            return chunk, _said(source, seven[0][1], doubtful=False)
+        return chunk, "utf-8"
+    first = next(match.start() for match in FOREIGN.finditer(chunk))
+    if _is_utf8(chunk[first : first + SAMPLE], whole=False):
+        return chunk, "utf-8"
+    chunk += _read(file, SAMPLE - (len(chunk) - first))  # a pipe gives what a file gives
+    start = chunk.rfind(b"\n", 0, first) + 1
+    sample = chunk[start : start + SAMPLE]
+    _refuse_binary(source, sample)
+    if _is_utf8(sample, whole=len(sample) < SAMPLE):
+        return chunk, "utf-8"
+    name, doubtful = guess(sample)
+    if name is None:
+        problem = f"is in no known encoding at byte {position + first}"
+        raise TextError(source, problem, CONVERT)
+    return chunk, _said(source, name, doubtful)
 
 
-def _guess(path: Path, sample: bytes, position: int) -> str:
-    """Names the likeliest encoding of a sample that is not UTF-8."""
-    _refuse_binary(path, sample)
-    as_utf8 = sample.decode("utf-8", "replace")
-    num_bad = as_utf8.count("\ufffd")
-    if sum(not char.isascii() for char in as_utf8) - num_bad > num_bad:
-        raise TextError(path, f"is UTF-8 with a damaged byte at position {position}", CONVERT)
-    # Plain ASCII lines say nothing and would outweigh those that do.
-    foreign = b"\n".join(line for line in sample.split(b"\n") if not line.isascii())
-    candidates = LATIN if _is_latin(foreign) else USUAL
-    found = [
-        *from_bytes(foreign, cp_isolation=candidates),
-        *from_bytes(foreign, cp_exclusion=MARKED),
+def _is_utf8(sample: bytes, whole: bool) -> bool:
+    """Whether what is not ASCII is mostly UTF-8: then the rest is damage."""
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample, whole)
+    return sum(not char.isascii() for char in text) > 2 * text.count("\ufffd")
+
+
+def guess(sample: bytes) -> tuple[str | None, bool]:
+    """The likeliest encoding of bytes that are not UTF-8, and whether that is doubtful."""
+    # Plain ASCII lines say nothing and would outweigh those that do, as would repeated ones.
+    lines = dict.fromkeys(line for line in sample.split(b"\n") if not line.isascii())
+    foreign = b"\n".join(lines)
+    ranked = _ranked(foreign, LATIN if _is_latin(foreign) else OTHER)
+    if b"\x80" in foreign and (chinese := _reading(foreign, "gb18030")) is not None:
+        # The ranking does not know that euro sign, and knows the usual one.
+        usual = _ranked(chinese.encode("gb18030"), OTHER)
+        ranked = usual if usual and usual[0][1] == "gb18030" else ranked
+    if not ranked:
+        return None, True
+    (best, name), *others = ranked
+    reading = _reading(foreign, name)
+    other = next((score for score, other in others if _reading(foreign, other) != reading), 0.0)
+    num_foreign = sum(map(len, FOREIGN.findall(foreign)))
+    return name, other > CLOSE * best or num_foreign < FEW_BYTES
+
+
+def _ranked(sample: bytes, priors: dict[str, float]) -> list[tuple[float, str]]:
+    """Encodings in which a sample can be read, the most likely first."""
+    order = list(priors)
+    found = detect_all(
+        sample,
+        ignore_threshold=True,
+        compat_names=False,
+        include_encodings=order,
+        no_match_encoding=order[0],
+    )
+    scores = {found["encoding"]: found["confidence"] for found in found}
+    ranked = [
+        (score * priors[name], name)
+        for name, score in scores.items()
+        if name in priors and _reading(sample, name) is not None
     ]
-    if not found:
-        raise TextError(path, f"is in no known encoding at byte {position}", CONVERT)
-    best = min((match.chaos, -match.coherence) for match in found)
-    equal = [match for match in found if (match.chaos, -match.coherence) == best]
-    names = {name for match in equal for name in match.could_be_from_charset}
-    return next((name for name in candidates if name in names), equal[0].encoding)
+    return sorted(ranked, key=lambda pair: (-pair[0], order.index(pair[1])))
+
+
+def _reading(sample: bytes, name: str) -> str | None:
+    """A sample, which may end within a character, as text; None where it is no such text."""
+    try:
+        return codecs.getincrementaldecoder(name)(_errors(name)).decode(sample)
+    except UnicodeDecodeError:
+        return None
 
 
 def _is_latin(foreign: bytes) -> bool:
     """Whether what is not ASCII are single letters among many that are."""
     runs = FOREIGN.findall(foreign)
     single = sum(len(run) == 1 for run in runs)
-    return sum(map(len, runs)) < len(foreign) / 3 and single > len(runs) / 2
+    return sum(map(len, runs)) < len(foreign) / 2 and single > len(runs) / 2
 
 
-def _refuse_binary(path: Path, sample: bytes) -> None:
+def _said(source: object, name: str, doubtful: bool) -> str:
+    if doubtful:
+        problem = f"is read as {name}, a doubtful guess from little text"
+    else:
+        problem = f"is read as {name}, guessed from its bytes"
+    warnings.warn(TextWarning(source, problem, "Name another with --encoding."), stacklevel=2)
+    return name
+
+
+def _refuse_binary(source: object, sample: bytes) -> None:
     if len(sample) - len(sample.translate(None, CONTROL)) > len(sample) / 100:
-        raise _binary(path)
+        raise _binary(source)
 
 
-def _binary(path: Path) -> NoText:
-    return NoText(path, "is a binary file, not text", "Save it as plain text in UTF-8.")
+def _binary(source: object) -> NoText:
+    remedy = "Save it as plain text in UTF-8, or name its encoding with --encoding."
+    return NoText(source, "is a binary file, not text", remedy)
 
 
-def read_text(path: Path, file: BinaryIO, encoding: Encoding) -> Iterator[str]:
-    """Decodes a file strictly, a chunk at a time.
+def _euro(error: UnicodeError) -> tuple[str, int]:
+    """Windows writes the euro sign as byte 80 in GBK, which has none."""
+    if isinstance(error, UnicodeDecodeError) and error.object[error.start] == 0x80:
+        return "€", error.start + 1
+    raise error
 
-    Raises:
-        TextError: a byte does not fit the encoding (with its position), or is NUL.
-    """
-    decoder = codecs.getincrementaldecoder(encoding.name)("strict")
-    position = len(file.read(encoding.mark_bytes))
-    chunk: bytes | None = None
-    while chunk != b"":
-        chunk = file.read(CHUNK)
-        pending = len(decoder.getstate()[0])
+
+codecs.register_error("unrolled.euro", _euro)
+
+
+def _errors(name: str) -> str:
+    chinese = codecs.lookup(name).name in ("gb2312", "gbk", "gb18030")
+    return "unrolled.euro" if chinese else "strict"
+
+
+def _strictly(source: object, chunks: Iterable[bytes], name: str, position: int) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(name)(_errors(name))
+    for chunk in itertools.chain(chunks, [b""]):
+        start = position - len(decoder.getstate()[0])
         try:
             text = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            at = position - pending + error.start
-            problem = f"cannot be read as {encoding.name} at byte {at}"
-            raise TextError(path, problem, CONVERT) from None
-        if "\0" in text:
-            at = position - pending + len(text[: text.index("\0")].encode(encoding.name))
-            raise TextError(path, f"has a NUL character at byte {at}", CONVERT)
+        except UnicodeError as error:
+            at = start + (error.start if isinstance(error, UnicodeDecodeError) else 0)
+            raise TextError(source, f"cannot be read as {name} at byte {at}", CONVERT) from None
+        _refuse_nul(source, text, start, name)
         position += len(chunk)
-        if text:
-            yield text
+        yield text
+
+
+def _refuse_nul(source: object, text: str, start: int, name: str) -> None:
+    if "\0" in text:
+        at = start + len(text[: text.index("\0")].encode(name))
+        raise TextError(source, f"has a NUL character at byte {at}", CONVERT)

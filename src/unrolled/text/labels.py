@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LabelError, TextError
+from ..settings.data import FileFormat
 from .documents import read_pieces
-from .files import TABLES, file_format, find_files
-from .tables import choose_column, is_text, read_rows
+from .files import find_files
+from .tables import choose_column, is_table, is_text, read_rows
 
 LINE_BREAKS = re.compile(r"(?:\s*<br\s*/?>\s*)+", re.IGNORECASE)
 UNLABELLED = "unsup"
@@ -47,28 +48,35 @@ def read_labelled(
     text: str | None = None,
     label: str | None = None,
     group: str | None = None,
+    files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
 ) -> LabelledTexts:
     """Reads labelled texts.
 
     Args:
-        paths: Tables (csv, tsv, jsonl, ndjson, parquet, each also as .gz or .zst), or folders in
-            which each folder is a class and each file in it a text.
+        paths: Tables (csv, tsv, jsonl, ndjson, json, parquet, each also as .gz or .zst), or
+            folders in which each folder is a class and each file in it a text.
         text, label, group: Columns by name or position from 0; by default those called "text" and
             "label", and for the text the only one left if none is called so. Labels may be
             strings, whole numbers or truth values.
+        files: What the files do not say of themselves.
 
     Raises:
         TextError: a file cannot be read, lacks a column, has no text in it, or has rows without
             text or label.
         LabelError: a folder or file has no labels.
     """
-    rows = [row for path in paths for row in _rows(Path(path), text, label, group)]
+    rows = [row for path in paths for row in _rows(Path(path), text, label, group, files)]
     texts, labels, groups = zip(*rows, strict=True)
     return LabelledTexts(list(texts), list(labels), list(groups) if group is not None else None)
 
 
 def read_splits(
-    paths: Sequence[str], text: str | None, label: str | None, group: str | None, split: str
+    paths: Sequence[str],
+    text: str | None,
+    label: str | None,
+    group: str | None,
+    split: str,
+    files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
 ) -> dict[str, LabelledTexts]:
     """Reads tables whose column `split` says train, valid (or validation, val, dev) or test.
 
@@ -77,7 +85,7 @@ def read_splits(
     """
     parts: dict[str, list[tuple[str, str, str]]] = {}
     for path in paths:
-        for *row, part in _table_rows(Path(path), text, label, group, split):
+        for *row, part in _table_rows(Path(path), text, label, group, split, files):
             parts.setdefault(_split(path, part), []).append((row[0], row[1], row[2]))
     found = {}
     for name in sorted(parts, key=["train", "valid", "test"].index):
@@ -94,19 +102,19 @@ def _split(path: object, name: str) -> str:
 
 
 def _rows(
-    path: Path, text: str | None, label: str | None, group: str | None
+    path: Path, text: str | None, label: str | None, group: str | None, files: FileFormat
 ) -> Iterator[tuple[str, str, str]]:
     if path.is_dir():
         if group is not None:
             remedy = "Leave --group out, or give a table."
             raise LabelError(str(path), "is a folder, which has no columns to group by", remedy)
-        yield from _folder_rows(path)
+        yield from _folder_rows(path, files)
     else:
-        for row in _table_rows(path, text, label, group, None):
+        for row in _table_rows(path, text, label, group, None, files):
             yield row[0], row[1], row[2]
 
 
-def _folder_rows(folder: Path) -> Iterator[tuple[str, str, str]]:
+def _folder_rows(folder: Path, files: FileFormat) -> Iterator[tuple[str, str, str]]:
     """One class per folder; files beside the folders are passed over."""
     classes = sorted(path for path in folder.iterdir() if path.is_dir())
     classes = [path for path in classes if path.name[0] != "." and path.name != UNLABELLED]
@@ -119,7 +127,7 @@ def _folder_rows(folder: Path) -> Iterator[tuple[str, str, str]]:
     blank = []
     for path in classes:
         begun = ""
-        for piece in read_pieces(find_files([str(path)])):
+        for piece in read_pieces(find_files([str(path)], files.encoding), files=files):
             begun += piece.text
             if piece.ends_document:
                 if begun.strip():
@@ -132,12 +140,17 @@ def _folder_rows(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _table_rows(
-    path: Path, text: str | None, label: str | None, group: str | None, split: str | None
+    path: Path,
+    text: str | None,
+    label: str | None,
+    group: str | None,
+    split: str | None,
+    files: FileFormat,
 ) -> Iterator[tuple[str, str, str, str]]:
     """Text, label, group and split of each row; what was not asked for is empty."""
     find_files([str(path)])
-    if file_format(path) not in TABLES:
-        remedy = "Give csv, tsv, jsonl or parquet, or a folder with one folder per class."
+    if not is_table(path):
+        remedy = "Give csv, tsv, jsonl, json or parquet, or a folder with one folder per class."
         raise LabelError(str(path), "is not a table, so it has no labels", remedy)
     more = [column for column in (group, split) if column is not None]
 
@@ -159,7 +172,7 @@ def _table_rows(
     }
     no_text, no_label, odd_label = faults.values()
     empty = True
-    for where, (value, name, *others) in read_rows(path, choose):
+    for where, (value, name, *others) in read_rows(path, choose, files):
         empty = False
         others = [_name(other) for other in others]
         found = label_of(name)
@@ -187,7 +200,7 @@ def _choose(path: Path, names: Sequence[str], column: str | None, usual: str) ->
     if column is not None:
         return choose_column(path, names, column)
     if usual in names:
-        return list(names).index(usual)
+        return choose_column(path, names, usual)
     remedy = f"Choose one of: {', '.join(names)}. (--{usual})"
     raise TextError(path, f"has no column called {usual!r}", remedy)
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, TextError
-from ..settings.data import DataConfig, DocumentKind
+from ..settings.data import DataConfig, DocumentKind, FileFormat
 from .corpus import Corpus, Part
 from .documents import read_pieces
-from .files import find_files
+from .files import STANDARD_INPUT, find_files
 from .splitting import split_corpus
 from .store import SplitInfo, TokenStore, id_type, write_store
 from .tokenizers import BOUNDARY_ID, UNKNOWN_ID, Tokenizer
@@ -63,6 +63,7 @@ def encode_texts(
     folder: Path,
     column: str | None = None,
     documents: DocumentKind = "file",
+    files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
 ) -> TokenStore:
     """Encodes texts as one split, "text", with a tokenizer that exists already.
 
@@ -70,7 +71,7 @@ def encode_texts(
         UnrolledError: a text cannot be read.
     """
     with _spool(folder) as spool:
-        config = DataConfig(column=column, documents=documents)
+        config = DataConfig(column=column, documents=documents, **vars(files))
         return build_store(folder, {"text": _read(texts, config, spool / "text")}, tokenizer)
 
 
@@ -91,6 +92,8 @@ def _read_splits(config: DataConfig, spool: Path) -> dict[str, Part]:
     if not config.valid and config.valid_fraction == 0:
         rule = "above 0 without files for validation"
         raise ConfigError("valid_fraction", rule, 0, "Write 0.05, or name files with --valid.")
+    if (*config.texts, *config.valid, *config.test).count(str(STANDARD_INPUT)) > 1:
+        raise TextError("standard input", "is named twice", "It can be read once: name a file.")
     parts = split_corpus(
         _read(config.texts, config, spool / "train").corpus,
         0.0 if config.valid else config.valid_fraction,
@@ -105,7 +108,8 @@ def _read_splits(config: DataConfig, spool: Path) -> dict[str, Part]:
 def _read(texts: Sequence[str], config: DataConfig, folder: Path) -> Part:
     if not texts:
         raise TextError("the input", "names no text", "Give a file or a folder.")
-    pieces = read_pieces(find_files(texts), config.column, config.documents)
+    paths = find_files(texts, config.encoding)
+    pieces = read_pieces(paths, config.column, config.documents, config)
     corpus = Corpus.write(pieces, folder)
     return Part(corpus, corpus.spans())
 

@@ -1,37 +1,58 @@
-"""Rows of tables: csv, tsv, jsonl, ndjson and parquet."""
+"""Rows of tables: csv, tsv, jsonl, ndjson, arrays of JSON and parquet."""
 
-import csv
-import itertools
 import json
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from re import Pattern
 
 from ..errors import MissingExtra, TextError
-from .files import COMPRESSED, file_format, open_bytes, read_chunks
+from ..settings.data import FileFormat
+from .delimited import Chooser, Row, delimited_rows
+from .encodings import SAMPLE
+from .files import COMPRESSED, file_format, open_bytes, read_chunks, read_lines
 
-MAX_CELL = 1 << 26
-"""Characters of a csv cell; more is a quotation mark that was never closed."""
-
-Chooser: TypeAlias = Callable[[Path, Sequence[str]], list[int]]
-"""Chooses columns by their names, of a table that may lack them."""
-Row: TypeAlias = tuple[str, list[Any]]
-"""Where a row stands ("line 3"), and the values of its columns."""
+TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}
+ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
+OBJECTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{[^\n]*\}\s*\n\s*\{")
 
 
-def read_rows(path: Path, choose: Chooser) -> Iterator[Row]:
-    """Reads columns of a csv, tsv, jsonl, ndjson or parquet file, row by row.
+def is_table(path: Path) -> bool:
+    """Whether a file holds rows: its name says so, or it is JSON and begins like some."""
+    suffix = file_format(path)
+    return suffix in TABLES or (suffix == ".json" and (_is_array(path) or _begins(path, OBJECTS)))
+
+
+def _is_array(path: Path) -> bool:
+    return _begins(path, ARRAY)
+
+
+def _begins(path: Path, pattern: Pattern[bytes]) -> bool:
+    with open_bytes(path) as file:
+        return pattern.match(file.read(SAMPLE)) is not None
+
+
+def read_rows(
+    path: Path,
+    choose: Chooser,
+    files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
+) -> Iterator[Row]:
+    """Reads columns of a csv, tsv, jsonl, ndjson, json or parquet file, row by row.
 
     Values of csv and tsv are strings; the others have what the file says.
 
     Raises:
-        TextError: the file is ill-formed, or lacks a column.
+        TextError: the file is ill-formed, its shape is doubtful, it lacks a column, or a value
+            has a NUL character.
         MissingExtra: parquet without pyarrow.
     """
-    readers = {".csv": _csv_rows, ".tsv": _csv_rows, ".parquet": _parquet_rows}
-    return readers.get(file_format(path), _json_rows)(path, choose)
+    readers = {".csv": delimited_rows, ".tsv": delimited_rows, ".parquet": _parquet_rows}
+    for where, values in readers.get(file_format(path), _json_rows)(path, choose, files):
+        if any(isinstance(value, str) and "\0" in value for value in values):
+            raise TextError(path, f"has a NUL character in {where}", "Remove it.")
+        yield where, values
 
 
 def choose_text(path: Path, names: Sequence[str], column: str | None) -> int:
@@ -43,13 +64,16 @@ def choose_text(path: Path, names: Sequence[str], column: str | None) -> int:
     if len(names) == 1:
         return 0
     if "text" in names:
-        return names.index("text")
+        return choose_column(path, names, "text")
     problem = 'has several columns and none called "text"'
     raise TextError(path, problem, f"Choose one of: {', '.join(names)}. (--column)")
 
 
 def choose_column(path: Path, names: Sequence[str], column: str, option: str = "") -> int:
     """The column of a name, or of a position from 0."""
+    if names.count(column) > 1:
+        remedy = "Rename one, or give its position, from 0."
+        raise TextError(path, f"has two columns called {column!r}", remedy)
     if column in names:
         return names.index(column)
     if column.isdecimal() and int(column) < len(names):
@@ -58,69 +82,61 @@ def choose_column(path: Path, names: Sequence[str], column: str, option: str = "
     raise TextError(path, f"has no column {column!r}", remedy)
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """Lines with their ends, cut at line feeds only."""
-    rest = ""
-    for chunk in read_chunks(path):
-        *lines, rest = (rest + chunk).split("\n")
-        for line in lines:
-            yield line + "\n"
-    if rest:
-        yield rest
-
-
-def _csv_rows(path: Path, choose: Chooser) -> Iterator[Row]:
-    """Rows of a csv file with quotes, or of a tsv file, which has none."""
-    csv.field_size_limit(MAX_CELL)
-    lines = _lines(path)
-    head = next(lines, "")
-    rows = csv.reader(itertools.chain([head], lines), **_dialect(path, head))
-    try:
-        names = next((row for row in rows if row), [])
-        places = choose(path, names)
-        for row in rows:
-            if row and len(row) != len(names):
-                problem = f"has {len(row)} cells in line {rows.line_num}, but {len(names)} columns"
-                raise TextError(path, problem, "Correct the line, or quote the cell.")
-            if row:
-                yield f"line {rows.line_num}", [row[place] for place in places]
-    except csv.Error as error:
-        problem = f"is ill-formed at line {rows.line_num} ({error})"
-        raise TextError(path, problem, "Correct the line, or its quotation marks.") from None
-
-
-def _dialect(path: Path, head: str) -> dict[str, Any]:
-    if file_format(path) == ".tsv":
-        return {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
-    # Where the comma is the decimal mark, spreadsheets write semicolons.
-    return {"delimiter": ";" if ";" in head and "," not in head else ",", "strict": True}
-
-
-def _json_rows(path: Path, choose: Chooser) -> Iterator[Row]:
+def _json_rows(path: Path, choose: Chooser, files: FileFormat) -> Iterator[Row]:
     """Values of keys of every object; the first object says which keys there are."""
     names: list[str] | None = None
-    for number, line in enumerate(_lines(path), 1):
-        if not line.strip():
-            continue
-        row = _parse_json(path, number, line)
+    objects = _json_items if file_format(path) == ".json" and _is_array(path) else _json_lines
+    for where, row in objects(path, files.encoding):
         if names is None:
             names = [list(row)[place] for place in choose(path, list(row))]
         for name in names:
             if name not in row:
-                problem = f"has no {name!r} in line {number}"
+                problem = f"has no {name!r} in {where}"
                 raise TextError(path, problem, f"There is: {', '.join(row)}.")
-        yield f"line {number}", [row[name] for name in names]
+        yield where, [row[name] for name in names]
 
 
-def _parse_json(path: Path, number: int, line: str) -> dict[str, object]:
+def _json_lines(path: Path, encoding: str | None) -> Iterator[tuple[str, dict[str, object]]]:
+    for number, line in enumerate(read_lines(path, encoding), 1):
+        if line.strip():
+            where, remedy = f"line {number}", "Write one object per line."
+            yield where, _as_object(path, where, _parse_json(path, where, line, remedy), remedy)
+
+
+def _json_items(path: Path, encoding: str | None) -> Iterator[tuple[str, dict[str, object]]]:
+    """Objects of one array, which is read whole."""
+    remedy = "Write an array of objects."
+    rows = _parse_json(path, "the array", "".join(read_chunks(path, encoding)), remedy)
+    for number, row in enumerate(rows if isinstance(rows, list) else [], 1):
+        yield f"item {number}", _as_object(path, f"item {number}", row, remedy)
+
+
+class _TwiceError(ValueError):
+    """An object has two values of one name."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return row
+
+
+def _parse_json(path: Path, where: str, text: str, remedy: str) -> object:
     try:
-        row = json.loads(line)
+        return json.loads(text, object_pairs_hook=_once)
+    except _TwiceError as error:
+        problem = f"has two values of {str(error)!r} in {where}"
+        raise TextError(path, problem, "Rename or remove one.") from None
     except (ValueError, RecursionError) as error:
         detail = str(error).split(": line")[0]
-        problem = f"is not JSON in line {number} ({detail})"
-        raise TextError(path, problem, "Write one object per line.") from None
+        raise TextError(path, f"is not JSON in {where} ({detail})", remedy) from None
+
+
+def _as_object(path: Path, where: str, row: object, remedy: str) -> dict[str, object]:
     if not isinstance(row, dict) or not row:
-        raise TextError(path, f"has no object in line {number}", "Write one object per line.")
+        raise TextError(path, f"has no object in {where}", remedy)
     return row
 
 
@@ -135,7 +151,7 @@ def is_text(value: object) -> bool:
     return True
 
 
-def _parquet_rows(path: Path, choose: Chooser) -> Iterator[Row]:
+def _parquet_rows(path: Path, choose: Chooser, files: FileFormat) -> Iterator[Row]:
     """Rows of a parquet file, read in batches."""
     try:
         import pyarrow as pa
@@ -151,6 +167,9 @@ def _parquet_rows(path: Path, choose: Chooser) -> Iterator[Row]:
             table = pq.ParquetFile(seekable)
             names = table.schema_arrow.names
             chosen = [names[place] for place in choose(path, names)]
+            if twice := [name for name in chosen if names.count(name) > 1]:
+                problem = f"has two columns called {twice[0]!r}"
+                raise TextError(path, problem, "Rename one.")
             number = 0
             for batch in table.iter_batches(256, columns=list(dict.fromkeys(chosen))):
                 columns = [batch.column(name).to_pylist() for name in chosen]
