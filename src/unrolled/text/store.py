@@ -29,7 +29,7 @@ class SplitInfo(Record):
     """UTF-8 bytes of the text; line ends between documents count, boundaries otherwise do not."""
     num_chars: int
     num_words: int
-    """White-space separated words."""
+    """Between white space; in scripts without spaces each character is one."""
     num_unknown: int
     """Symbols that are not in the vocabulary."""
     spelling_nats: float
