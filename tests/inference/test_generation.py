@@ -68,6 +68,9 @@ def test_filters_keep_what_their_definitions_say():
     assert filtered(probs, temperature=0.5) == [0.5333, 0.3, 0.1333, 0.0333]
     assert filtered(probs, top_k=2) == [0.5714, 0.4286, 0, 0]
     assert filtered(probs, top_k=9) == probs
+    assert filtered([0.25] * 4, top_k=1) == [1, 0, 0, 0]
+    assert filtered([0.2, 0.3, 0.2, 0.3], top_k=3) == [0.25, 0.375, 0, 0.375]
+    assert filtered([0.25] * 4, top_p=0.5) == [0.5, 0.5, 0, 0]
     assert filtered(probs, top_p=0.5) == [0.5714, 0.4286, 0, 0]
     assert filtered(probs, top_p=0.1) == [1, 0, 0, 0]
     assert filtered(probs, min_p=0.45) == [0.4444, 0.3333, 0.2222, 0]

@@ -36,7 +36,7 @@ class SamplingConfig:
     temperature: float = 1.0
     """Divides log-probabilities; 0: always the most likely token."""
     top_k: int = 0
-    """Keeps the k most likely tokens; 0: all."""
+    """Keeps the k most likely tokens, of equal ones the first; 0: all."""
     top_p: float = 1.0
     """Keeps the most likely tokens that together have this probability (Holtzman et al. 2020)."""
     min_p: float = 0.0
@@ -192,9 +192,13 @@ def filtered_probs(log_probs: Tensor, recent: Tensor, config: SamplingConfig) ->
     probs = ((log_probs - log_probs.amax(1, keepdim=True)) / config.temperature).softmax(1)
     if 0 < config.top_k < probs.shape[1]:
         least = probs.topk(config.top_k, 1).values[:, -1:]
-        probs = probs.where(probs >= least, 0)
+        above, equal = probs > least, probs == least
+        # Of those as likely as the k-th only the first stay; sorting all would take longer.
+        first = equal.cumsum(1) <= config.top_k - above.sum(1, keepdim=True)
+        probs = probs.where(above | (equal & first), 0)
     if config.top_p < 1:
-        ordered, places = (probs / probs.sum(1, keepdim=True)).sort(1, descending=True)
+        probs = probs / probs.sum(1, keepdim=True)
+        ordered, places = probs.sort(dim=1, descending=True, stable=True)
         # A token stays while those before it do not reach top_p yet: the first always does.
         beyond = ordered.cumsum(1) - ordered >= config.top_p
         probs = probs.masked_fill(torch.zeros_like(beyond).scatter(1, places, beyond), 0)
