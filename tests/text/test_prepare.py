@@ -14,7 +14,7 @@ from unrolled.text import prepare as module
 from unrolled.text.corpus import Corpus, Part
 from unrolled.text.documents import Piece
 from unrolled.text.prepare import build_store, compressed_bytes, encode_texts, prepare
-from unrolled.text.store import SplitInfo
+from unrolled.text.store import Boundaries, SplitInfo, TokenStore
 from unrolled.text.tokenizers import ByteTokenizer, Spelling, WordTokenizer, load_tokenizer
 
 DATA = Path(__file__).parents[1] / "data"
@@ -196,3 +196,24 @@ def test_large_vocabularies_take_more_bytes(tmp_path: Path) -> None:
     part = part_of(tmp_path, "w69999 w0")
     ids = build_store(tmp_path, {"text": part}, tokenizer).tokens("text")
     assert (ids.dtype, ids.tolist()) == (np.uint32, [0, 70_001, 2, 0])
+
+
+def test_line_ends_are_counted_where_documents_are_whole_files(tmp_path: Path) -> None:
+    text = "".join(f"line {number} of the text\n" for number in range(400))
+    path = file(tmp_path / "a.txt", text)
+    rows = "".join(f'"one {number}\ntwo\nthree",{number}\n' for number in range(400))
+    table = file(tmp_path / "a.csv", f"text,n\n{rows}")
+    found = {}
+    for name, config in (
+        ("file", DataConfig((path,))),
+        ("line", DataConfig((path,), documents="line")),
+        ("row", DataConfig((table,))),
+    ):
+        _, store = prepare(config, tmp_path / name)
+        found[name] = Boundaries.of(store.split("train"))
+    train = TokenStore.open(tmp_path / "file").split("train")
+    assert found["file"] == Boundaries("line", train.num_line_ends)
+    assert 300 < train.num_line_ends < 400
+    assert (found["line"].kind, found["row"].kind) == ("document", "document")
+    assert found["line"].number == TokenStore.open(tmp_path / "line").split("train").num_documents
+    assert (found["file"].before, found["line"].before) == ("\n", "")
