@@ -9,7 +9,9 @@ from unrolled.cli import main
 def test_one_sample_is_written_after_its_prompt(run, runs):
     opened = unrolled.load(runs / "char")
     config = unrolled.SamplingConfig(temperature=0.7, top_k=5, max_tokens=40, seed=3)
-    expected = unrolled.generate(opened.model, opened.tokenizer, "The old ", config)[0]
+    expected = unrolled.generate(
+        opened.model, opened.tokenizer, "The old ", config, 1, opened.boundaries
+    )[0]
     flags = ["--temperature", 0.7, "--top-k", 5, "--max-tokens", 40, "--seed", 3]
     assert run("generate", "char", "--prompt", "The old ", *flags) == f"The old {expected}\n"
 
@@ -19,7 +21,7 @@ def test_every_filter_reaches_the_sampler(run, runs):
     config = unrolled.SamplingConfig(1.3, 0.9, 9, 0.8, 0.1, 60, ("e", "o"), 4)
     flags = "--repetition-penalty 1.3 --temperature 0.9 --top-k 9 --top-p 0.8 --min-p 0.1"
     flags += " --max-tokens 60 --stop e --stop o --seed 4 -n 3"
-    texts = unrolled.generate(opened.model, opened.tokenizer, "It ", config, 3)
+    texts = unrolled.generate(opened.model, opened.tokenizer, "It ", config, 3, opened.boundaries)
     expected = f"\n{'-' * 20}\n".join(f"It {text}" for text in texts) + "\n"
     assert run("generate", "char", "--prompt", "It ", *flags.split()) == expected
 

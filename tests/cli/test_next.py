@@ -5,7 +5,7 @@ import unrolled
 
 def test_next_shows_tokens_and_words_of_a_chinese_prefix(run, runs):
     opened = unrolled.load(runs / "zh")
-    tokens = unrolled.next_tokens(opened.model, opened.tokenizer, "我爱吃", 2)
+    tokens = unrolled.next_tokens(opened.model, opened.tokenizer, "我爱吃", 2, opened.boundaries)
     table = run("next", "zh", "我爱吃", "-k", 2)
     rows = [[cell.strip() for cell in row.split("│")[1:-1]] for row in table.splitlines()[3:-1]]
     assert [row[0] for row in rows] == [token.text for token in tokens]

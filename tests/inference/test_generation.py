@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,7 +16,11 @@ from unrolled.inference.generation import (
     stream,
 )
 from unrolled.models.build import build
+from unrolled.models.ngram import NgramModel
+from unrolled.ngram.counts import count_ngrams
+from unrolled.ngram.kneser_ney import estimate
 from unrolled.settings.models import RecurrentConfig
+from unrolled.text.store import Boundaries
 from unrolled.text.tokenizers import ByteTokenizer, CharTokenizer, Spelling, WordTokenizer
 
 CHARS = CharTokenizer("abcd", Spelling([1] * 257))
@@ -68,6 +73,9 @@ def test_filters_keep_what_their_definitions_say():
     assert filtered(probs, temperature=0.5) == [0.5333, 0.3, 0.1333, 0.0333]
     assert filtered(probs, top_k=2) == [0.5714, 0.4286, 0, 0]
     assert filtered(probs, top_k=9) == probs
+    assert filtered([0.25] * 4, top_k=1) == [1, 0, 0, 0]
+    assert filtered([0.2, 0.3, 0.2, 0.3], top_k=3) == [0.25, 0.375, 0, 0.375]
+    assert filtered([0.25] * 4, top_p=0.5) == [0.5, 0.5, 0, 0]
     assert filtered(probs, top_p=0.5) == [0.5714, 0.4286, 0, 0]
     assert filtered(probs, top_p=0.1) == [1, 0, 0, 0]
     assert filtered(probs, min_p=0.45) == [0.4444, 0.3333, 0.2222, 0]
@@ -207,3 +215,14 @@ def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ConfigError) as caught:
         SamplingConfig(**settings)
     assert str(caught.value) == message
+
+
+def test_samples_begin_where_the_lines_of_the_training_do():
+    text = "once\n" + "ab\n" * 50
+    tokenizer = CharTokenizer(sorted(set(text)), Spelling([1] * 257))
+    tokens = np.concatenate([[0], tokenizer.encode(text), [0]])
+    model = NgramModel(estimate(count_ngrams(tokens, 3, tokenizer.vocab_size)))
+    greedy, line = SamplingConfig(temperature=0, max_tokens=2), Boundaries("line", 51)
+    assert generate(model, tokenizer, "", greedy) == ["on"]
+    assert generate(model, tokenizer, "", greedy, 2, line) == ["ab", "ab"]
+    assert "".join(stream(model, tokenizer, "", greedy, line)) == "ab"

@@ -19,6 +19,7 @@ from unrolled.models.ngram import NgramModel
 from unrolled.ngram.counts import count_ngrams
 from unrolled.ngram.kneser_ney import estimate
 from unrolled.settings.models import RecurrentConfig
+from unrolled.text.store import Boundaries
 from unrolled.text.tokenizers import (
     BpeTokenizer,
     ByteTokenizer,
@@ -150,3 +151,72 @@ def test_byte_pairs_are_scored_too():
     score = score_text(model, tokenizer, "to be 床 not")
     assert sum(word.bits for word in score.words) == pytest.approx(score.bits)
     assert [word.text for word in score.words] == ["to", "be", "床", "not", "<eos>"]
+
+
+LINE = Boundaries("line", 100)
+
+
+def nats(model, ids: list[int]) -> list[float]:
+    """What each token costs after those before it, `ids` beginning with the boundary."""
+    with torch.no_grad():
+        log_probs, _ = model.read(torch.tensor([ids[:-1]]), model.initial_state(1))
+    return (-log_probs[0].gather(1, torch.tensor(ids[1:])[:, None])[:, 0]).tolist()
+
+
+def test_a_line_is_scored_between_line_ends(model):
+    score = score_text(model, CHARS, "to be", LINE)
+    costs = nats(model, [0, *CHARS.encode("\nto be\n").tolist()])
+    assert [token.text for token in score.tokens] == [*"to be", "\n"]
+    assert [token.bits * math.log(2) for token in score.tokens] == pytest.approx(
+        costs[1:], abs=1e-4
+    )
+    assert (score.tokens[-1].start, score.tokens[-1].end) == (5, 5)
+    assert [word.text for word in score.words] == ["to", "be", "\n"]
+
+
+@pytest.mark.parametrize("boundaries", [LINE, Boundaries()])
+def test_the_end_and_the_context_are_as_asked_for(model, boundaries):
+    before = "床前 "
+    score = score_text(model, CHARS, "to be", boundaries, before, end=False)
+    costs = nats(model, [0, *CHARS.encode(f"{boundaries.before}{before}to be").tolist()])
+    assert [token.text for token in score.tokens] == [*"to be"]
+    assert [token.bits * math.log(2) for token in score.tokens] == pytest.approx(
+        costs[-5:], abs=1e-4
+    )
+    assert [word.text for word in score.words] == ["to", "be"]
+    assert sum(word.bits for word in score.words) == pytest.approx(score.bits)
+    nothing = score_text(model, CHARS, "", boundaries, end=False)
+    assert (nothing.bits, nothing.tokens, nothing.words, nothing.perplexity) == (0, (), (), 1)
+
+
+def test_candidates_are_ranked_after_their_context():
+    text = "the cat sat on the mat. the dog ran to the door.\n" * 20
+    tokenizer = CharTokenizer(sorted(set(text)), Spelling([1] * 257))
+    stream = np.concatenate([[0], tokenizer.encode(text), [0]])
+    model = NgramModel(estimate(count_ngrams(stream, 8, tokenizer.vocab_size)))
+    for context, likely in (("the cat ", "sat"), ("the dog ", "ran")):
+        assert rank(model, tokenizer, ["ran", "sat"], LINE, context, end=False)[0].text == likely
+
+
+@pytest.mark.parametrize("context", ["It was", "It was "])
+def test_a_context_of_words_stands_apart(context):
+    tokenizer = WordTokenizer(["It", "was", "a"], Spelling([1] * 257), split_punctuation=True)
+    torch.manual_seed(0)
+    model = build(RecurrentConfig("gru", 8, 16), tokenizer.vocab_size).eval()
+    score = score_text(model, tokenizer, "a was", context=context)
+    assert [token.text for token in score.tokens] == ["a", "was", "<eos>"]
+    assert score.num_unknown == 0
+
+
+def test_byte_pairs_of_a_line_are_those_of_the_training():
+    text = "to be or not.\nto be\n\nto be or not.\n" * 50
+    tokenizer = train_tokenizer("bpe", lambda: iter([text]), len(text), 300)
+    torch.manual_seed(0)
+    model = build(RecurrentConfig("gru", 8, 16), tokenizer.vocab_size).eval()
+    score = score_text(model, tokenizer, "to be or not.", LINE)
+    costs = nats(model, [0, *tokenizer.encode("\nto be or not.\n").tolist()])
+    assert score.bits * math.log(2) == pytest.approx(sum(costs[1:]), rel=1e-4)
+    inside = score_text(model, tokenizer, " be", LINE, "to", end=False)
+    assert inside.bits * math.log(2) == pytest.approx(
+        sum(nats(model, [0, *tokenizer.encode("\nto be").tolist()])[2:]), rel=1e-4
+    )

@@ -14,7 +14,7 @@ from unrolled.text import prepare as module
 from unrolled.text.corpus import Corpus, Part
 from unrolled.text.documents import Piece
 from unrolled.text.prepare import build_store, compressed_bytes, encode_texts, prepare
-from unrolled.text.store import SplitInfo
+from unrolled.text.store import Boundaries, SplitInfo, TokenStore
 from unrolled.text.tokenizers import ByteTokenizer, Spelling, WordTokenizer, load_tokenizer
 
 DATA = Path(__file__).parents[1] / "data"
@@ -45,7 +45,7 @@ def test_a_boundary_stands_before_and_after_every_document(tmp_path: Path) -> No
         num_documents=3,
         num_bytes=11,
         num_chars=8,
-        num_words=4,
+        num_words=5,
         num_unknown=0,
         spelling_nats=0.0,
         xz_bytes=len(lzma.compress("abé我\nc d".encode(), preset=6)),
@@ -115,7 +115,8 @@ def test_batches_and_pieces_change_nothing(tmp_path: Path, monkeypatch: pytest.M
     cut = build_store(tmp_path / "b", {"text": part}, ByteTokenizer())
     assert cut.tokens("text").tolist() == whole.tokens("text").tolist()
     assert cut.splits == whole.splits
-    assert cut.split("text").num_words == sum(len(text.split()) for text in documents)
+    # 我 is a word beside the one before it.
+    assert cut.split("text").num_words == sum(len(text.split()) for text in documents) + 1
 
 
 def test_what_the_training_split_lacks_is_unknown(tmp_path: Path) -> None:
@@ -195,3 +196,24 @@ def test_large_vocabularies_take_more_bytes(tmp_path: Path) -> None:
     part = part_of(tmp_path, "w69999 w0")
     ids = build_store(tmp_path, {"text": part}, tokenizer).tokens("text")
     assert (ids.dtype, ids.tolist()) == (np.uint32, [0, 70_001, 2, 0])
+
+
+def test_line_ends_are_counted_where_documents_are_whole_files(tmp_path: Path) -> None:
+    text = "".join(f"line {number} of the text\n" for number in range(400))
+    path = file(tmp_path / "a.txt", text)
+    rows = "".join(f'"one {number}\ntwo\nthree",{number}\n' for number in range(400))
+    table = file(tmp_path / "a.csv", f"text,n\n{rows}")
+    found = {}
+    for name, config in (
+        ("file", DataConfig((path,))),
+        ("line", DataConfig((path,), documents="line")),
+        ("row", DataConfig((table,))),
+    ):
+        _, store = prepare(config, tmp_path / name)
+        found[name] = Boundaries.of(store.split("train"))
+    train = TokenStore.open(tmp_path / "file").split("train")
+    assert found["file"] == Boundaries("line", train.num_line_ends)
+    assert 300 < train.num_line_ends < 400
+    assert (found["line"].kind, found["row"].kind) == ("document", "document")
+    assert found["line"].number == TokenStore.open(tmp_path / "line").split("train").num_documents
+    assert (found["file"].before, found["line"].before) == ("\n", "")

@@ -26,7 +26,7 @@ from sklearn.preprocessing import normalize
 
 from ..errors import MissingExtra
 from ..text.splitting import spread
-from ..text.words import PLAIN_WORDS
+from ..text.words import PLAIN_WORDS, SOUTH_EAST_ASIAN
 from .metrics import log_loss
 
 try:
@@ -39,17 +39,16 @@ Features: TypeAlias = Any
 Unit: TypeAlias = Literal["word", "char"]
 ORDERS: dict[Unit, range] = {"word": range(1, 4), "char": range(1, 6)}
 NUM_FEATURES = 1 << 30
-LONG_WORD = 16
-"""Characters that a word has on average only where no spaces stand between words."""
 
 
 def choose_unit(texts: Sequence[str]) -> Unit:
-    """Words, or characters in scripts that do not divide words (Thai, Lao, Khmer).
+    """Words, or characters where most are of scripts that do not divide words (Thai, Lao, Khmer).
 
     Han and kana need no choice: each of their characters is a word.
     """
-    words = [word for text in spread(texts, 1000) for word in PLAIN_WORDS.findall(text)]
-    return "char" if sum(map(len, words)) > LONG_WORD * len(words) else "word"
+    sample = "".join(spread(texts, 1000))
+    num_undivided = len(SOUTH_EAST_ASIAN.findall(sample))
+    return "char" if 2 * num_undivided > len("".join(sample.split())) else "word"
 
 
 def ngrams(text: str, unit: Unit) -> Iterator[str]:

@@ -61,13 +61,15 @@ def generate(  # noqa: PLR0913  a parameter is a flag
     opened = load(run)
     text = read_prompt() if prompt == "-" else prompt
     if num_samples == 1:
-        pieces = generation.stream(opened.model, opened.tokenizer, text, config)
+        pieces = generation.stream(opened.model, opened.tokenizer, text, config, opened.boundaries)
         sys.stdout.write(text)
         for piece in pieces:
             sys.stdout.write(piece)
             sys.stdout.flush()
         print()
     else:
-        written = generation.generate(opened.model, opened.tokenizer, text, config, num_samples)
+        written = generation.generate(
+            opened.model, opened.tokenizer, text, config, num_samples, opened.boundaries
+        )
         print(f"\n{'-' * 20}\n".join(text + continuation for continuation in written))
     return 0

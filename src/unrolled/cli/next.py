@@ -31,7 +31,7 @@ def next(
     from .tables import print_candidates
 
     opened = load(run)
-    tokens = next_tokens(opened.model, opened.tokenizer, prefix, k)
-    words = next_words(opened.model, opened.tokenizer, prefix, k)
+    tokens = next_tokens(opened.model, opened.tokenizer, prefix, k, opened.boundaries)
+    words = next_words(opened.model, opened.tokenizer, prefix, k, opened.boundaries)
     print_candidates(tokens, words)
     return 0

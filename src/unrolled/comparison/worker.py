@@ -62,7 +62,9 @@ def measure(run: Path, text: PreparedText) -> None:
             Position(row.position, to_bits_per_byte(row.nats_per_token, info))
             for row in loss_by_position(opened.model, tokens)
         ],
-        samples=generate(opened.model, opened.tokenizer, "", settings, NUM_SAMPLES),
+        samples=generate(
+            opened.model, opened.tokenizer, "", settings, NUM_SAMPLES, opened.boundaries
+        ),
         sampling=asdict(settings),
     )
     save_config(run, replace(opened.config, measured=measured))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..models.base import LanguageModel, State, select_rows
 from ..settings.check import Rule, above, at_least, between, check, check_value
+from ..text.store import Boundaries
 from ..text.tokenizers import BOUNDARY_ID, UNKNOWN, UNKNOWN_ID, Tokenizer, WordTokenizer
 from ..text.words import with_space
 
@@ -36,7 +37,7 @@ class SamplingConfig:
     temperature: float = 1.0
     """Divides log-probabilities; 0: always the most likely token."""
     top_k: int = 0
-    """Keeps the k most likely tokens; 0: all."""
+    """Keeps the k most likely tokens, of equal ones the first; 0: all."""
     top_p: float = 1.0
     """Keeps the most likely tokens that together have this probability (Holtzman et al. 2020)."""
     min_p: float = 0.0
@@ -66,8 +67,12 @@ def generate(
     prompt: str,
     config: SamplingConfig = SamplingConfig(),  # noqa: B008  frozen
     num_samples: int = 1,
+    boundaries: Boundaries = Boundaries(),  # noqa: B008  frozen
 ) -> list[str]:
     """Continues a prompt.
+
+    Args:
+        boundaries: What stands before the prompt, as `Run.boundaries` says.
 
     Returns:
         One continuation for each sample, without the prompt. Sample i is the same whatever their
@@ -75,7 +80,7 @@ def generate(
     """
     texts = [_Text(tokenizer, prompt, config.stop) for _ in range(num_samples)]
     written = [""] * num_samples
-    for ids in _draw(model, tokenizer, prompt, config, num_samples):
+    for ids in _draw(model, tokenizer, prompt, config, num_samples, boundaries):
         for row, token in enumerate(ids.tolist()):
             written[row] += texts[row].add(token)
         if all(text.ended for text in texts):
@@ -88,20 +93,33 @@ def stream(
     tokenizer: Tokenizer,
     prompt: str,
     config: SamplingConfig = SamplingConfig(),  # noqa: B008  frozen
+    boundaries: Boundaries = Boundaries(),  # noqa: B008  frozen
 ) -> Iterator[str]:
     """Continues a prompt and yields the text as it comes, whole characters only.
 
     The pieces together are what `generate` returns.
     """
     text = _Text(tokenizer, prompt, config.stop)
-    return filter(None, text.pieces(_draw(model, tokenizer, prompt, config, 1)))
+    steps = _draw(model, tokenizer, prompt, config, 1, boundaries)
+    return filter(None, text.pieces(steps))
 
 
 def _draw(
-    model: LanguageModel, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, rows: int
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    prompt: str,
+    config: SamplingConfig,
+    rows: int,
+    boundaries: Boundaries,
 ) -> Iterator[Tensor]:
-    prompt_ids = [BOUNDARY_ID, *tokenizer.encode(prompt).tolist()]
-    return sample_ids(model, prompt_ids, config, rows, unwritable(tokenizer))
+    ids = prompt_ids(tokenizer, prompt, boundaries)
+    return sample_ids(model, ids, config, rows, unwritable(tokenizer))
+
+
+def prompt_ids(tokenizer: Tokenizer, prompt: str, boundaries: Boundaries) -> list[int]:
+    """The tokens of a prompt and of what stands before it, the boundary first."""
+    before = tokenizer.encode(boundaries.before).tolist()
+    return [BOUNDARY_ID, *before, *tokenizer.encode(prompt).tolist()]
 
 
 def unwritable(tokenizer: Tokenizer) -> tuple[int, ...]:
@@ -192,9 +210,13 @@ def filtered_probs(log_probs: Tensor, recent: Tensor, config: SamplingConfig) ->
     probs = ((log_probs - log_probs.amax(1, keepdim=True)) / config.temperature).softmax(1)
     if 0 < config.top_k < probs.shape[1]:
         least = probs.topk(config.top_k, 1).values[:, -1:]
-        probs = probs.where(probs >= least, 0)
+        above, equal = probs > least, probs == least
+        # Of those as likely as the k-th only the first stay; sorting all would take longer.
+        first = equal.cumsum(1) <= config.top_k - above.sum(1, keepdim=True)
+        probs = probs.where(above | (equal & first), 0)
     if config.top_p < 1:
-        ordered, places = (probs / probs.sum(1, keepdim=True)).sort(1, descending=True)
+        probs = probs / probs.sum(1, keepdim=True)
+        ordered, places = probs.sort(dim=1, descending=True, stable=True)
         # A token stays while those before it do not reach top_p yet: the first always does.
         beyond = ordered.cumsum(1) - ordered >= config.top_p
         probs = probs.masked_fill(torch.zeros_like(beyond).scatter(1, places, beyond), 0)

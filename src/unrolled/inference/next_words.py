@@ -2,24 +2,30 @@
 
 import heapq
 import math
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from ..models.base import LanguageModel, State, select_rows
 from ..settings.check import at_least, check_value
-from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, Tokenizer
-from ..text.words import PLAIN_WORDS
-from .generation import read_prompt, unwritable
+from ..text.store import Boundaries
+from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, Tokenizer, WordTokenizer
+from ..text.words import PLAIN_WORDS, SOUTH_EAST_ASIAN
+from .generation import prompt_ids, read_prompt, unwritable
 
-BEAM, WIDTH, LONGEST = 128, 64, 48
-"""Beginnings of words that go on from token to token; continuations of each; tokens of a word."""
+BEAM, WIDEST, WIDTH, LONGEST = 128, 1_000, 64, 48
+"""Beginnings of words that go on from token to token, where few and where many words are asked for;
+continuations of each; tokens of a word."""
 NEGLIGIBLE = 0.05
-"""A beginning this much less likely than the k-th word is not followed any more."""
-MARKS_INSIDE = "'’-.,"
+"""What is this much less likely than the k-th word is not followed any more."""
+LEAST = 1e-6
+"""Nor what is this much less likely than the prefix, however many words are asked for."""
+MARKS_INSIDE = "'’·׳״-.,"
 """What may stand inside a word or number, so that only the next character ends it."""
 
 
@@ -30,6 +36,8 @@ class Candidate:
     text: str
     log_prob: float
     """Natural logarithm of its probability."""
+    completes: bool = False
+    """Whether it is the word that the prefix has begun, rather than the one after it."""
 
     @property
     def probability(self) -> float:
@@ -39,62 +47,101 @@ class Candidate:
 
 @torch.inference_mode()
 def next_tokens(
-    model: LanguageModel, tokenizer: Tokenizer, prefix: str, k: int = 10
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    prefix: str,
+    k: int = 10,
+    boundaries: Boundaries = Boundaries(),  # noqa: B008  frozen
 ) -> list[Candidate]:
     """The k most likely tokens after a prefix, the most likely first; "<eos>" ends the text.
+
+    Args:
+        boundaries: What stands before the prefix, as `Run.boundaries` says.
 
     Raises:
         ConfigError: k is below 1.
     """
-    log_probs, _ = _after(model, tokenizer, prefix, k)
-    values, tokens = log_probs[0].topk(min(k, len(log_probs[0])))
-    pairs = zip(tokens.tolist(), values.tolist(), strict=True)
+    check_value("k", k, at_least(1, "Use for example 10."))
+    log_probs, _ = _after(model, tokenizer, prefix, boundaries)
+    values, tokens = log_probs[0].sort(stable=True, descending=True)
+    pairs = zip(tokens[:k].tolist(), values[:k].tolist(), strict=True)
     return [Candidate(tokenizer.token_text(token), value) for token, value in pairs]
 
 
 @torch.inference_mode()
 def next_words(
-    model: LanguageModel, tokenizer: Tokenizer, prefix: str, k: int = 10
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    prefix: str,
+    k: int = 10,
+    boundaries: Boundaries = Boundaries(),  # noqa: B008  frozen
 ) -> list[Candidate]:
     """The k most likely words after a prefix, for tokens of any size.
 
-    A word is what white space, punctuation or the next East Asian character ends; a punctuation
-    mark is a word, and so is each East Asian character. A prefix that ends in a letter ends a word:
-    the probabilities are those given that a new one begins. A beam search joins tokens until every
-    beginning left over is far less likely than the k words found: a probability may lack up to
-    about a tenth, which unlikely spellings and what follows the word would add.
+    A word is one of `PLAIN_WORDS`: what white space, punctuation or the next character of a script
+    without spaces ends. A prefix that ends inside a word, or after one, has both kinds of
+    continuation: words that complete it ("was" after "It wa") and words after it; together they
+    have probability 1. A beam search joins tokens until every beginning left over is far less
+    likely than the k words found, about a thousand at most; the probability of a word may lack
+    what unlikely spellings would add.
+
+    Args:
+        boundaries: What stands before the prefix, as `Run.boundaries` says.
 
     Raises:
         ConfigError: k is below 1.
     """
-    log_probs, state = _after(model, tokenizer, prefix, k)
-    if tokenizer.kind != "word" and _ends_in_letter(prefix):
-        starts = torch.tensor([_begins_anew(tokenizer, token) for token in range(model.vocab_size)])
-        log_probs = log_probs.masked_fill(~starts, -math.inf).log_softmax(1)
-    return _search(model, tokenizer, k, log_probs, state)
-
-
-def _after(model: LanguageModel, tokenizer: Tokenizer, prefix: str, k: int) -> tuple[Tensor, State]:
     check_value("k", k, at_least(1, "Use for example 10."))
-    log_probs, state = read_prompt(model, [BOUNDARY_ID, *tokenizer.encode(prefix).tolist()])
+    begun = _begun_word(prefix)
+    stem = prefix[: len(prefix) - len(begun)]
+    found: list[Candidate] = []
+    if begun:
+        found = _Search(model, tokenizer, begun, k).after(stem, boundaries)
+    # Letters that no token spells are read as unknown; then only a new word can follow.
+    return found or _Search(model, tokenizer, "", k).after(prefix, boundaries)
+
+
+def _after(
+    model: LanguageModel, tokenizer: Tokenizer, text: str, boundaries: Boundaries
+) -> tuple[Tensor, State]:
+    log_probs, state = read_prompt(model, prompt_ids(tokenizer, text, boundaries))
     log_probs = log_probs.clone()
     log_probs[:, list(unwritable(tokenizer))] = -math.inf
     return log_probs, state
 
 
-def _ends_in_letter(text: str) -> bool:
-    return text[-1:].isalnum() and not _is_cjk(text[-1])
+def _begun_word(prefix: str) -> str:
+    """The word that a prefix ends with, if more letters could belong to it."""
+    last = ""
+    for match in PLAIN_WORDS.finditer(prefix):
+        last = match[0] if match.end() == len(prefix) else ""
+    return last if last and _can_grow(last) else ""
 
 
-def _is_cjk(char: str) -> bool:
-    found = PLAIN_WORDS.findall(char * 2)
-    return len(found) == 2 and char.isalpha()
+def _can_grow(word: str) -> bool:
+    """Whether what follows may belong to a word: not to punctuation or an East Asian character."""
+    longer = [PLAIN_WORDS.match(word + char) for char in "a0"]
+    if any(match is not None and match.end() > len(word) for match in longer):
+        return True
+    has_marks = unicodedata.category(word[-1]) in ("So", "Cf", "Mn", "Mc")
+    return has_marks or SOUTH_EAST_ASIAN.match(word) is not None
 
 
-def _begins_anew(tokenizer: Tokenizer, token: int) -> bool:
-    """Whether a token cannot go on with a word; the bytes of other scripts' letters could."""
-    first = tokenizer.decode_bytes([token])[:1]
-    return not (first.isalnum() or first >= b"\x80")
+@cache
+def _extends(char: str) -> bool:
+    """Whether a character may belong to the word before it, whatever that is."""
+    kinds = (("a", "a"), ("1", "1"), ("ก", ""), ("\U0001f469\u200d", ""), ("\U0001f1e9", ""))
+    for word, after in kinds:
+        match = PLAIN_WORDS.match(word + char + after)
+        if match is not None and match.end() > len(word):
+            return True
+    return False
+
+
+def _may_go_on(symbol: bytes) -> bool:
+    """Whether a token may go on with a word; parts of a character may."""
+    text = symbol[:4].decode(errors="ignore")
+    return _extends(text[0]) if text else bool(symbol)
 
 
 @dataclass(frozen=True)
@@ -109,55 +156,124 @@ class _Beginning:
     """The last one."""
 
 
-def _search(
-    model: LanguageModel, tokenizer: Tokenizer, k: int, log_probs: Tensor, state: State
-) -> list[Candidate]:
-    """Joins tokens to words, all beginnings of the same number of tokens at a time."""
-    found: dict[str, float] = defaultdict(float)
-    begun = [_Beginning(b"", 0.0, 0, BOUNDARY_ID)]
-    for _ in range(LONGEST):
-        longer = []
-        for beginning in _continuations(tokenizer, begun, log_probs):
-            word = _finished(beginning.data, ended=beginning.token == BOUNDARY_ID)
+@dataclass
+class _Search:
+    """Joins tokens to words, all beginnings of the same number of tokens at a time.
+
+    A begun word is taken off the prefix and spelled anew with every token that fits, because the
+    tokens of "wa" are not those that "was" begins with.
+    """
+
+    model: LanguageModel
+    tokenizer: Tokenizer
+    begun: str
+    k: int
+    found: dict[tuple[str, bool], float] = field(default_factory=lambda: defaultdict(float))
+    """Probability of words, and whether each completes the begun one."""
+    total: float = 0.0
+    """Probability of the begun word, however it goes on."""
+
+    def __post_init__(self) -> None:
+        size = self.model.vocab_size
+        self.symbols = [self.tokenizer.decode_bytes([token]) for token in range(size)]
+        self.goes_on = torch.tensor([_may_go_on(symbol) for symbol in self.symbols])
+        self.required = b""
+
+    def after(self, stem: str, boundaries: Boundaries) -> list[Candidate]:
+        """The k most likely words after a stem that the begun word follows."""
+        is_apart = stem.endswith(" ") and not isinstance(self.tokenizer, WordTokenizer)
+        if self.begun and is_apart:  # byte pairs hold the space before a word
+            stem, self.required = stem[:-1], b" "
+        self.required += self.begun.encode()
+        self.total = 0.0 if self.begun else 1.0
+        log_probs, state = _after(self.model, self.tokenizer, stem, boundaries)
+        paths, width = [_Beginning(b"", 0.0, 0, BOUNDARY_ID)], min(max(BEAM, self.k), WIDEST)
+        for _ in range(LONGEST + len(self.required)):
+            longer = self._step(paths, log_probs, self._bound())
+            paths = heapq.nlargest(width, longer, key=lambda path: path.log_prob)
+            if not paths:
+                break
+            rows = torch.tensor([path.row for path in paths])
+            tokens = torch.tensor([[path.token] for path in paths])
+            state = select_rows(state, rows)  # lets go of the old one, which may be large
+            log_probs, state = self.model.read(tokens, state)
+            log_probs = log_probs[:, -1]
+            log_probs[:, list(unwritable(self.tokenizer))] = -math.inf
+        best = heapq.nlargest(self.k, self.found.items(), key=lambda item: item[1])
+        return [
+            Candidate(word, math.log(min(chance / self.total, 1.0)), completes)
+            for (word, completes), chance in best
+        ]
+
+    def _bound(self) -> float:
+        """Log-probability below which nothing can change the k best words."""
+        least = sorted(self.found.values(), reverse=True)[self.k - 1 : self.k]
+        bound = max(NEGLIGIBLE * (least[0] if least else 0.0), LEAST * self.total)
+        return math.log(bound) if bound > 0 else -math.inf
+
+    def _step(
+        self, paths: list[_Beginning], log_probs: Tensor, bound: float
+    ) -> Iterator[_Beginning]:
+        """Beginnings one token longer, `log_probs (R, V)`; words that end are put down as found."""
+        ending = log_probs.masked_fill(self.goes_on, -math.inf).logsumexp(1).tolist()
+        for row, beginning in enumerate(paths):
+            scores, tokens = log_probs[row], None
+            if len(beginning.data) < len(self.required):
+                tokens = self._fitting(self.required[len(beginning.data) :])
+            elif (word := self._word(beginning.data, ended=True)) and word[0] != BOUNDARY:
+                self.found[word] += math.exp(beginning.log_prob + ending[row])
+                scores = scores.masked_fill(~self.goes_on, -math.inf)
+            yield from self._longer(beginning, row, scores, tokens, bound)
+
+    def _longer(
+        self,
+        beginning: _Beginning,
+        row: int,
+        scores: Tensor,
+        tokens: list[int] | None,
+        bound: float,
+    ) -> Iterator[_Beginning]:
+        """A beginning with each of the given or of its likely next tokens, words left out."""
+        values, places = scores.topk(min(WIDTH, len(scores)))
+        if tokens is not None:
+            values, places = scores[tokens], torch.tensor(tokens, dtype=torch.int64)
+        for value, token in zip(values.tolist(), places.tolist(), strict=True):
+            if value == -math.inf or beginning.log_prob + value < bound:
+                continue
+            data = beginning.data + self.symbols[token]
+            longer = _Beginning(data, beginning.log_prob + value, row, token)
+            chance = math.exp(longer.log_prob)
+            if len(beginning.data) < len(self.required) <= len(data):
+                self.total += chance
+            word = None
+            if len(data) >= len(self.required):
+                word = self._word(data, ended=token == BOUNDARY_ID)
             if word is None:
-                longer.append(beginning)
+                yield longer
             else:
-                found[word] += math.exp(beginning.log_prob)
-        begun = _promising(longer, found, k)
-        if not begun:
-            break
-        rows = torch.tensor([beginning.row for beginning in begun])
-        tokens = torch.tensor([[beginning.token] for beginning in begun])
-        state = select_rows(state, rows)  # lets go of the old one, which may be large
-        log_probs, state = model.read(tokens, state)
-        log_probs = log_probs[:, -1]
-        log_probs[:, list(unwritable(tokenizer))] = -math.inf
-    best = heapq.nlargest(k, found.items(), key=lambda item: item[1])
-    return [Candidate(word, math.log(probability)) for word, probability in best]
+                self.found[word] += chance
+
+    def _fitting(self, rest: bytes) -> list[int]:
+        """Tokens that spell the rest of the begun word, its beginning, or more."""
+        return [
+            token
+            for token, symbol in enumerate(self.symbols)
+            if symbol and (symbol.startswith(rest) or rest.startswith(symbol))
+        ]
+
+    def _word(self, data: bytes, ended: bool) -> tuple[str, bool] | None:
+        """The word that data has become and whether it completes the begun one, else None."""
+        first = _finished(data, ended)
+        if first is None or not self.begun:
+            return first and (first[0], False)
+        if first[0] != self.begun:
+            return first[0], True
+        second = _finished(first[1].encode(), ended)
+        return second and (second[0], False)
 
 
-def _continuations(
-    tokenizer: Tokenizer, begun: list[_Beginning], log_probs: Tensor
-) -> Iterator[_Beginning]:
-    """Each beginning with one of its likely next tokens, `log_probs (R, V)`."""
-    values, tokens = log_probs.topk(min(WIDTH, log_probs.shape[1]))
-    for row, beginning in enumerate(begun):
-        for value, token in zip(values[row].tolist(), tokens[row].tolist(), strict=True):
-            if value > -math.inf:
-                data = beginning.data + tokenizer.decode_bytes([token])
-                yield _Beginning(data, beginning.log_prob + value, row, token)
-
-
-def _promising(longer: list[_Beginning], found: dict[str, float], k: int) -> list[_Beginning]:
-    """The most likely beginnings that can still change the k best words."""
-    least = sorted(found.values(), reverse=True)[k - 1 : k]
-    bound = math.log(NEGLIGIBLE * least[0]) if least else -math.inf
-    likely = (beginning for beginning in longer if beginning.log_prob >= bound)
-    return heapq.nlargest(max(BEAM, k), likely, key=lambda beginning: beginning.log_prob)
-
-
-def _finished(data: bytes, ended: bool) -> str | None:
-    """The first word of a text if it cannot become longer, else None; "<eos>" if there is none."""
+def _finished(data: bytes, ended: bool) -> tuple[str, str] | None:
+    """The first word of a text if it cannot become longer, and the rest; "<eos>" if it ends so."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -165,9 +281,7 @@ def _finished(data: bytes, ended: bool) -> str | None:
     start = text.lstrip()
     match = PLAIN_WORDS.match(start)
     if match is None:
-        return BOUNDARY if ended else None
+        return (BOUNDARY, "") if ended else None
     word, rest = match[0], start[match.end() :]
-    if ended or rest[1:] or (rest and rest not in MARKS_INSIDE):
-        return word
-    alone = not word[-1].isalnum() or _is_cjk(word[-1])
-    return word if alone or text != text.rstrip() else None
+    certain = rest[1:] or (rest and rest not in MARKS_INSIDE) or not _can_grow(word)
+    return (word, rest) if ended or certain else None

@@ -31,7 +31,8 @@ class Loss(Summarized, Record):
     """UTF-8 bytes of the original text."""
     num_chars: int
     num_words: int
-    """White-space separated words plus document boundaries, as in PTB perplexities."""
+    """Words and document boundaries, as in PTB perplexities: words stand between white space; in
+    scripts without spaces each character is one."""
     num_unknown: int = 0
     spelling_nats: float = 0.0
     """What the unknown symbols cost beyond naming them unknown."""

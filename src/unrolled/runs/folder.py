@@ -38,6 +38,7 @@ from ..settings.models import ModelConfig
 from ..settings.training import TrainConfig
 from ..system.files import write_atomically, write_json, write_text
 from ..system.records import Record, from_json
+from ..text.store import Boundaries
 from ..text.tokenizers import Tokenizer, load_tokenizer
 from .prepared import load_baselines
 
@@ -56,13 +57,17 @@ class TokenizerInfo(Record):
 class RunConfig(Record):
     """The content of config.json."""
 
-    OPTIONAL: ClassVar[tuple[str, ...]] = ("tried_learning_rates", "train", "results", "measured")
+    OPTIONAL: ClassVar[tuple[str, ...]] = (
+        *("tried_learning_rates", "train", "results", "measured", "boundaries"),
+    )
 
     tokenizer: TokenizerInfo
     vocab_size: int
     data: DataConfig = DataConfig()
     data_hash: str = ""
     """Of the encoded text."""
+    boundaries: Boundaries = Boundaries()
+    """What stands before and after a text."""
     text: str
     """Folder of the prepared text, from the run."""
     versions: dict[str, str] = field(default_factory=dict)
@@ -121,6 +126,11 @@ class Run(Summarized):
     tokenizer: Tokenizer
     config: RunConfig
     """The content of config.json."""
+
+    @property
+    def boundaries(self) -> Boundaries:
+        """What stood before and after a text in training, for `generate`, `score_text`, ..."""
+        return self.config.boundaries
 
     @property
     def baselines(self) -> dict[str, NgramModel]:

@@ -18,7 +18,7 @@ from ..errors import ConfigError, TextError
 from ..settings.data import DataConfig, DocumentKind, FileFormat
 from .corpus import Corpus, Part
 from .documents import read_pieces
-from .files import STANDARD_INPUT, find_files
+from .files import STANDARD_INPUT, TABLES, file_format, find_files
 from .splitting import split_corpus
 from .store import SplitInfo, TokenStore, id_type, write_store
 from .tokenizers import BOUNDARY_ID, UNKNOWN_ID, Tokenizer
@@ -54,7 +54,7 @@ def prepare(
                 train.num_bytes,
                 config.vocab_size,
             )
-        return tokenizer, build_store(folder, parts, tokenizer)
+        return tokenizer, build_store(folder, parts, tokenizer, _are_whole_files(config))
 
 
 def encode_texts(
@@ -114,20 +114,36 @@ def _read(texts: Sequence[str], config: DataConfig, folder: Path) -> Part:
     return Part(corpus, corpus.spans())
 
 
-def build_store(folder: Path, parts: dict[str, Part], tokenizer: Tokenizer) -> TokenStore:
+def _are_whole_files(config: DataConfig) -> bool:
+    """Whether the documents of a training text are files, not lines or rows of tables."""
+    if config.documents == "line":
+        return False
+    return not any(file_format(path) in TABLES for path in find_files(config.texts))
+
+
+def build_store(
+    folder: Path, parts: dict[str, Part], tokenizer: Tokenizer, whole_files: bool = False
+) -> TokenStore:
     """Encodes splits into a folder; all but "train" are also measured with `xz`."""
     content = json.dumps({name: part.sha256 for name, part in parts.items()})
     return write_store(
         folder,
         tokenizer,
         hashlib.sha256(content.encode()).hexdigest(),
-        {name: partial(_write_split, name, part, tokenizer) for name, part in parts.items()},
+        {
+            name: partial(_write_split, name, part, tokenizer, whole_files)
+            for name, part in parts.items()
+        },
         any(part.corpus.line_documents for part in parts.values()),
     )
 
 
-def _write_split(name: str, part: Part, tokenizer: Tokenizer, file: BinaryIO) -> SplitInfo:
+def _write_split(
+    name: str, part: Part, tokenizer: Tokenizer, whole_files: bool, file: BinaryIO
+) -> SplitInfo:
     info = _encode(part, tokenizer, file)
+    if not whole_files:
+        info = replace(info, num_line_ends=0)
     if name == "train":
         return info
     xz_bytes, xz_of_bytes = compressed_bytes(part)
@@ -138,7 +154,7 @@ def _encode(part: Part, tokenizer: Tokenizer, file: BinaryIO) -> SplitInfo:
     """Writes the ids of a split and counts what they stand for."""
     boundary = np.array([BOUNDARY_ID], id_type(tokenizer.vocab_size))
     boundary.tofile(file)
-    num_tokens = num_following_bytes = num_words = num_unknown = 0
+    num_tokens = num_following_bytes = num_words = num_line_ends = num_unknown = 0
     spelling_nats, last = 0.0, ""
     for batch in _batches(part.pieces()):
         texts = [text for text, _ in batch]
@@ -154,6 +170,7 @@ def _encode(part: Part, tokenizer: Tokenizer, file: BinaryIO) -> SplitInfo:
         joined = "".join(text + "\n" * ends for text, ends in batch)
         num_following_bytes += len(joined.encode()) - len(joined)
         num_words += count_words(last + joined) - count_words(last)  # a word may be cut in two
+        num_line_ends += sum(text.count("\n") for text in texts)
         last = joined[-1:]
     return SplitInfo(
         num_tokens=num_tokens,
@@ -164,6 +181,7 @@ def _encode(part: Part, tokenizer: Tokenizer, file: BinaryIO) -> SplitInfo:
         num_words=num_words,
         num_unknown=num_unknown,
         spelling_nats=spelling_nats,
+        num_line_ends=num_line_ends,
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -29,7 +29,7 @@ class SplitInfo(Record):
     """UTF-8 bytes of the text; line ends between documents count, boundaries otherwise do not."""
     num_chars: int
     num_words: int
-    """White-space separated words."""
+    """Between white space; in scripts without spaces each character is one."""
     num_unknown: int
     """Symbols that are not in the vocabulary."""
     spelling_nats: float
@@ -38,6 +38,30 @@ class SplitInfo(Record):
     """Size of the text under `xz -6`; 0 where it was not measured."""
     xz_of_bytes: int = 0
     """Bytes of the text that this was measured on, from the beginning."""
+    num_line_ends: int = 0
+    """Inside documents that are whole files; of lines and rows of tables 0."""
+
+
+@dataclass(frozen=True)
+class Boundaries(Record):
+    """What stands before and after a text, such as a line to score, in the text of a training."""
+
+    kind: Literal["document", "line"] = "document"
+    """document: the boundary token; line: a line end, where documents are files of many lines."""
+    number: int | None = None
+    """How many of them the training split has; None: they were not counted."""
+
+    @classmethod
+    def of(cls, train: SplitInfo) -> "Boundaries":
+        """Finds out from a training split."""
+        if train.num_line_ends > train.num_documents:
+            return cls("line", train.num_line_ends)
+        return cls("document", train.num_documents)
+
+    @property
+    def before(self) -> str:
+        """The text before a text, after the boundary token that every reading begins with."""
+        return "\n" if self.kind == "line" else ""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from ..settings.presets import model_preset, override, regularize, superfluous, 
 from ..settings.training import Budget, TrainConfig
 from ..system.machine import machine, peak_bytes, versions
 from ..system.records import Record
-from ..text.store import TokenStore
+from ..text.store import Boundaries, TokenStore
 from .loop import Callbacks, MakeMonitor, Training, fit
 from .throughput import Pace, language_model_pace
 from .trainee import LanguageModelTrainee
@@ -177,6 +177,7 @@ def _conditions(job: Job, request: TrainRequest, model_config: ModelConfig) -> R
         vocab_size=text.store.vocab_size,
         data=request.data,
         data_hash=text.store.data_hash,
+        boundaries=Boundaries.of(text.store.split("train")),
         text=os.path.relpath(text.folder, job.run),
         versions=versions(),
         machine=machine(),
