@@ -18,9 +18,10 @@ from ..errors import ConfigError, TextError
 from ..settings.data import DataConfig, DocumentKind, FileFormat
 from .corpus import Corpus, Part
 from .documents import read_pieces
-from .files import STANDARD_INPUT, TABLES, file_format, find_files
+from .files import STANDARD_INPUT, find_files
 from .splitting import split_corpus
 from .store import SplitInfo, TokenStore, id_type, write_store
+from .tables import is_table
 from .tokenizers import BOUNDARY_ID, UNKNOWN_ID, Tokenizer
 from .vocabulary import train_tokenizer
 from .words import count_words
@@ -118,7 +119,7 @@ def _are_whole_files(config: DataConfig) -> bool:
     """Whether the documents of a training text are files, not lines or rows of tables."""
     if config.documents == "line":
         return False
-    return not any(file_format(path) in TABLES for path in find_files(config.texts))
+    return not any(map(is_table, find_files(config.texts, config.encoding)))
 
 
 def build_store(
