@@ -18,6 +18,7 @@ from unrolled.text.files import (
     open_bytes,
     read_chunks,
     read_lines,
+    title_of,
     zstd,
 )
 
@@ -170,6 +171,7 @@ def test_standard_input_is_a_text_and_a_file_may_have_its_name(
         ["in a file"],
     ]
     assert find_files(["."]) == [tmp_path / "-"]
+    assert title_of(["-", "b/c.txt"]) == "standard input, c.txt"
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(TextError, match="standard input is closed"):
         list(read_chunks(STANDARD_INPUT))

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -58,7 +59,9 @@ def delimited_rows(path: Path, choose: Chooser, files: FileFormat) -> Iterator[R
         TextError: the shape is doubtful, a row is ill-formed, or a column is missing.
     """
     csv.field_size_limit(MAX_CELL)
-    lines = read_lines(path, files.encoding)
+    # "\r\r\n" comes of a line end that was translated twice.
+    whole = read_lines(path, files.encoding)
+    lines = (re.sub("\r\r+\n$", "\n", line) for line in whole)
     skipped, said, sample = _begin(lines)
     delimiter = files.delimiter or said or _find_delimiter(path, sample)
     quoted = file_format(path) != ".tsv" or _has_quoted_cells(sample, delimiter)

@@ -308,5 +308,5 @@ def _strictly(source: object, chunks: Iterable[bytes], name: str, position: int)
 
 def _refuse_nul(source: object, text: str, start: int, name: str) -> None:
     if "\0" in text:
-        at = start + len(text[: text.index("\0")].encode(name))
+        at = start + len(text[: text.index("\0")].encode(name, "replace"))
         raise TextError(source, f"has a NUL character at byte {at}", CONVERT)

@@ -107,6 +107,11 @@ def source_name(path: Path) -> str:
     return "standard input" if path == STANDARD_INPUT else str(path)
 
 
+def title_of(names: Sequence[str]) -> str:
+    """What a report about files and folders is called: their names, without where they lie."""
+    return ", ".join(source_name(Path(Path(name).name)) for name in names)
+
+
 class _AsItWas(io.RawIOBase):
     """A file as long as it was when it was opened, however it grows while it is read."""
 
