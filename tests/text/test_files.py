@@ -106,10 +106,10 @@ def test_a_folder_that_may_not_be_read_is_named(
 
 
 @pytest.mark.parametrize(
-    "names", [("config.json", "tokenizer.json"), ("results.json", "report.html")]
+    "names", [("config.json", "tokenizer.json"), ("train.ids",), ("results.json", "report.html")]
 )
 def test_results_among_texts_are_passed_over_and_said(
-    tmp_path: Path, names: tuple[str, str]
+    tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "run" / "given").mkdir(parents=True)
@@ -117,7 +117,7 @@ def test_results_among_texts_are_passed_over_and_said(
         (tmp_path / "run" / name).write_text("text")
     with pytest.warns(TextWarning, match=r"run is a folder of results and was passed over. Name"):
         assert find_files([str(tmp_path)]) == [tmp_path / "a.txt"]
-    assert len(find_files([str(tmp_path / "run")])) == 4
+    assert len(find_files([str(tmp_path / "run")])) == len(names) + 2
 
 
 def test_a_text_that_grows_is_read_as_long_as_it_was(

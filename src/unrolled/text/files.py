@@ -24,7 +24,7 @@ STANDARD_INPUT = Path("-")
 COMPRESSED = {".gz", ".zst"}
 OWN = (
     {"config.json", "tokenizer.json"},
-    {"store.json", "tokenizer.json"},
+    {"train.ids"},
     {"classifier.safetensors"},
     {"results.json", "report.html"},
 )
