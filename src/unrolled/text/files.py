@@ -189,10 +189,10 @@ def read_chunks(path: Path, encoding: str | None = None, live: bool = False) -> 
             yield from chunks
 
 
-def read_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
+def read_lines(path: Path, encoding: str | None = None, live: bool = False) -> Iterator[str]:
     """Lines of a text with their ends, cut at line feeds only; errors as those of `read_chunks`."""
     begun: list[str] = []
-    for chunk in read_chunks(path, encoding):
+    for chunk in read_chunks(path, encoding, live):
         *lines, rest = chunk.split("\n")
         for line in lines:
             yield "".join([*begun, line, "\n"])
