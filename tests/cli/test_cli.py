@@ -91,7 +91,7 @@ def test_what_the_system_says(error, code, said, capsys, monkeypatch):
 
 def test_a_guess_is_said_once_and_others_like_it_are_counted(tmp_path, capsys, monkeypatch):
     def reads(*args, **kwargs):
-        for name in ("a.txt", "b.txt", "c.txt"):
+        for name in ("a.txt", "b.txt", "c.txt", "a.txt"):
             warnings.warn(TextWarning(name, "is read as big5", "Decide."), stacklevel=2)
         warnings.warn(TextWarning("d.txt", "is read as hz", "Decide."), stacklevel=2)
         return 0
