@@ -14,7 +14,7 @@ import unrolled
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 SECTIONS = {
-    "From a text to a run": "train TrainRequest DataConfig Budget",
+    "From a text to a run": "train TrainRequest DataConfig FileFormat Budget",
     "From a question to a report": (
         "compare CompareRequest diagnose DiagnoseRequest probe ProbeRequest "
         "classify ClassifyRequest"

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .runs.folder import Run as Run
     from .runs.folder import load as load
     from .settings.data import DataConfig as DataConfig
+    from .settings.data import FileFormat as FileFormat
     from .settings.training import Budget as Budget
     from .training.language_model import TrainRequest as TrainRequest
 
@@ -81,6 +82,7 @@ _HOME = {
     "Run": "runs.folder",
     "load": "runs.folder",
     "DataConfig": "settings.data",
+    "FileFormat": "settings.data",
     "Budget": "settings.training",
     "TrainRequest": "training.language_model",
 }

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 from unrolled import cli
+from unrolled.errors import TextWarning
 
 COMMANDS = ["compare", "diagnose", "train", "evaluate", "generate", "score", "next"]
 COMMANDS += ["classify", "export", "info", "probe"]
@@ -85,6 +87,21 @@ def test_what_the_system_says(error, code, said, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     assert cli.main([]) == code
     assert stream.text == said
+
+
+def test_a_guess_is_said_once_and_others_like_it_are_counted(tmp_path, capsys, monkeypatch):
+    def reads(*args, **kwargs):
+        for name in ("a.txt", "b.txt", "c.txt", "a.txt"):
+            warnings.warn(TextWarning(name, "is read as big5", "Decide."), stacklevel=2)
+        warnings.warn(TextWarning("d.txt", "is read as hz", "Decide."), stacklevel=2)
+        return 0
+
+    monkeypatch.setattr(cli, "app", reads)
+    assert cli.main([]) == 0
+    assert capsys.readouterr().err == (
+        "note: a.txt is read as big5. Decide.\nnote: d.txt is read as hz. Decide.\n"
+        "note: 2 more: is read as big5.\n"
+    )
 
 
 def test_the_module_is_the_command():

@@ -103,6 +103,11 @@ def test_what_cannot_be_examined(tmp_path, rnn, text):
             CheckpointError, match="gone.txt, which does not exist in .*name a text"
         ):
             examine(tmp_path / "out", rnn)
+        save_config(rnn, replace(gone, data=replace(gone.data, texts=("-",))))
+        with pytest.raises(CheckpointError, match="trained on standard input. Name a text after"):
+            examine(tmp_path / "out", rnn)
+        with pytest.raises(ConfigError, match="to read it twice, got -. Save standard input in a"):
+            DiagnoseRequest(rnn, ("-",), cure=TOKENS)
         changed = text.with_name("changed.txt")
         changed.write_text(text.read_text("utf-8")[::-1], "utf-8")  # the same characters
         save_config(rnn, replace(gone, data=replace(gone.data, texts=(str(changed),))))

@@ -74,6 +74,11 @@ def test_only_carriage_returns(tmp_path: Path) -> None:
     assert read(tmp_path / "a.csv") == [["text", "label"], ["a", "x"], ["b", "y"]]
 
 
+def test_line_ends_that_were_translated_twice(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b'text,label\r\r\n"a, b",x\r\r\n')
+    assert read(tmp_path / "a.csv") == [["text", "label"], ["a, b", "x"]]
+
+
 def test_quotation_marks_of_tsv_belong_to_the_text_or_to_the_format(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text(written(ROWS, delimiter="\t"))  # as pandas writes it

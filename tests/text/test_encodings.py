@@ -142,6 +142,7 @@ def test_the_sample_may_end_within_a_character(encoding: str, before: str) -> No
         ("价格是5€，不贵。" + POEM, "gb18030", "gb18030"),
         ("すべての人間は、生まれながらにして自由であり", "iso2022_jp", "iso2022_jp_2"),
         (POEM, "hz", "hz"),
+        ("很旧的酒店，前台服务员没", "gb18030", "gb18030"),  # two thirds are UTF-8 by chance
         ("Все люди рождаются свободными и равными в своем достоинстве", "koi8-r", "koi8-r"),
         ("Bütün insanlar hür, haysiyet ve haklar bakımından eşit doğarlar", "iso8859-9", "cp1254"),
         ("schöne Grüße aus Köln, die Straße ist schön", "mac-roman", "mac-roman"),
@@ -192,7 +193,7 @@ def test_little_text_is_right_or_said_to_be_doubtful(text: str, encoding: str, l
     text = (text + "\n") * lines
     read_as, said = said_of(text.encode(encoding))
     assert len(said) == 1
-    assert read_as == text or "a doubtful guess from little text" in said[0]
+    assert read_as == text or ", a doubtful guess" in said[0]
 
 
 def test_utf8_is_not_worth_a_word() -> None:
@@ -246,5 +247,5 @@ def test_lines_of_a_pipe_are_decoded_before_it_ends() -> None:
 
 
 def test_a_doubt_is_a_warning_of_its_own() -> None:
-    with pytest.warns(TextWarning, match="a.txt is read as cp1252, a doubtful guess from little"):
+    with pytest.warns(TextWarning, match="a.txt is read as cp1252, a doubtful guess"):
         "".join(decode("a.txt", io.BytesIO(b"caf\xe9")))

@@ -18,6 +18,7 @@ from unrolled.text.files import (
     open_bytes,
     read_chunks,
     read_lines,
+    title_of,
     zstd,
 )
 
@@ -105,10 +106,10 @@ def test_a_folder_that_may_not_be_read_is_named(
 
 
 @pytest.mark.parametrize(
-    "names", [("config.json", "tokenizer.json"), ("results.json", "report.html")]
+    "names", [("config.json", "tokenizer.json"), ("train.ids",), ("results.json", "report.html")]
 )
 def test_results_among_texts_are_passed_over_and_said(
-    tmp_path: Path, names: tuple[str, str]
+    tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "run" / "given").mkdir(parents=True)
@@ -116,7 +117,7 @@ def test_results_among_texts_are_passed_over_and_said(
         (tmp_path / "run" / name).write_text("text")
     with pytest.warns(TextWarning, match=r"run is a folder of results and was passed over. Name"):
         assert find_files([str(tmp_path)]) == [tmp_path / "a.txt"]
-    assert len(find_files([str(tmp_path / "run")])) == 4
+    assert len(find_files([str(tmp_path / "run")])) == len(names) + 2
 
 
 def test_a_text_that_grows_is_read_as_long_as_it_was(
@@ -170,6 +171,7 @@ def test_standard_input_is_a_text_and_a_file_may_have_its_name(
         ["in a file"],
     ]
     assert find_files(["."]) == [tmp_path / "-"]
+    assert title_of(["-", "b/c.txt"]) == "standard input, c.txt"
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(TextError, match="standard input is closed"):
         list(read_chunks(STANDARD_INPUT))

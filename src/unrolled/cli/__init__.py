@@ -3,7 +3,6 @@
 import io
 import sys
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -71,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 @contextmanager
 def _notes() -> Iterator[None]:
     """Prints what is said of texts, a sentence for each guess and not for each file."""
-    told: Counter[str] = Counter()
+    told: dict[str, set[str]] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("always", TextWarning)
         show = warnings.showwarning
@@ -80,14 +79,14 @@ def _notes() -> Iterator[None]:
             if not isinstance(message, TextWarning):
                 show(message, *place)  # pyrefly: ignore
                 return
-            told[message.note] += 1
-            if told[message.note] == 1:
+            if message.note not in told:
                 print(f"note: {message}", file=sys.stderr)
+            told.setdefault(message.note, set()).add(str(message.source))
 
         warnings.showwarning = show_once  # pyrefly: ignore
         try:
             yield
         finally:
-            for note, number in told.items():
-                if number > 1:
-                    print(f"note: {number - 1:,} more: {note}.", file=sys.stderr)
+            for note, sources in told.items():
+                if len(sources) > 1:
+                    print(f"note: {len(sources) - 1:,} more: {note}.", file=sys.stderr)

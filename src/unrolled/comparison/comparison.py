@@ -20,6 +20,7 @@ from ..runs.prepared import PreparedText
 from ..settings.kinds import COMPARED, KINDS, KindName
 from ..settings.training import Budget
 from ..system.files import write_json, write_text
+from ..text.files import title_of
 from ..training.language_model import TrainRequest
 from .recommendation import recommend
 from .worker import Job, run_worker
@@ -158,7 +159,7 @@ def collect(out: Path, request: CompareRequest) -> Comparison:
     if "ngram" in request.kinds:  # stands in the table itself
         rows = [row for row in rows if not row.name.endswith("-gram")]
     return Comparison(
-        title=", ".join(Path(name).name for name in configs[0].data.texts),
+        title=title_of(configs[0].data.texts),
         conditions=_conditions(request, configs, results),
         split=results.split,
         baselines=rows,

@@ -26,7 +26,7 @@ from ..settings.training import Budget
 from ..system.files import write_json, write_text
 from ..system.machine import machine, using_threads, versions
 from ..text.documents import read_documents
-from ..text.files import find_files
+from ..text.files import find_files, title_of
 from ..text.prepare import encode_texts
 from ..text.store import SplitInfo
 from .dynamics import measure_dynamics
@@ -137,7 +137,7 @@ def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:
     assert classifier.recurrent is not None
     config = classifier.recurrent.model.config
     result = Diagnosis(
-        title=", ".join(Path(name).name for name in request.texts),
+        title=title_of(request.texts),
         model=config.kind,
         verdict=judge_words(words),
         words=words,
@@ -224,7 +224,7 @@ def _measure(
         for name, model in models.items()
     ]
     return Diagnosis(
-        title=", ".join(Path(name).name for name in request.texts or run.config.data.texts),
+        title=title_of(request.texts or run.config.data.texts),
         model=kind,
         verdict=judge(flows),
         flows=flows,

@@ -32,7 +32,8 @@ class FileFormat(Record):
             raise ConfigError("encoding", rule, repr(self.encoding), remedy)
         if self.delimiter == "\\t":
             object.__setattr__(self, "delimiter", "\t")
-        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+        mark = self.delimiter
+        if mark is not None and (not isinstance(mark, str) or len(mark) != 1 or mark in '"\r\n'):
             remedy = "Write for example ';', or '\\t' for a tab."
             raise ConfigError("delimiter", "one character", repr(self.delimiter), remedy)
 

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,10 +32,10 @@ DECIDE = "Decide with --header or --no-header."
 
 @dataclass(frozen=True)
 class _Sample:
-    """The first lines of a file, and whether more follow."""
+    """The first lines of a file, and the one that follows them, if any."""
 
     lines: list[str]
-    cut: bool
+    following: str
 
     def rows(self, delimiter: str, quoted: bool) -> tuple[list[list[str]], bool]:
         """The rows that are not blank up to the first ill-formed one, and whether there is none."""
@@ -42,7 +43,8 @@ class _Sample:
         try:
             rows.extend(row for row in reader if row)
         except csv.Error:
-            return rows, self.cut and reader.line_num == len(self.lines)  # a row that goes on
+            goes_on = bool(self.following) and reader.line_num == len(self.lines)
+            return rows, goes_on
         return rows, True
 
 
@@ -57,13 +59,16 @@ def delimited_rows(path: Path, choose: Chooser, files: FileFormat) -> Iterator[R
         TextError: the shape is doubtful, a row is ill-formed, or a column is missing.
     """
     csv.field_size_limit(MAX_CELL)
-    lines = read_lines(path, files.encoding)
+    # "\r\r\n" comes of a line end that was translated twice.
+    whole = read_lines(path, files.encoding)
+    lines = (re.sub("\r\r+\n$", "\n", line) for line in whole)
     skipped, said, sample = _begin(lines)
     delimiter = files.delimiter or said or _find_delimiter(path, sample)
     quoted = file_format(path) != ".tsv" or _has_quoted_cells(sample, delimiter)
     if files.header is None:
         _doubt_header(path, sample.rows(delimiter, quoted)[0])
-    rows = _reader(itertools.chain(sample.lines, lines), delimiter, quoted)
+    held = [*sample.lines, sample.following] if sample.following else sample.lines
+    rows = _reader(itertools.chain(held, lines), delimiter, quoted)
     begin = skipped
     try:
         first = next(rows, [])
@@ -101,13 +106,12 @@ def _begin(lines: Iterator[str]) -> tuple[int, str | None, _Sample]:
             break
         skipped += 1
     found, num_chars = [first], len(first)
-    while len(found) < SAMPLE_LINES and num_chars < SAMPLE_CHARS:
-        line = next(lines, "")
-        if not line:
-            return skipped, said, _Sample(found, cut=False)
-        found.append(line)
+    for line in lines:
         num_chars += len(line)
-    return skipped, said, _Sample(found, cut=True)
+        if len(found) == SAMPLE_LINES or num_chars > SAMPLE_CHARS:
+            return skipped, said, _Sample(found, line)
+        found.append(line)
+    return skipped, said, _Sample(found, "")
 
 
 def _find_delimiter(path: Path, sample: _Sample) -> str:

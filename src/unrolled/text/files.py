@@ -24,7 +24,7 @@ STANDARD_INPUT = Path("-")
 COMPRESSED = {".gz", ".zst"}
 OWN = (
     {"config.json", "tokenizer.json"},
-    {"store.json", "tokenizer.json"},
+    {"train.ids"},
     {"classifier.safetensors"},
     {"results.json", "report.html"},
 )
@@ -107,6 +107,11 @@ def source_name(path: Path) -> str:
     return "standard input" if path == STANDARD_INPUT else str(path)
 
 
+def title_of(names: Sequence[str]) -> str:
+    """What a report about files and folders is called: their names, without where they lie."""
+    return ", ".join(source_name(Path(Path(name).name)) for name in names)
+
+
 class _AsItWas(io.RawIOBase):
     """A file as long as it was when it was opened, however it grows while it is read."""
 
@@ -184,10 +189,10 @@ def read_chunks(path: Path, encoding: str | None = None, live: bool = False) -> 
             yield from chunks
 
 
-def read_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
+def read_lines(path: Path, encoding: str | None = None, live: bool = False) -> Iterator[str]:
     """Lines of a text with their ends, cut at line feeds only; errors as those of `read_chunks`."""
     begun: list[str] = []
-    for chunk in read_chunks(path, encoding):
+    for chunk in read_chunks(path, encoding, live):
         *lines, rest = chunk.split("\n")
         for line in lines:
             yield "".join([*begun, line, "\n"])
