@@ -53,13 +53,13 @@ def generate(  # noqa: PLR0913  a parameter is a flag
     """
     from ..inference import generation
     from ..runs.folder import load
-    from .options import read_lines
+    from .rows import input_lines
 
     config = generation.SamplingConfig(
         repetition_penalty, temperature, top_k, top_p, min_p, max_tokens, stop, seed
     )
     opened = load(run)
-    text = "\n".join(read_lines()) if prompt == "-" else prompt
+    text = "\n".join(input_lines()) if prompt == "-" else prompt
     if num_samples == 1:
         pieces = generation.stream(opened.model, opened.tokenizer, text, config, opened.boundaries)
         sys.stdout.write(text)

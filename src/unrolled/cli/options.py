@@ -1,9 +1,8 @@
-"""What several commands share: flags, as dataclasses that cyclopts flattens, and reading files.
+"""What several commands share: flags, as dataclasses that cyclopts flattens, and standard input.
 
 Standard input is read where a file is called "-".
 """
 
-import itertools
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from typing import Annotated, Literal
 
 from cyclopts import CycloptsError, Parameter
 
-from ..errors import ConfigError, TextError
+from ..errors import ConfigError
 from ..settings.data import DataConfig, DocumentKind, TokenizerKind
 from ..settings.kinds import kinds_with
 from ..settings.models import Connections, GateInit, RecurrentInit
@@ -252,39 +251,3 @@ def saved_input(config: DataConfig, out: Path | None = None) -> Iterator[DataCon
 def name_of(file: str) -> str:
     """What a file is called in messages."""
     return "standard input" if file == STANDARD_INPUT else Path(file).name
-
-
-def read_sentences(file: str, column: str | None = None) -> Iterator[str]:
-    """The texts of a file or of "-", blank ones left out.
-
-    Raises:
-        TextError: there is none, or the file cannot be read.
-    """
-    sentences = read_lines() if file == STANDARD_INPUT else _rows(file, column)
-    visible = (sentence for sentence in sentences if sentence.strip())
-    first = next(visible, None)
-    if first is None:
-        raise TextError(name_of(file), "holds no sentence", "Give one per line.")
-    return itertools.chain([first], visible)
-
-
-def read_lines() -> Iterator[str]:
-    """Lines of standard input as they come, without their ends.
-
-    Raises:
-        TextError: a line is not UTF-8.
-    """
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            yield line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            source = f"line {number} of standard input"
-            raise TextError(source, "is not UTF-8", "Convert it, or give a file.") from None
-
-
-def _rows(file: str, column: str | None) -> Iterator[str]:
-    """Lines of a text or cells of a table in any encoding."""
-    from ..text.documents import read_documents
-    from ..text.files import find_files
-
-    yield from read_documents(find_files([file]), column, documents="line")

@@ -34,18 +34,24 @@ def read_rows(path: Path, choose: Chooser) -> Iterator[Row]:
     return readers.get(file_format(path), _json_rows)(path, choose)
 
 
-def choose_text(path: Path, names: Sequence[str], column: str | None) -> int:
-    """The column with the text: the named one, the only one, or the one called "text"."""
+def choose_text(
+    path: Path, names: Sequence[str], column: str | None, option: str = "--column"
+) -> int:
+    """The column with the text: the named one, the only one, or the one called "text".
+
+    Args:
+        option: The flag that names it.
+    """
     if not names:
         raise TextError(path, "has no header line", "Name the columns in the first line.")
     if column is not None:
-        return choose_column(path, names, column, " (--column)")
+        return choose_column(path, names, column, f" ({option})")
     if len(names) == 1:
         return 0
     if "text" in names:
         return names.index("text")
     problem = 'has several columns and none called "text"'
-    raise TextError(path, problem, f"Choose one of: {', '.join(names)}. (--column)")
+    raise TextError(path, problem, f"Choose one of: {', '.join(names)}. ({option})")
 
 
 def choose_column(path: Path, names: Sequence[str], column: str, option: str = "") -> int:
@@ -58,7 +64,7 @@ def choose_column(path: Path, names: Sequence[str], column: str, option: str = "
     raise TextError(path, f"has no column {column!r}", remedy)
 
 
-def _lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path) -> Iterator[str]:
     """Lines with their ends, cut at line feeds only."""
     rest = ""
     for chunk in read_chunks(path):
@@ -72,7 +78,7 @@ def _lines(path: Path) -> Iterator[str]:
 def _csv_rows(path: Path, choose: Chooser) -> Iterator[Row]:
     """Rows of a csv file with quotes, or of a tsv file, which has none."""
     csv.field_size_limit(MAX_CELL)
-    lines = _lines(path)
+    lines = read_lines(path)
     head = next(lines, "")
     rows = csv.reader(itertools.chain([head], lines), **_dialect(path, head))
     try:
@@ -99,7 +105,7 @@ def _dialect(path: Path, head: str) -> dict[str, Any]:
 def _json_rows(path: Path, choose: Chooser) -> Iterator[Row]:
     """Values of keys of every object; the first object says which keys there are."""
     names: list[str] | None = None
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         row = _parse_json(path, number, line)
