@@ -102,7 +102,8 @@ def heatmap() -> tuple[Any, ...]:
     """5,000 characters."""
     from tests.report.test_heatmap import score_of
 
-    return ([score_of("To be, or not to be: that is the question. 床前明月光。\n")] * 100, "a", "b")
+    score = score_of("To be, or not to be: that is the question. 床前明月光。\n")
+    return ([(1, score)] * 100, "a", "b")
 
 
 def explained() -> tuple[Any, ...]:

@@ -61,17 +61,38 @@ def test_predicting_lines_and_tables(folder, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines), "utf-8"))
     assert main(["classify", "predict", str(folder)]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
-    assert head == "class\tprobability\ttext"
-    assert [row.split("\t")[0] for row in rows] == ["bad", "good"]
-    assert rows[1].endswith(r"The music is charming.\tTruly")
+    assert head == "row\tclass\tprobability\ttext"
+    cells = [row.split("\t") for row in rows]
+    assert [row[:2] for row in cells] == [["1", "bad"], ["2", ""], ["3", "good"]]
+    assert rows[2].endswith(r"The music is charming.\tTruly")
     path = tmp_path / "a.csv"
     path.write_text("id,words\n1,What a tedious film!\n")
     file = str(folder / "classifier.safetensors")
     arguments = ["classify", "predict", file, str(path), "--text", "words", "--format", "jsonl"]
     assert main(arguments) == 0
     row = json.loads(capsys.readouterr().out)
-    assert row["class"] == "bad" and row["text"] == "What a tedious film!"
+    assert row["row"] == 1 and row["class"] == "bad" and row["text"] == "What a tedious film!"
     assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_predictions_stay_beside_the_columns_they_belong_to(folder, capsys, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,words\n7,What a tedious film!\n8, \n9,The music is charming.\n")
+    arguments = ["classify", "predict", str(folder), str(path), "--text", "words"]
+    assert main([*arguments, "--keep", "id"]) == 0
+    head, *rows = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert head == ["row", "class", "probability", "text", "id"]
+    assert [(row[0], row[1], row[4]) for row in rows] == [
+        ("1", "bad", "7"),
+        ("2", "", "8"),
+        ("3", "good", "9"),
+    ]
+    assert main([*arguments[:-1], "nothing"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {path} has no column 'nothing'. Choose one of: id, words. (--text)\n"
+    )
+    assert main([*arguments, "--keep", "nothing"]) == 1
+    assert capsys.readouterr().err.endswith("Choose one of: id, words. (--keep)\n")
 
 
 def test_abstaining(folder, capsys, tmp_path):
@@ -79,9 +100,11 @@ def test_abstaining(folder, capsys, tmp_path):
     path.write_text("What a tedious film!\nzzz\n")
     arguments = ["classify", "predict", str(folder), str(path), "--abstain-below"]
     assert main([*arguments, "1"]) == 0
-    assert [row[0] for row in capsys.readouterr().out.splitlines()[1:]] == ["?", "?"]
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert [row.split("\t")[1] for row in rows] == ["?", "?"]
     assert main([*arguments, "0"]) == 0
-    assert "?" not in [row[0] for row in capsys.readouterr().out.splitlines()[1:]]
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert "?" not in [row.split("\t")[1] for row in rows]
     assert main([*arguments, "2"]) == 1
     assert "abstain_below must be from 0 to 1, got 2" in capsys.readouterr().err
 
@@ -96,9 +119,14 @@ def test_evaluating(folder, capsys):
 
 def test_explaining(folder, capsys, tmp_path):
     path = tmp_path / "a.txt"
-    path.write_text("What a <tedious> film!\n")
+    path.write_text("\nWhat a <tedious> film!\n")
     assert main(["classify", "explain", str(folder), str(path)]) == 0
-    assert "What a <tedious> film!" in capsys.readouterr().out
+    head, blank, *rows = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert (head[0], blank) == ("row", ["1", "", "", "", ""])
+    assert "".join(row[3] for row in rows) == "What a <tedious> film!"
+    assert {(row[0], row[1]) for row in rows} == {("2", "bad")}
+    heaviest = max(rows, key=lambda row: float(row[4]))
+    assert heaviest[3].startswith("tedious")
     page = tmp_path / "a.html"
     assert main(["classify", "explain", str(folder), str(path), "--out", str(page)]) == 0
     assert re.search(r"&lt;.*tedious.*&gt;", page.read_text("utf-8"))

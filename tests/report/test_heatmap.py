@@ -27,7 +27,7 @@ def score_of(text: str) -> TextScore:
 
 
 def page_of(scores, text: str = "a.txt", language: Language = "en") -> str:
-    return "".join(html(scores, text, "runs/a", language))
+    return "".join(html(enumerate(scores, 1), text, "runs/a", language))
 
 
 def test_every_token_has_its_colour_and_its_figures() -> None:
@@ -38,7 +38,12 @@ def test_every_token_has_its_colour_and_its_figures() -> None:
     assert first == ("s2", "“&lt;b&gt;&amp;” 3.00 bits, p = 12.50%", "&lt;b&gt;&amp;")
     assert second == ("s7", "“&#34;\n” 20.00 bits, p = 1e-06", "&#34;⏎\n")
     assert end[:2] == ("s0 end", "“&lt;eos&gt;” 0.50 bits, p = 70.71%")
-    assert "<small>23.5 bits, 3.917 per byte</small>" in page
+    assert "<small>1 · 23.5 bits, 3.917 per byte</small>" in page
+
+
+def test_a_row_without_text_says_so() -> None:
+    page = page_of([ODD, None])
+    assert "<small>2 · no text</small>" in page
 
 
 def test_it_escapes_and_loads_nothing() -> None:
@@ -59,8 +64,8 @@ def test_the_legend_says_where_colours_begin() -> None:
 def test_a_chinese_page() -> None:
     page = page_of([ODD, TextScore("", (Cost("<eos>", 0, 0, 2.0),))], language="zh")
     assert "runs/a 读 a.txt 的惊异值" in page
-    assert "<small>23.5 比特，每字节 3.917 比特</small>" in page
-    assert "<small>2.0 比特</small>" in page
+    assert "<small>1 · 23.5 比特，每字节 3.917 比特</small>" in page
+    assert "<small>2 · 2.0 比特</small>" in page
     assert "3.00 比特，p = 12.50%" in page
 
 
@@ -90,7 +95,7 @@ def test_texts_are_written_one_at_a_time() -> None:
     def scores():
         for number in range(1000):
             asked.append(number)
-            yield ODD
+            yield number, ODD
 
     pieces = html(scores(), "a.txt", "runs/a")
     next(pieces)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from unrolled.errors import TextError, TextWarning
+from unrolled.errors import TextWarning
 from unrolled.settings.data import DocumentKind
 from unrolled.text import documents as module
 from unrolled.text.documents import read_documents, read_pieces
@@ -87,13 +87,6 @@ def test_pieces_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lin
     for name in ("a.txt", "a.csv"):
         pieces = read_pieces([tmp_path / name], documents="line")
         assert max(len(piece.text) for piece in pieces) < 20
-
-
-def test_a_document_may_be_too_long(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("one\n" + "x" * 1_001 + "\n")
-    assert list(read_documents([tmp_path / "a.txt"], documents="line", max_chars=1_001))
-    with pytest.raises(TextError, match=r"a.txt has a text of more than 1,000 characters. Cut it"):
-        list(read_documents([tmp_path / "a.txt"], documents="line", max_chars=1_000))
 
 
 def test_blanks_without_an_end_are_not_held(

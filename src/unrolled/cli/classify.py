@@ -12,7 +12,7 @@ from ..report.words import Language
 from ..settings.data import TokenizerKind
 from ..settings.kinds import RecurrentName
 from ..settings.models import Pooling
-from .options import FileOptions, Files, given, name_of, read_sentences, required
+from .options import FileOptions, Files, given, name_of, required
 
 classify = App(
     name="classify",
@@ -220,6 +220,7 @@ def predict(
     /,
     *,
     text: str | None = None,
+    keep: Files = (),
     format: Literal["tsv", "jsonl"] = "tsv",
     abstain_below: float = 0.0,
     files: FileOptions = FileOptions(),  # noqa: B008
@@ -233,21 +234,25 @@ def predict(
     classifier
         Folder of `unrolled classify train`, or the file classifier.safetensors in it.
     file
-        One text per line, or per row of a table; - reads standard input. Blank lines are left out.
+        One text per line, or per row of a table; - reads standard input. Rows without text get no
+        class.
     text
         Column of a table with the text, by name or position.
+    keep
+        Columns of a table to carry along, such as an identifier.
     format
-        tsv: class, probability, text; jsonl: one object per text with all probabilities.
+        tsv: row, class, probability, text; jsonl: one object per row with all probabilities.
     abstain_below
         Give no class below this probability.
     """
     from ..classification.classifier import load_classifier
+    from .rows import input_rows, with_results
     from .tables import prediction_lines
 
     opened = load_classifier(classifier)
-    sentences = read_sentences(required([file])[0], text, files.file_format())
-    predictions = opened.predict(sentences, abstain_below)
-    sys.stdout.writelines(prediction_lines(predictions, format))
+    rows = input_rows(required([file])[0], text, keep, "--text", files.file_format())
+    predicted = with_results(rows, lambda texts: opened.predict(texts, abstain_below))
+    sys.stdout.writelines(prediction_lines(predicted, format, keep))
     return 0
 
 
@@ -312,27 +317,32 @@ def explain(
         occlusion: leave each word out; gradient: gradient times input of the (forward) recurrent
         model.
     out
-        HTML page to write; default: colours in the terminal.
+        HTML page to write; default: colours in a terminal, elsewhere a table of the words and what
+        each adds to the log-odds of the predicted class.
     language
         Language of the page: en or zh.
     """
     from ..classification.classifier import load_classifier
     from ..classification.explanation import explain as explain_text
-    from .tables import print_explanation
+    from .rows import input_rows, with_results
+    from .tables import explanation_lines, print_explanation
 
     opened = load_classifier(classifier)
-    explained = (
-        explain_text(opened, sentence, method)
-        for sentence in read_sentences(required([file])[0], text, files.file_format())
+    rows = input_rows(required([file])[0], text, option="--text", files=files.file_format())
+    explained = with_results(
+        rows, lambda texts: (explain_text(opened, words, method).to_record() for words in texts)
     )
-    if out is None:
-        for explanation in explained:
-            print_explanation(explanation.to_record())
-        return 0
-    from ..report.explained import html
-    from ..system.files import write_text
+    if out is not None:
+        from ..report.explained import html
+        from ..system.files import write_text
 
-    texts = [explanation.to_record() for explanation in explained]
-    write_text(out, html(name_of(file), texts, language))
-    print(f"Wrote {out}.")
+        texts = [explanation for _, explanation in explained if explanation is not None]
+        write_text(out, html(name_of(file), texts, language))
+        print(f"Wrote {out}.")
+    elif sys.stdout.isatty():
+        for _, explanation in explained:
+            if explanation is not None:
+                print_explanation(explanation)
+    else:
+        sys.stdout.writelines(explanation_lines(explained))
     return 0

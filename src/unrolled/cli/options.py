@@ -1,17 +1,15 @@
-"""What several commands share: flags, as dataclasses that cyclopts flattens, and reading files.
+"""What several commands share: flags, as dataclasses that cyclopts flattens, and standard input.
 
 Standard input is read where a file is called "-".
 """
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import CycloptsError, Parameter
 
-from ..errors import ConfigError, TextError
+from ..errors import ConfigError
 from ..settings.data import DataConfig, DocumentKind, FileFormat, TokenizerKind
 from ..settings.kinds import kinds_with
 from ..settings.models import Connections, GateInit, RecurrentInit
@@ -231,35 +229,11 @@ def given(options: object) -> dict[str, object]:
 
 
 STANDARD_INPUT = "-"
-MAX_SENTENCE = 1 << 24
-"""Characters of a text whose every token is shown or kept: about 300 MB of memory."""
 
 
 def name_of(file: str) -> str:
     """What a file is called in messages."""
     return "standard input" if file == STANDARD_INPUT else Path(file).name
-
-
-def read_sentences(
-    file: str,
-    column: str | None = None,
-    files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
-) -> Iterator[str]:
-    """The texts of a file or of "-", blank ones left out: lines of a text, rows of a table.
-
-    Raises:
-        TextError: there is none, one is longer than `MAX_SENTENCE`, or the file cannot be read.
-    """
-    from ..text.documents import read_documents
-    from ..text.files import find_files
-
-    paths = find_files([file], files.encoding)
-    sentences = read_documents(paths, column, "line", files, MAX_SENTENCE)
-    visible = (sentence for sentence in sentences if sentence.strip())
-    first = next(visible, None)
-    if first is None:
-        raise TextError(name_of(file), "holds no sentence", "Give one per line.")
-    return itertools.chain([first], visible)
 
 
 def read_prompt() -> str:

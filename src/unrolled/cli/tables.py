@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -31,6 +31,7 @@ from ..results.run import RunResults
 if TYPE_CHECKING:  # torch is not loaded before a command needs it
     from ..inference.next_words import Candidate
     from ..inference.surprisal import TextScore
+    from .rows import Row
 
 COMPARED = ("bits/byte", "ppl", "size", "train", "score", "write", "memory", "file")
 TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})
@@ -201,37 +202,84 @@ def _tsv(*cells: object) -> str:
     return "\t".join(str(cell).translate(TSV_ESCAPES) for cell in cells) + "\n"
 
 
-def _jsonl(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) + "\n"
+def _jsonl(row: "Row", values: dict[str, Any]) -> str:
+    """An object with its row, and what of it is carried along."""
+    kept = {"columns": row.kept} if row.kept else {}
+    line = {"row": row.number, **kept, **values}
+    return json.dumps(line, ensure_ascii=False, default=str) + "\n"
 
 
-def score_lines(scores: "Iterable[TextScore]", format: Literal["tsv", "jsonl"]) -> Iterator[str]:
-    """A line for each token, below a heading, or a JSON object for each text.
+def _kept(row: "Row") -> list[object]:
+    return ["" if value is None else value for value in row.kept.values()]
 
-    Tokens that are parts of one character each name that character.
+
+def score_lines(
+    scored: "Iterable[tuple[Row, TextScore | None]]",
+    format: Literal["tsv", "jsonl"],
+    keep: Sequence[str] = (),
+) -> Iterator[str]:
+    """A line for each token, below a heading, or a JSON object for each row.
+
+    A row without text has a line without figures, in JSON null. Tokens that are parts of one
+    character each name that character.
     """
-    if format == "jsonl":
-        yield from (_jsonl(score.to_json()) for score in scores)
-        return
-    yield _tsv("text", "start", "end", "token", "bits")
-    for place, score in enumerate(scores, 1):
-        for token in score.tokens:
-            yield _tsv(place, token.start, token.end, token.text, f"{token.bits:.6g}")
+    if format == "tsv":
+        yield _tsv("row", "start", "end", "token", "bits", *keep)
+    for row, score in scored:
+        if format == "jsonl":
+            yield _jsonl(row, {"text": "", "bits": None} if score is None else score.to_json())
+        elif score is None:
+            yield _tsv(row.number, "", "", "", "", *_kept(row))
+        else:
+            for token in score.tokens:
+                figures = token.start, token.end, token.text, f"{token.bits:.6g}"
+                yield _tsv(row.number, *figures, *_kept(row))
+
+
+def rank_lines(
+    ranked: "Iterable[tuple[Row, TextScore | None]]", keep: Sequence[str] = ()
+) -> Iterator[str]:
+    """A line for each row, below a heading."""
+    yield _tsv("row", "bits", "text", *keep)
+    for row, score in ranked:
+        bits = "" if score is None else f"{score.bits:.3f}"
+        yield _tsv(row.number, bits, row.text, *_kept(row))
 
 
 def prediction_lines(
-    predictions: Iterable[Prediction], format: Literal["tsv", "jsonl"]
+    predicted: "Iterable[tuple[Row, Prediction | None]]",
+    format: Literal["tsv", "jsonl"],
+    keep: Sequence[str] = (),
 ) -> Iterator[str]:
-    """A line or a JSON object for each text; no class is "?", in JSON null."""
+    """A line or a JSON object for each row; no class is "?", in JSON null.
+
+    A row without text has neither class nor probability.
+    """
     if format == "tsv":
-        yield _tsv("class", "probability", "text")
-    for row in predictions:
+        yield _tsv("row", "class", "probability", "text", *keep)
+    for row, found in predicted:
         if format == "tsv":
-            name = NO_CLASS if row.label is None else row.label
-            yield _tsv(name, f"{row.probability:.4f}", row.text)
+            name, chance = "", ""
+            if found is not None:
+                name = NO_CLASS if found.label is None else str(found.label)
+                chance = f"{found.probability:.4f}"
+            yield _tsv(row.number, name, chance, row.text, *_kept(row))
         else:
-            rounded = {name: round(value, 6) for name, value in row.probabilities.items()}
-            yield _jsonl({"class": row.label, "probabilities": rounded, "text": row.text})
+            rounded = found and {key: round(part, 6) for key, part in found.probabilities.items()}
+            label = None if found is None else found.label
+            yield _jsonl(row, {"class": label, "probabilities": rounded, "text": row.text})
+
+
+def explanation_lines(explained: "Iterable[tuple[Row, Explained | None]]") -> Iterator[str]:
+    """A line for each part of a text with what it adds to the predicted class, in log-odds."""
+    yield _tsv("row", "class", "probability", "part", "weight")
+    for row, found in explained:
+        if found is None:
+            yield _tsv(row.number, "", "", "", "")
+            continue
+        for part in found.parts:
+            chance = f"{found.probability:.4f}"
+            yield _tsv(row.number, found.predicted, chance, part.text, f"{part.weight:.6g}")
 
 
 def print_candidates(tokens: "Sequence[Candidate]", words: "Sequence[Candidate]") -> None:

@@ -25,7 +25,7 @@ class Cost(Protocol):
 
 
 class TextScore(Protocol):
-    """What one text costs, as `score_texts` gives it; the last token is the end of the text."""
+    """What one text costs, as `score_texts` gives it."""
 
     @property
     def text(self) -> str: ...
@@ -59,11 +59,12 @@ class Mark:
 
 
 def html(
-    scores: Iterable[TextScore], text: str, run: str, language: Language = "en"
+    scores: Iterable[tuple[int, TextScore | None]], text: str, run: str, language: Language = "en"
 ) -> Iterator[str]:
     """Writes texts as a page, in pieces: of all texts only one is in memory at a time.
 
     Args:
+        scores: Each with the number of its row; None where the row has no text.
         text: Where the texts are from.
         run: The model.
     """
@@ -75,7 +76,7 @@ def html(
         title=words("title", text=text, run=run),
         verdict=words("verdict"),
         levels=LEVELS,
-        scores=((score, marks(score)) for score in scores),
+        scores=((number, score, marks(score) if score else []) for number, score in scores),
     )
 
 

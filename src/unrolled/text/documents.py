@@ -63,25 +63,14 @@ def read_documents(
     column: str | None = None,
     documents: DocumentKind = "file",
     files: FileFormat = FileFormat(),  # noqa: B008  it is frozen
-    max_chars: int | None = None,
 ) -> Iterator[str]:
-    """Whole documents, one after the other; arguments and errors as those of `read_pieces`.
-
-    Args:
-        max_chars: Longest document that is accepted.
-    """
+    """Whole documents, one after the other; arguments and errors as those of `read_pieces`."""
     begun: list[str] = []
-    num_chars = 0
     for piece in read_pieces(paths, column, documents, files):
         begun.append(piece.text)
-        num_chars += len(piece.text)
-        if max_chars is not None and num_chars > max_chars:
-            problem = f"has a text of more than {max_chars:,} characters"
-            raise TextError(piece.source, problem, "Cut it into lines or rows.")
         if piece.ends_document:
             yield "".join(begun)
             begun.clear()
-            num_chars = 0
 
 
 def _read_whole(path: Path, files: FileFormat) -> Iterator[Piece]:

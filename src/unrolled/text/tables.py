@@ -55,18 +55,24 @@ def read_rows(
         yield where, values
 
 
-def choose_text(path: Path, names: Sequence[str], column: str | None) -> int:
-    """The column with the text: the named one, the only one, or the one called "text"."""
+def choose_text(
+    path: Path, names: Sequence[str], column: str | None, option: str = "--column"
+) -> int:
+    """The column with the text: the named one, the only one, or the one called "text".
+
+    Args:
+        option: The flag that names it.
+    """
     if not names:
         raise TextError(path, "has no header line", "Name the columns in the first line.")
     if column is not None:
-        return choose_column(path, names, column, " (--column)")
+        return choose_column(path, names, column, f" ({option})")
     if len(names) == 1:
         return 0
     if "text" in names:
         return choose_column(path, names, "text")
     problem = 'has several columns and none called "text"'
-    raise TextError(path, problem, f"Choose one of: {', '.join(names)}. (--column)")
+    raise TextError(path, problem, f"Choose one of: {', '.join(names)}. ({option})")
 
 
 def choose_column(path: Path, names: Sequence[str], column: str, option: str = "") -> int:
