@@ -1,4 +1,4 @@
-"""Texts as token ids, and batches of texts of about the same length."""
+"""Texts with labels; texts as token ids, and batches of texts of about the same length."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,11 +9,42 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..text.tokenizers import BOUNDARY_ID, Tokenizer
+from .metrics import Labels
 
 MAX_BATCH_TOKENS = 1 << 15
 """Tokens of a batch, padding included, unless one text alone has more."""
 POOL = 50
 """Batches of texts that are sorted by length together: little padding, yet random batches."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """N texts and the numbers of their classes."""
+
+    texts: Sequence[str]
+    labels: Labels  # (N,)
+    weights: NDArray[np.float64] | None = None  # (N,)
+    """How much each counts in every loss, 1 on average; None: 1."""
+    groups: list[str] | None = None
+    """Texts of a group are held out together, see `text.labels.LabelledTexts`."""
+
+    @property
+    def each_weight(self) -> NDArray[np.float64]:
+        """The weights, `(N,)`."""
+        return np.ones(len(self.labels)) if self.weights is None else self.weights
+
+
+def joined_parts(first: Labelled, last: Labelled) -> Labelled:
+    """The texts of two parts, one after the other."""
+    groups = None
+    if first.groups is not None and last.groups is not None:
+        groups = [*first.groups, *last.groups]
+    return Labelled(
+        [*first.texts, *last.texts],
+        np.concatenate([first.labels, last.labels]),
+        np.concatenate([first.each_weight, last.each_weight]),
+        groups,
+    )
 
 
 @dataclass(frozen=True)

@@ -231,9 +231,11 @@ def deal(
     alone = np.bincount(groups)[groups] == 1
     several = [rows for rows in members if len(rows) > 1]
     several = [several[place] for place in rng.permutation(len(several))]
-    for rows in sorted(several, key=len, reverse=True):
+    several.sort(key=len, reverse=True)
+    for rows in several:
         own = labels[rows]
-        chosen = int((counts[:, own] / totals[own]).sum(1).argmin())
+        fullness = (counts[:, own] / totals[own]).sum(1)
+        chosen = int(np.lexsort((counts.sum(1), fullness))[0])
         fold[rows] = chosen
         np.add.at(counts[chosen], own, 1)
     for label in np.argsort(-totals, kind="stable").tolist():
