@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
 from ..results.classification import Look
 from ..results.events import Message, OnEvent, Start, Stop, ignore, never
+from ..settings.check import above, check_value, one_of
 from ..settings.data import TokenizerKind
 from ..settings.kinds import RecurrentName
 from ..settings.models import ClassifierConfig
@@ -22,12 +23,13 @@ from ..settings.presets import override
 from ..settings.training import ClassifierTrainConfig
 from ..system.machine import num_cores, using_threads
 from ..text.labels import plain
+from ..text.splitting import NUM_NAMED
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
 from ..training.loop import Callbacks, MakeMonitor, Training
 from ..training.throughput import Pace
 from .classifier import Classifier, Member, RecurrentMember
-from .documents import Labelled, joined_parts
+from .documents import ClassWeight, Labelled, joined_parts, weigh
 from .ensemble import CHANCE, ThresholdMetric, fit_thresholds, fit_weights, mix, savings
 from .linear import LinearModel, Unit, fit_linear
 from .metrics import LogProbs, accuracy, log_loss
@@ -61,6 +63,7 @@ class ClassifierRequest:
     """Fields of ClassifierTrainConfig."""
     pretrained: Pretrained | None = None
     """A language model that the recurrent one begins from."""
+    class_weight: ClassWeight = None
     thresholds: ThresholdMetric | None = None
     """What the thresholds of the classes make greatest on held-out texts; None: the most probable
     class is predicted."""
@@ -104,7 +107,8 @@ def train_classifier(
         ConfigError: a setting is out of its range.
         Interrupted: `stop` said so.
     """
-    check_settings(request, len(classes))
+    check_settings(request, classes)
+    train, valid = weigh(train, valid, classes, request.class_weight)
     began, callbacks = time.monotonic(), Callbacks(on_event, stop, monitor)
     train = replace(train, texts=[plain(text) for text in train.texts])
     valid = replace(valid, texts=[plain(text) for text in valid.texts])
@@ -134,7 +138,28 @@ def train_classifier(
         mixed = mix(list(used.values()), np.array([weights[name] for name in used]))
         labels = np.concatenate([train.labels, valid.labels])[-len(mixed) :]
         classifier = replace(classifier, thresholds=fit_thresholds(mixed, labels).tolist())
-    return Trained(classifier, found, saved, seconds, curves, linear.notes())
+    notes = [*linear.notes(), *_choice_notes(classifier, request, linear.num_held_out)]
+    for note in notes:
+        on_event(Message(text=note))
+    return Trained(classifier, found, saved, seconds, curves, notes)
+
+
+def _choice_notes(
+    classifier: Classifier, request: ClassifierRequest, num_held_out: int
+) -> Iterator[str]:
+    """What was done for rare classes, and what that means for probabilities."""
+    if request.class_weight is not None:
+        yield (
+            f"Texts count by the weight of their class ({request.class_weight}): probabilities are "
+            "those of texts in which the classes stand in that proportion."
+        )
+    if classifier.thresholds is not None:
+        each = zip(classifier.classes, classifier.thresholds, strict=True)
+        rows = ", ".join(f"{name} {threshold:.3g}" for name, threshold in each)
+        yield (
+            "The class with the greatest probability / threshold is predicted; these thresholds "
+            f"have the greatest {request.thresholds} on {num_held_out:,} held-out texts: {rows}."
+        )
 
 
 @dataclass(frozen=True)
@@ -267,7 +292,7 @@ def recurrent_kind(
     return asked or own
 
 
-def check_settings(request: ClassifierRequest, num_classes: int) -> None:
+def check_settings(request: ClassifierRequest, classes: Sequence[Any]) -> None:
     """Says what is wrong with a request before minutes are spent on it.
 
     Raises:
@@ -278,7 +303,25 @@ def check_settings(request: ClassifierRequest, num_classes: int) -> None:
         raise ConfigError("backward_language_model", "one of two", "one alone", remedy)
     _train_config(request)
     for _, wanted, _ in _recurrent_models(request):
-        _model_config(1, num_classes, wanted)
+        _model_config(1, len(classes), wanted)
+    if request.thresholds is not None:
+        check_value("thresholds", request.thresholds, one_of(get_args(ThresholdMetric)))
+    _check_class_weight(request.class_weight, classes)
+
+
+def _check_class_weight(given: ClassWeight, classes: Sequence[Any]) -> None:
+    if given is None or given == "balanced":
+        return
+    if not isinstance(given, Mapping):
+        remedy = "Write balanced."
+        raise ConfigError("class_weight", "balanced or a dict of classes", repr(given), remedy)
+    for name, weight in given.items():
+        if name not in classes:
+            listed = ", ".join(map(repr, classes[:NUM_NAMED]))
+            raise ConfigError(
+                "class_weight", f"of classes such as {listed}", repr(name), "Correct it."
+            )
+        check_value(f"class_weight of {name!r}", weight, above(0, "Use for example 2.0."))
 
 
 def _train_recurrent(
