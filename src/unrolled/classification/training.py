@@ -39,7 +39,7 @@ from .trainee import ClassifierTrainee, read
 VOCAB_SIZE = 30_000
 BACKWARD_FOLDER = "backward"
 """Folder of the checkpoints of the model that reads backward."""
-MOST_CHARACTERS = 4_000_000
+MOST_CHARACTERS = 1_500_000
 """Of all texts, up to which n-grams of characters are tried: more text has enough words to learn
 from, and they would take minutes and gigabytes."""
 LINEAR_SHARE = 0.1
