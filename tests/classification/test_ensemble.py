@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from unrolled.classification.ensemble import LEAST, fit_weights, mix, savings
-from unrolled.classification.metrics import log_loss
+from unrolled.classification.ensemble import (
+    LEAST,
+    decisions,
+    fit_thresholds,
+    fit_weights,
+    mix,
+    savings,
+)
+from unrolled.classification.metrics import confusion, log_loss, macro_f1
 
 
 def make(seed: int, sharpness: float, number: int = 4000):
@@ -24,7 +31,7 @@ def test_one_model_is_calibrated_by_its_temperature(sharpness):
     weight = fit_weights([log_probs], labels)[0]
     assert weight == pytest.approx(1 / sharpness, rel=0.08)
     search = minimize(lambda w: log_loss(mix([log_probs], w), labels), [0.7], method="Nelder-Mead")
-    assert weight == pytest.approx(search.x[0], rel=1e-3)
+    assert weight == pytest.approx(search.x[0], rel=2e-3)  # the prior counts as one text of 4,000
 
 
 def test_a_mixture_is_normalized_and_better_than_its_members():
@@ -109,3 +116,62 @@ def test_models_worse_than_chance_still_answer(number):
     mixed = mix(members, weights)
     assert (mixed.argmax(1) == members[0].argmax(1)).all()
     assert log_loss(mixed, labels) == pytest.approx(np.log(3), abs=0.01)
+
+
+@pytest.mark.parametrize("right", [0, 5])
+def test_five_texts_do_not_make_certainty(right):
+    """Without a prior all probabilities were 0.50 where all are wrong, and 0.9999 where all are
+    right."""
+    log_probs = np.log(np.array([[0.45, 0.55]] * 5))
+    labels = np.array([1] * right + [0] * (5 - right))
+    (weight,) = fit_weights([log_probs], labels)
+    # By hand: five slopes of the loss and that of the prior are level.
+    gap = np.log(0.55 / 0.45) * (1 if right else -1)
+    slope = -5 * gap / (1 + np.exp(weight * gap)) + (weight - 1)
+    assert slope == pytest.approx(0, abs=1e-3)
+    assert 0.1 < weight < 2
+
+
+@pytest.mark.parametrize(("number", "matters"), [(4, True), (4000, False)])
+def test_what_is_expected_of_a_model_holds_where_texts_are_few(number, matters):
+    log_probs, labels = make(1, 1.0, number)
+    low, high = (fit_weights([log_probs], labels, expected=[mean])[0] for mean in (0.3, 2.0))
+    assert (high - low > 0.5) == matters
+    assert low < high
+
+
+def test_texts_count_as_much_as_they_weigh():
+    log_probs, labels = make(2, 2.0, 50)
+    weights = np.arange(50) % 3 * 1.0
+    rows = np.repeat(np.arange(50), weights.astype(int))
+    np.testing.assert_allclose(
+        fit_weights([log_probs], labels, weights),
+        fit_weights([log_probs[rows]], labels[rows]),
+        rtol=1e-3,
+    )
+
+
+def test_thresholds_find_a_rare_class():
+    rng = np.random.default_rng(0)
+    labels = (rng.random(2000) < 0.06).astype(int)
+    odds = rng.normal(size=2000) + 1.5 * labels + np.log(0.06 / 0.94) - 1.125
+    log_probs = -np.logaddexp(0, np.stack([odds, -odds], 1))
+    before = macro_f1(confusion(log_probs, labels))
+    thresholds = fit_thresholds(log_probs, labels)
+    assert thresholds.sum() == pytest.approx(1)
+    decided = decisions(log_probs, thresholds.tolist())
+    assert (decided.argmax(1) == (np.exp(log_probs[:, 1]) > thresholds[1])).all()
+    assert macro_f1(confusion(decided, labels)) > before + 0.1
+    by_hand = [
+        macro_f1(confusion(np.stack([np.zeros(2000), odds - cut], 1), labels))
+        for cut in np.linspace(-4, 4, 400)
+    ]
+    assert macro_f1(confusion(decided, labels)) > max(by_hand) - 0.01
+
+
+def test_thresholds_of_three_classes_do_not_make_it_worse():
+    log_probs, labels = make(5, 1.0, 500)
+    thresholds = fit_thresholds(log_probs, labels)
+    decided = decisions(log_probs, thresholds.tolist())
+    assert macro_f1(confusion(decided, labels)) >= macro_f1(confusion(log_probs, labels))
+    assert (decisions(log_probs, None) == log_probs).all()

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,8 +14,12 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 
 from unrolled import TextClassifier
-from unrolled.classification.run import evaluate_files
+from unrolled.classification.request import ClassifyRequest
+from unrolled.classification.run import classify, evaluate_files
 from unrolled.errors import ConfigError, LabelError
+
+# With fewer than 100 texts the estimator says that its probabilities are rough.
+pytestmark = pytest.mark.filterwarnings("ignore:Only .* held-out texts:UserWarning")
 
 
 def quick(**settings) -> TextClassifier:
@@ -72,7 +78,7 @@ def test_labels_of_any_type_come_back(reviews):
         assert (fitted.classes_ == np.unique(labels[:200])).all()
         predicted = fitted.predict(texts[200:])
         assert predicted.dtype == fitted.classes_.dtype
-        assert fitted.score(texts[200:], labels[200:]) == np.mean(predicted == labels[200:]) > 0.7
+        assert fitted.score(texts[200:], labels[200:]) == np.mean(predicted == labels[200:]) > 0.65
         probabilities = fitted.predict_proba(texts[200:])
         np.testing.assert_allclose(probabilities.sum(1), 1)
         assert (fitted.classes_[probabilities.argmax(1)] == predicted).all()
@@ -141,7 +147,15 @@ CASES = [
     (["a", "b"], ["x", " "], LabelError, "y has ' ' at place 1. Give strings, whole numbers"),
     (["a", "  "], ["x", "y"], LabelError, "X has an empty text at place 1. Leave it out."),
     (["a", "\ud800"], ["x", "y"], LabelError, "X has half of a surrogate pair at place 1, which"),
-    (["a", "b", "c"], ["x", "x", "rare"], LabelError, "the class 'rare' has 1 text only. "),
+    (["a", "b"], ["x", "y"], LabelError, "y has one class of two texts or more only. Give texts"),
+    ({"a": 1}, ["x"], LabelError, "X is a dict, not a list of texts. Give a list, array or"),
+    ({"a", "b"}, ["x", "y"], LabelError, "X is a set, not a list of texts. Give a list, array"),
+    (7, ["x"], LabelError, "X is a int, not a list of texts. "),
+    (np.array([["a", "b"]]), ["x"], LabelError, "X is a ndarray of the shape (1, 2). Give one"),
+    (np.array("a"), ["x"], LabelError, "X is a ndarray of the shape (). Give one column of texts"),
+    (["a", "b"], "xy", LabelError, "y is one string. Give a list of labels."),
+    (["a", "b"], {"x": 1, "y": 2}, LabelError, "y is a dict, not a list of labels. Give a list"),
+    (["a", "b"], np.array([["x"], ["y"]]), LabelError, "y has the shape (2, 1), but there are 2"),
 ]
 
 
@@ -164,3 +178,172 @@ def test_what_is_wrong_with_the_settings(reviews):
             quick(**{name: value}).fit(texts, names)
     with pytest.raises(ConfigError, match="hidden_sizes must be"):
         quick(hidden_sizes=(0,)).fit(texts, names)
+
+
+class Frame:
+    """What pandas has, as far as it matters: iterating a table gives the names of its columns."""
+
+    def __init__(self, *columns: str) -> None:
+        self.columns, self.shape = columns, (60, len(columns))
+
+    def __iter__(self):
+        return iter(self.columns)
+
+
+def test_a_table_is_not_one_text(reviews):
+    texts, names = reviews
+    fitted = TextClassifier("linear").fit(texts[:200], names[:200])
+    for columns in (("text",), ("text", "more")):
+        with pytest.raises(LabelError, match=r"X is a Frame of the shape .* Give one column of t"):
+            fitted.predict(Frame(*columns))
+    assert len(fitted.predict(text for text in texts[:3])) == 3
+
+
+def test_log_probabilities(reviews):
+    texts, names = reviews
+    fitted = TextClassifier("linear").fit(texts[:200], names[:200])
+    found = fitted.predict_log_proba(texts[200:210])
+    np.testing.assert_allclose(np.exp(found), fitted.predict_proba(texts[200:210]))
+    assert (found < 0).all()
+
+
+def test_a_lone_class_is_left_out_with_a_warning(reviews):
+    texts, names = reviews
+    with pytest.warns(UserWarning, match="1 text left out, the only one of the class 'odd'"):
+        fitted = TextClassifier("linear").fit(texts[:200], [*names[:199], "odd"])
+    assert fitted.classes_.tolist() == ["bad", "good"]
+
+
+def test_few_texts_are_said_to_be_few(reviews):
+    texts, names = reviews
+    with pytest.warns(UserWarning, match="Only 50 held-out texts to calibrate by: probabilities"):
+        TextClassifier("linear").fit(texts[:50], names[:50])
+
+
+@pytest.fixture(scope="module")
+def rare(reviews):
+    """6 % of the texts are good."""
+    texts, names = reviews
+    good = [text for text, name in zip(texts, names, strict=True) if name == "good"]
+    bad = [text for text, name in zip(texts, names, strict=True) if name == "bad"]
+    return bad[:150] + good[:10], ["bad"] * 150 + ["good"] * 10, bad[150:] + good[150:]
+
+
+@pytest.mark.parametrize("kind", ["linear", "gru"])
+def test_a_rare_class_is_found_where_weights_or_thresholds_are_asked_for(kind, rare):
+    texts, names, new = rare
+    plain = quick(kind=kind).fit(texts, names)
+    seldom = np.sum(plain.predict(new) == "good")
+    with pytest.warns(UserWarning, match=r"Texts count by the weight of their class \(balanced\)"):
+        balanced = quick(kind=kind, class_weight="balanced").fit(texts, names)
+    assert np.sum(balanced.predict(new) == "good") > seldom
+    assert balanced.predict_proba(new)[:, 1].mean() > plain.predict_proba(new)[:, 1].mean() + 0.1
+    with pytest.warns(UserWarning, match="have the greatest macro-f1 on 160 held-out texts: bad "):
+        moved = quick(kind=kind, thresholds="macro-f1").fit(texts, names)
+    np.testing.assert_allclose(moved.predict_proba(new), plain.predict_proba(new))
+    low = moved.classifier_.thresholds[1]
+    assert (
+        moved.predict(new) == np.where(moved.predict_proba(new)[:, 1] > low, "good", "bad")
+    ).all()
+
+
+def test_weights_are_those_of_texts_that_stand_there_more_often(rare):
+    texts, names, new = rare
+    by_class, by_text = (
+        TextClassifier("linear", class_weight=weights, random_state=1)
+        for weights in ({"good": 5.0}, None)
+    )
+    with pytest.warns(UserWarning, match="Texts count by the weight of their class"):
+        by_class.fit(texts, names)
+    by_text.fit(texts, names, sample_weight=[5 if name == "good" else 1 for name in names])
+    np.testing.assert_allclose(by_class.predict_proba(new), by_text.predict_proba(new))
+    unweighted = TextClassifier("linear", random_state=1).fit(texts, names, np.ones(len(texts)))
+    expected = TextClassifier("linear", random_state=1).fit(texts, names)
+    np.testing.assert_array_equal(unweighted.predict_proba(new), expected.predict_proba(new))
+
+
+@pytest.mark.parametrize(
+    ("settings", "weights", "said"),
+    [
+        ({"class_weight": "even"}, None, "class_weight must be balanced or a dict of classes, got"),
+        (
+            {"class_weight": {"odd": 1}},
+            None,
+            "class_weight must be of classes such as 'bad', 'good'",
+        ),
+        ({"class_weight": {"bad": -1}}, None, "class_weight of 'bad' must be above 0, got -1. Use"),
+        ({"thresholds": "best"}, None, "thresholds must be one of macro-f1, got best. "),
+        ({}, [1], "sample_weight has the shape (1,), but there are 20 texts. Give one weight for"),
+        ({}, [-1] * 20, "sample_weight has something else than finite numbers of 0 or more. "),
+        ({}, ["a"] * 20, "sample_weight has something else than finite numbers of 0 or more. "),
+        ({}, [0] * 20, "sample_weight is 0 for all texts. Leave it out."),
+    ],
+)
+def test_what_is_wrong_with_weights(settings, weights, said, reviews):
+    texts, names = reviews
+    with pytest.raises((LabelError, ConfigError)) as caught:
+        TextClassifier("linear", **settings).fit(texts[:20], names[:20], weights)
+    assert str(caught.value).startswith(said)
+
+
+def test_seeds_of_all_kinds(reviews):
+    texts, names = reviews[0][:100], reviews[1][:100]
+    fits = [
+        TextClassifier("linear", random_state=seed).fit(texts, names).predict_proba(texts[:5])
+        for seed in (7, np.int64(7), 2**32 + 1, None)
+    ]
+    np.testing.assert_array_equal(fits[0], fits[1])
+    for make in (np.random.RandomState, np.random.default_rng):
+        one, two = (
+            TextClassifier("linear", random_state=make(3)).fit(texts, names) for _ in range(2)
+        )
+        assert one.classifier_.info["request"]["seed"] == two.classifier_.info["request"]["seed"]
+    for seed in (-1, 2**63, 1.5, "1", True):
+        with pytest.raises(ConfigError, match="random_state must be a whole number from 0 to 2"):
+            TextClassifier("linear", random_state=seed).fit(texts, names)
+
+
+def test_settings_are_saved_and_loaded(reviews, tmp_path):
+    texts, names = reviews
+    path = tmp_path / "a.safetensors"
+    settings = {
+        "hidden_sizes": [np.int64(8)],
+        "random_state": np.int32(5),
+        "dropout": np.float32(0),
+    }
+    estimator = quick(kind="rnn", class_weight={"good": 2.0}, **settings)
+    with pytest.warns(UserWarning, match="Texts count by"):
+        estimator.fit(texts[:80], names[:80])
+    estimator.save(path)
+    loaded = TextClassifier.load(path)
+    assert loaded.kind == "rnn" and loaded.hidden_sizes == (8,) and loaded.budget == "1epoch"
+    assert loaded.random_state == 5 and loaded.class_weight == {"good": 2.0}
+    TextClassifier("linear").fit(texts[:80], names[:80]).save(path)
+    assert TextClassifier.load(path).kind == "linear"
+    with pytest.warns(UserWarning, match="Texts count by"):
+        again = loaded.fit(texts[:80], names[:80])
+    np.testing.assert_array_equal(
+        again.predict_proba(texts[80:90]), estimator.predict_proba(texts[80:90])
+    )
+
+
+def test_a_file_of_the_command_line_is_loaded_with_its_settings_and_whole_numbers(
+    reviews, tmp_path
+):
+    texts, names = reviews
+    rows = [f"{int(name == 'good')}\t{text}" for text, name in zip(texts, names, strict=True)]
+    (tmp_path / "a.tsv").write_text("\n".join(["label\ttext", *rows]), "utf-8")
+    request = ClassifyRequest(
+        (str(tmp_path / "a.tsv"),), kind="linear", seed=3, thresholds="macro-f1"
+    )
+    classify(tmp_path / "run", request)
+    loaded = TextClassifier.load(tmp_path / "run")
+    assert (loaded.kind, loaded.random_state, loaded.thresholds) == ("linear", 3, "macro-f1")
+    assert loaded.classes_.tolist() == [0, 1] and loaded.classes_.dtype.kind == "i"
+    assert loaded.score(texts, [int(name == "good") for name in names]) > 0.8
+
+
+def test_importing_it_does_not_load_the_compiler_of_torch():
+    code = "import sys, unrolled; unrolled.TextClassifier; print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("False", "")

@@ -65,6 +65,22 @@ def test_the_worst_shift_has_the_same_size_for_every_text():
     assert (shift[1, 2:] == 0).all()
 
 
+def test_a_text_that_weighs_nothing_teaches_nothing():
+    kept, dropped = make_training(), make_training()
+    weights = np.array([2.0, 0.0] * 16)
+    for training, labels in ((kept, [0, 1]), (dropped, [0, 0])):
+        targets = replace(training.trainee.targets, labels=np.array(labels * 16), weights=weights)
+        trainee = training.trainee
+        one = type(trainee)(
+            *(trainee.model, trainee.train, targets, trainee.valid, targets, trainee.config)
+        )
+        torch.manual_seed(0)
+        training.loss, _ = one.backward(np.arange(8))
+    assert kept.loss == dropped.loss
+    for one, other in zip(kept.model.parameters(), dropped.model.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)
+
+
 def test_adversarial_training_adds_the_gradient_at_the_worst_shift(monkeypatch):
     fitting = make_training(adversarial_norm=0.5, clip_norm=1e9)
     fitting.model.config = replace(fitting.model.config, dropout=0.0)
@@ -73,7 +89,7 @@ def test_adversarial_training_adds_the_gradient_at_the_worst_shift(monkeypatch):
         encoder.hidden_dropout = 0.0
     rows = np.arange(8)
     tokens, lengths = fitting.trainee.train.batch(rows)
-    targets = torch.from_numpy(fitting.trainee.labels[rows])
+    targets = torch.from_numpy(fitting.trainee.targets.labels[rows])
     weight = fitting.model.embedding.weight
 
     def loss(shift):
@@ -148,7 +164,8 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, last, set
     with pytest.raises(CheckpointError, match="was started with other texts or settings"):
         make_training(**other, folder=tmp_path).restore()
     changed = make_training(**settings, folder=tmp_path)
-    changed.trainee.labels = 1 - changed.trainee.labels
+    targets = changed.trainee.targets
+    changed.trainee.targets = replace(targets, labels=1 - targets.labels)
     with pytest.raises(CheckpointError, match="was started with other texts or settings"):
         changed.restore()
     assert not make_training().restore()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unrolled.classification.documents import Documents
+from unrolled.classification.documents import Documents, Labelled
 from unrolled.classification.trainee import ClassifierTrainee, without_measuring
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.settings.models import ClassifierConfig
@@ -19,10 +19,11 @@ def make_training(folder: Path | None = None, **settings) -> Training:
     texts = ["aab", "abb", "ba", "bbb"] * 8
     labels = np.array([0, 1, 0, 1] * 8)
     documents = Documents.encode(texts, ByteTokenizer())
+    targets = Labelled(texts, labels)
     torch.manual_seed(0)
     config = ClassifierConfig(257, 2, embedding_size=4, hidden_sizes=(4, 4))
     values = {"threads": 1, "batch_size": 8, "precision": "float32"} | settings
     train_config = without_measuring(ClassifierTrainConfig(**values))
     model = RecurrentClassifier(config)
-    trainee = ClassifierTrainee(model, documents, labels, documents, labels, train_config)
+    trainee = ClassifierTrainee(model, documents, targets, documents, targets, train_config)
     return Training(trainee, folder)

@@ -11,7 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from unrolled.errors import LabelError, TextError
-from unrolled.text.labels import LabelledTexts, read_labelled, read_splits
+from unrolled.text.labels import (
+    LabelledTexts,
+    classes_of,
+    doubtful_labels,
+    read_labelled,
+    read_splits,
+)
 
 CHINESE = "这家酒店的房间很小，服务员的态度也不好，我不会再来了。"
 
@@ -163,3 +169,22 @@ def test_a_column_says_the_split(tmp_path):
 def test_folders_have_no_groups(tmp_path):
     with pytest.raises(LabelError, match="is a folder, which has no columns to group by. Leave"):
         read_labelled([str(tmp_path)], group="film")
+
+
+def test_classes_are_sorted_as_people_count():
+    assert classes_of(["10", "1", "2", "-3", "1"]) == [-3, 1, 2, 10]
+    assert classes_of(["star 10", "star 2", "b"]) == ["b", "star 2", "star 10"]
+    assert classes_of(["10", "x", "9"]) == ["9", "10", "x"]
+    assert classes_of(["01", "1", "007"]) == ["01", "1", "007"]  # no number is written so
+    assert classes_of(["1" * 30, "2"]) == ["2", "1" * 30]
+
+
+def test_labels_that_may_not_be_meant_as_classes_are_said_once():
+    labels = ["nan", "nan", "None", "null", "True", "true", "TRUE", "good", "good"]
+    assert doubtful_labels(labels) == [
+        "The label 'None' (1 texts) looks like a missing value: it is taken as a class.",
+        "The label 'nan' (2 texts) looks like a missing value: it is taken as a class.",
+        "The label 'null' (1 texts) looks like a missing value: it is taken as a class.",
+        "The labels 'TRUE', 'True', 'true' differ in case only: each is taken as a class.",
+    ]
+    assert doubtful_labels(["good", "bad"]) == []

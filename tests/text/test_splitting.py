@@ -14,7 +14,14 @@ from unrolled.errors import ConfigError, LabelError, TextError, UnrolledError
 from unrolled.text.corpus import Corpus
 from unrolled.text.documents import read_pieces
 from unrolled.text.labels import LabelledTexts
-from unrolled.text.splitting import split_corpus, split_labelled, spread, without_shared
+from unrolled.text.splitting import (
+    deal,
+    split_corpus,
+    split_labelled,
+    spread,
+    without_lone,
+    without_shared,
+)
 
 from .corpora import read, write
 
@@ -256,6 +263,39 @@ def test_a_class_of_one_group_stays_in_training(seed):
     assert Counter(train.labels)["y"] == 10 and set(valid.labels) == {"x"}
 
 
+def test_a_text_alone_in_its_class_is_left_out_with_a_count():
+    data = LabelledTexts(["a", "b", "c", "d"], ["x", "x", "y", "z"])
+    kept, notes = without_lone(data)
+    assert kept == data.select([0, 1])
+    assert notes == ["2 texts left out, each the only one of its class: 'y', 'z'."]
+    assert without_lone(kept) == (kept, [])
+
+
+def test_classes_that_cannot_be_held_out_do_not_end_it():
+    """Of two texts each, in as many folds as there are: scikit-learn's leave one without."""
+    labels = ["x"] * 40 + [f"rare {place // 2}" for place in range(40)]
+    equal = [f"t{place}" for place in range(40)] + [f"r{place // 2}" for place in range(40)]
+    for texts in (equal, [f"t{place}" for place in range(80)]):
+        train, valid = split_labelled(LabelledTexts(texts, labels), 0.1, 0)
+        assert set(train.labels) == set(labels) and 4 <= len(valid) <= 8
+
+
+@given(st.integers(0, 10**6))
+def test_folds_have_each_class_alike_and_groups_whole(seed):
+    rng = np.random.default_rng(seed)
+    labels, groups = rng.integers(0, 3, 60), rng.integers(0, 40, 60)
+    fold = deal(labels, groups, 5, seed)
+    assert set(fold) == set(range(5))
+    for group in range(40):
+        assert len(set(fold[groups == group])) <= 1
+    single = deal(labels, np.arange(60), 5, seed)
+    for label in range(3):
+        counts = np.bincount(single[labels == label], minlength=5)
+        assert counts.max() - counts.min() <= 1
+    sizes = np.bincount(single, minlength=5)
+    assert sizes.max() - sizes.min() <= 2
+
+
 def refusal(data: LabelledTexts, fraction: float = 0.2) -> UnrolledError:
     with pytest.raises((LabelError, ConfigError)) as caught:
         split_labelled(data, fraction, 0)
@@ -263,8 +303,6 @@ def refusal(data: LabelledTexts, fraction: float = 0.2) -> UnrolledError:
 
 
 def test_what_cannot_be_split():
-    said = refusal(LabelledTexts(["a", "b", "c"], ["x", "x", "y"]))
-    assert str(said).startswith("the class 'y' has 1 text only. Give more texts of it")
     said = refusal(LabelledTexts(["a", "b", "c", "d"], ["x", "x", "y", "y"], ["g"] * 4))
     assert str(said).startswith("the texts are all of one group")
     groups = ["g", "g", "h", "h"]

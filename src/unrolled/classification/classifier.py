@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -28,7 +29,7 @@ from ..text.labels import plain
 from ..text.tokenizers import Tokenizer, tokenizer_from_dict
 from ..text.words import mirrored
 from .documents import Documents
-from .ensemble import mix
+from .ensemble import decisions, mix
 from .linear import LinearModel
 from .metrics import LogProbs
 from .trainee import read
@@ -78,11 +79,15 @@ class Classifier:
     classes: list[Any]
     """K labels as they were given: strings, whole numbers or truth values."""
     members: dict[str, Member]
-    """By their names in tables: "linear", then kinds of layers such as "lstm", "lstm backward"."""
+    """By their names in tables: "linear", maybe "characters", then kinds of layers such as "lstm",
+    "lstm backward"."""
     weights: dict[str, float]
-    """Of each member in the mixture, see mixture.py."""
+    """Of each member in the mixture, see ensemble.py."""
     alone: dict[str, float]
     """The weight that each would have by itself: one over its temperature."""
+    thresholds: list[float] | None = None
+    """Of each class, 1 in sum, see `ensemble.fit_thresholds`; None: the most probable class is
+    predicted."""
     info: dict[str, Any] = field(default_factory=dict)
     """How it was made: figures on held-out texts, settings, conditions."""
 
@@ -116,6 +121,10 @@ class Classifier:
         found = [self.members[name].log_probs(texts) for name in used]
         return mix(found, np.array([self.weights[name] for name in used]))
 
+    def choose(self, log_probs: LogProbs) -> NDArray[np.int64]:
+        """Numbers of the classes that are predicted from such log-probabilities, `(N,)`."""
+        return decisions(log_probs, self.thresholds).argmax(1)
+
     def num_parameters(self) -> dict[str, int]:
         """Fitted numbers of each model, by its name in tables."""
         numbers = {name: member.num_parameters for name, member in self.members.items()}
@@ -136,31 +145,37 @@ class Classifier:
     def _predict(self, texts: Iterator[str], abstain_below: float) -> Iterator[Prediction]:
         names = [str(name) for name in self.classes]
         while piece := list(islice(texts, PIECE)):
-            for text, row in zip(piece, np.exp(self.log_probs(piece)).tolist(), strict=True):
-                best = max(range(len(row)), key=row.__getitem__)
+            log_probs = self.log_probs(piece)
+            chosen, rows = self.choose(log_probs).tolist(), np.exp(log_probs).tolist()
+            for text, best, row in zip(piece, chosen, rows, strict=True):
                 label = self.classes[best] if row[best] >= abstain_below else None
                 yield Prediction(text, label, row[best], dict(zip(names, row, strict=True)))
 
 
-FILE, KIND, FORMAT = CLASSIFIER, "unrolled classifier", "unrolled classifier 2"
+FILE, KIND, FORMAT = CLASSIFIER, "unrolled classifier", "unrolled classifier 3"
+ARRAYS = ("columns", "ratios", "weights", "bias")
+"""Of a linear model."""
 REMEDY, AGAIN = "Restore it, or train again.", "Use that version, or train again."
 
 
 def save_classifier(classifier: Classifier, path: Path) -> None:
     """Writes a classifier, whole or not at all."""
-    linear = classifier.linear
-    parts = ("columns", "ratios", "weights", "bias")
-    tensors = {f"linear.{name}": torch.from_numpy(getattr(linear, name)) for name in parts}
+    tensors: dict[str, Tensor] = {}
     values: dict[str, Any] = {
         "classes": classifier.classes,
-        "linear": {"unit": linear.unit, "penalty": linear.penalty},
+        "linear": {},
         "recurrent": {},
         "weights": classifier.weights,
         "alone": classifier.alone,
+        "thresholds": classifier.thresholds,
         "info": classifier.info,
     }
     for name, member in classifier.members.items():
-        if isinstance(member, RecurrentMember):
+        if isinstance(member, LinearModel):
+            parts = ((part, getattr(member, part)) for part in ARRAYS)
+            tensors |= {f"{name}.{part}": torch.from_numpy(array) for part, array in parts}
+            values["linear"][name] = {"unit": member.unit, "penalty": member.penalty}
+        else:
             state = member.model.state_dict()
             tensors |= {f"{name}.{key}": value.contiguous() for key, value in state.items()}
             values["recurrent"][name] = {
@@ -200,14 +215,14 @@ def load_classifier(path: str | Path) -> Classifier:
 
 
 def _build(values: dict[str, Any], tensors: dict[str, Tensor]) -> Classifier:
-    names = ("columns", "ratios", "weights", "bias")
-    parts: dict[str, Any] = {name: tensors[f"linear.{name}"].numpy() for name in names}
-    members: dict[str, Member] = {"linear": LinearModel(**values["linear"], **parts)}
+    members: dict[str, Member] = {}
+    for name, settings in values["linear"].items():
+        arrays: dict[str, Any] = {part: tensors[f"{name}.{part}"].numpy() for part in ARRAYS}
+        members[name] = LinearModel(**settings, **arrays)
     for name, settings in values["recurrent"].items():
         members[name] = _recurrent(settings, f"{name}.", tensors)
-    return Classifier(
-        values["classes"], members, values["weights"], values["alone"], values["info"]
-    )
+    own = {name: values[name] for name in ("weights", "alone", "thresholds", "info")}
+    return Classifier(values["classes"], members, **own)
 
 
 def _recurrent(

@@ -1,19 +1,83 @@
-"""Texts as token ids, and batches of texts of about the same length."""
+"""Texts with labels; texts as token ids, and batches of texts of about the same length."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..text.labels import LabelledTexts
 from ..text.tokenizers import BOUNDARY_ID, Tokenizer
+from .metrics import Labels
 
+ClassWeight: TypeAlias = Literal["balanced"] | Mapping[Any, float] | None
+"""How much the texts of a class count, by its name; "balanced": all classes alike."""
 MAX_BATCH_TOKENS = 1 << 15
 """Tokens of a batch, padding included, unless one text alone has more."""
 POOL = 50
 """Batches of texts that are sorted by length together: little padding, yet random batches."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """N texts and the numbers of their classes."""
+
+    texts: Sequence[str]
+    labels: Labels  # (N,)
+    weights: NDArray[np.float64] | None = None  # (N,)
+    """How much each counts in every loss, 1 on average; None: 1."""
+    groups: list[str] | None = None
+    """Texts of a group are held out together, see `text.labels.LabelledTexts`."""
+
+    @property
+    def each_weight(self) -> NDArray[np.float64]:
+        """The weights, `(N,)`."""
+        return np.ones(len(self.labels)) if self.weights is None else self.weights
+
+
+def numbered(data: LabelledTexts, names: Sequence[str]) -> Labelled:
+    """The texts with numbers for the names of their classes."""
+    number = {name: place for place, name in enumerate(names)}
+    labels = np.array([number[label] for label in data.labels], np.int64)
+    weights = None if data.weights is None else np.array(data.weights, np.float64)
+    return Labelled(data.texts, labels, weights, data.groups)
+
+
+def weigh(
+    train: Labelled, valid: Labelled, classes: Sequence[Any], class_weight: ClassWeight
+) -> tuple[Labelled, Labelled]:
+    """Multiplies the weights of texts by those of their classes; the mean of all becomes 1."""
+    both = joined_parts(train, valid)
+    if class_weight is None and train.weights is None and valid.weights is None:
+        return train, valid
+    if class_weight == "balanced":
+        total = np.bincount(both.labels, both.each_weight, minlength=len(classes))
+        factors = 1 / np.where(total > 0, total, 1)
+    else:
+        given = class_weight or {}
+        factors = np.array([float(given.get(name, 1)) for name in classes])
+    mean = np.mean(factors[both.labels] * both.each_weight)
+    train, valid = (
+        replace(part, weights=factors[part.labels] * part.each_weight / mean)
+        for part in (train, valid)
+    )
+    return train, valid
+
+
+def joined_parts(first: Labelled, last: Labelled) -> Labelled:
+    """The texts of two parts, one after the other."""
+    groups = None
+    if first.groups is not None and last.groups is not None:
+        groups = [*first.groups, *last.groups]
+    return Labelled(
+        [*first.texts, *last.texts],
+        np.concatenate([first.labels, last.labels]),
+        np.concatenate([first.each_weight, last.each_weight]),
+        groups,
+    )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from ..results.classification import Classification, Figures, LengthGroup, Mistake
 from ..text.splitting import spread
 from .classifier import Classifier
-from .ensemble import mix
+from .ensemble import decisions, mix
 from .metrics import (
     Labels,
     LogProbs,
@@ -68,16 +68,21 @@ def figures(
     }
     weights = np.array([classifier.weights[name] for name in members])
     chosen = mix(list(members.values()), weights)
+    decided = decisions(chosen, classifier.thresholds)
+    models = {name: summary(log_probs, labels) for name, log_probs in each.items()}
+    chosen_figures = summary(chosen, labels, decided)
     if len(members) > 1:
-        each["mixture"] = chosen
+        each["mixture"], models["mixture"] = decided, chosen_figures
+    else:
+        each, models = dict.fromkeys(each, decided), dict.fromkeys(models, chosen_figures)
     return Classification(
         classes=classifier.classes,
         split=split,
         num_texts=len(texts),
-        models={name: summary(log_probs, labels) for name, log_probs in each.items()},
-        chosen=summary(chosen, labels),
+        models=models,
+        chosen=chosen_figures,
         weights=classifier.weights,
-        confusion=confusion(chosen, labels).tolist(),
+        confusion=confusion(decided, labels).tolist(),
         reliability=reliability(chosen, labels),
         by_length=by_length(each, texts, labels),
         mistakes=mistakes(classifier, chosen, texts, labels),
@@ -85,15 +90,20 @@ def figures(
     )
 
 
-def summary(log_probs: LogProbs, labels: Labels) -> Figures:
-    """Accuracy with its 95 % interval, macro-F1, loss in nats and calibration error."""
-    right = int((log_probs.argmax(1) == labels).sum())
+def summary(log_probs: LogProbs, labels: Labels, decided: LogProbs | None = None) -> Figures:
+    """Accuracy with its 95 % interval, macro-F1, loss in nats and calibration error.
+
+    Args:
+        decided: What the predicted class has the most of, where that is not the probability.
+    """
+    decided = log_probs if decided is None else decided
+    right = int((decided.argmax(1) == labels).sum())
     low, high = wilson_interval(right, len(labels))
     return Figures(
-        accuracy=accuracy(log_probs, labels),
+        accuracy=accuracy(decided, labels),
         accuracy_low=low,
         accuracy_high=high,
-        macro_f1=macro_f1(confusion(log_probs, labels)),
+        macro_f1=macro_f1(confusion(decided, labels)),
         log_loss=log_loss(log_probs, labels),
         calibration_error=calibration_error(reliability(log_probs, labels)),
     )
@@ -125,15 +135,16 @@ def mistakes(
     classifier: Classifier, log_probs: LogProbs, texts: Sequence[str], labels: Labels
 ) -> list[Mistake]:
     """The errors with the highest confidence."""
-    predicted = log_probs.argmax(1)
+    predicted = classifier.choose(log_probs)
+    confidence = log_probs[np.arange(len(labels)), predicted]
     wrong = np.flatnonzero(predicted != labels)
-    surest = wrong[np.argsort(-log_probs.max(1)[wrong], kind="stable")][:NUM_MISTAKES]
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:NUM_MISTAKES]
     return [
         Mistake(
             text=texts[index],
             label=str(classifier.classes[labels[index]]),
             predicted=str(classifier.classes[predicted[index]]),
-            probability=float(np.exp(log_probs[index].max())),
+            probability=float(np.exp(confidence[index])),
         )
         for index in surest.tolist()
     ]

@@ -52,7 +52,7 @@ def explain(classifier: Classifier, text: str, method: Method = "occlusion") -> 
     """
     text = plain(text)
     log_probs = classifier.log_probs([text])[0]
-    predicted = int(log_probs.argmax())
+    predicted = int(classifier.choose(log_probs[None])[0])
     if method == "gradient":
         parts, weights = _gradient(classifier, text, predicted)
     else:

@@ -12,9 +12,11 @@ Z95 = 1.959963984540054
 NUM_BINS = 15
 
 
-def log_loss(log_probs: LogProbs, labels: Labels) -> float:
+def log_loss(
+    log_probs: LogProbs, labels: Labels, weights: NDArray[np.float64] | None = None
+) -> float:
     """Mean negative log-probability of the labels `(N,)` under `log_probs (N, K)`, in nats."""
-    return float(-log_probs[np.arange(len(labels)), labels].mean())
+    return float(np.average(-log_probs[np.arange(len(labels)), labels], weights=weights))
 
 
 def accuracy(log_probs: LogProbs, labels: Labels) -> float:

@@ -9,6 +9,7 @@ from ..settings.data import FileFormat, TokenizerKind
 from ..settings.kinds import RecurrentName
 from ..settings.presets import superfluous
 from ..settings.training import Budget
+from .ensemble import ThresholdMetric
 from .pretraining import Pretrained
 from .training import VOCAB_SIZE, ClassifierRequest, recurrent_kind
 
@@ -68,6 +69,10 @@ class ClassifyRequest(FileFormat):
     """None: "word"."""
     vocab_size: int | None = None
     """Most words to know; None: 30,000."""
+    class_weight: Literal["balanced"] | None = None
+    """How much texts of a class count; None: as many as there are."""
+    thresholds: ThresholdMetric | None = None
+    """What thresholds of the classes are to make greatest; None: the most probable is predicted."""
     seed: int = 0
     """Of initialization, dropout, the order of batches and the held-out part."""
     model_settings: dict[str, Any] = field(default_factory=dict)
@@ -137,6 +142,8 @@ def classifier_request(
         vocab_size=vocab_size if request.vocab_size is None else request.vocab_size,
         model_settings=model_settings,
         train_settings=settings,
+        class_weight=request.class_weight,
+        thresholds=request.thresholds,
         pretrained=pretrained,
         backward=backward,
     )

@@ -1,12 +1,11 @@
 """Labelled files → a folder with classifier, figures and report."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..errors import CheckpointError, ConfigError, LabelError
 from ..report.classification import html
@@ -20,12 +19,28 @@ from ..system.files import write_json, write_text
 from ..system.machine import machine, versions
 from ..text.documents import read_documents
 from ..text.files import find_files
-from ..text.labels import LabelledTexts, label_of, plain, read_labelled, read_splits
-from ..text.splitting import normalized, split_labelled, spread, without_shared
+from ..text.labels import (
+    LabelledTexts,
+    classes_of,
+    doubtful_labels,
+    label_of,
+    plain,
+    read_labelled,
+    read_splits,
+)
+from ..text.splitting import (
+    NUM_NAMED,
+    normalized,
+    split_labelled,
+    spread,
+    without_lone,
+    without_shared,
+)
 from ..text.words import mirrored
 from ..training.language_model import TrainRequest
 from ..training.loop import Callbacks, MakeMonitor
 from .classifier import FILE, Classifier, load_classifier, save_classifier
+from .documents import Labelled, numbered
 from .evaluation import evaluate_classifier, figures, texts_per_second
 from .explanation import explain
 from .pretraining import (
@@ -39,7 +54,6 @@ from .request import ClassifyRequest, check_request, classifier_request
 from .training import (
     BACKWARD_FOLDER,
     ClassifierRequest,
-    Labelled,
     Trained,
     check_settings,
     train_classifier,
@@ -87,20 +101,23 @@ def classify(
         raise CheckpointError(out, "already holds a classifier", "Choose another --out.")
     check_request(request)
     parts, notes, sizes = _read(request)
-    classes = sorted(set(parts["train"].labels))
-    for name, part in parts.items():
-        check_labels(classes, part, name)
+    classes = classes_of(parts["train"].labels)
+    names = [str(name) for name in classes]
+    notes += doubtful_labels(parts["train"].labels)
+    for name in parts:
+        parts[name], unknown = with_known_labels(parts[name], names, name)
+        notes += unknown
     wanted = classifier_request(request)
-    check_settings(wanted, len(classes))
+    check_settings(wanted, classes)
     if "test" not in parts:
         notes.append(NO_TEST)
     for note in [sizes, *notes]:
         on_event(Message(text=note))
     pretrained = _pretrained(out, request, wanted, parts, Callbacks(on_event, stop, monitor))
-    numbered = {name: _numbered(part, classes) for name, part in parts.items()}
+    data = {name: numbered(part, names) for name, part in parts.items()}
     trained = train_classifier(
-        numbered["train"],
-        numbered["valid"],
+        data["train"],
+        data["valid"],
         classes,
         classifier_request(request, *pretrained),
         on_event,
@@ -110,16 +127,16 @@ def classify(
     )
     split = "test" if "test" in parts else "valid"
     results = replace(
-        _measure(trained, numbered[split], split),
+        _measure(trained, data[split], split),
         title=", ".join(Path(name).name for name in request.data),
         num_texts_of={name: len(part) for name, part in parts.items()},
         saved=trained.saved,
         num_parameters=trained.classifier.num_parameters(),
         seconds=trained.seconds,
         curves=trained.curves,
-        class_ngrams=_typical(trained.classifier, numbered["train"].texts),
-        explained=_explained(trained.classifier, numbered[split]),
-        notes=notes,
+        class_ngrams=_typical(trained.classifier, data["train"].texts),
+        explained=_explained(trained.classifier, data[split]),
+        notes=[*notes, *trained.notes],
         request={
             name: str(value) if isinstance(value, Path) else value
             for name, value in asdict(request).items()
@@ -192,8 +209,9 @@ def _read(request: ClassifyRequest) -> tuple[dict[str, LabelledTexts], list[str]
             parts[name] = read_labelled(list(files), *columns, request)
     notes = []
     if "valid" not in parts:
+        several, notes = without_lone(parts["train"])
         parts["train"], parts["valid"] = split_labelled(
-            parts["train"], request.valid_fraction, request.seed
+            several, request.valid_fraction, request.seed
         )
     for name, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
         if other not in parts:
@@ -209,21 +227,30 @@ def _read(request: ClassifyRequest) -> tuple[dict[str, LabelledTexts], list[str]
     return parts, notes, f"Texts: {sizes}."
 
 
-def check_labels(classes: list[str], part: LabelledTexts, name: str) -> None:
-    """Raises LabelError unless there are two classes, and each of the part's is among them."""
-    if len(classes) < 2:
-        problem = f"have one class only, {classes[0]!r}"
+def with_known_labels(
+    part: LabelledTexts, names: Sequence[str], what: str
+) -> tuple[LabelledTexts, list[str]]:
+    """Leaves out texts of a class that is not among the names, and says how many.
+
+    Raises:
+        LabelError: there is one class only, or no text is left.
+    """
+    if len(names) < 2:
+        problem = f"have one class only, {names[0]!r}" if names else "have no class"
         raise LabelError("the training texts", problem, "Give texts of two classes or more.")
-    unknown = next((label for label in part.labels if label not in classes), None)
-    if unknown is not None:
-        number = part.labels.count(unknown)
-        problem = f"have the label {unknown!r} ({number:,} of them), which no training text has"
-        raise LabelError(f"the {name} texts", problem, "Correct the label, or add training texts.")
-
-
-def _numbered(part: LabelledTexts, classes: list[str]) -> Labelled:
-    number = {label: place for place, label in enumerate(classes)}
-    return Labelled(part.texts, np.array([number[label] for label in part.labels], np.int64))
+    known = set(names)
+    kept = [place for place, label in enumerate(part.labels) if label in known]
+    unknown = Counter(label for label in part.labels if label not in known)
+    if not unknown:
+        return part, []
+    listed = ", ".join(repr(name) for name, _ in unknown.most_common(NUM_NAMED))
+    listed += ", …" * (len(unknown) > NUM_NAMED)
+    if not kept:
+        problem = f"have only labels that no training text has, such as {listed}"
+        raise LabelError(f"the {what} texts", problem, "Correct them, or name another column.")
+    number = sum(unknown.values())
+    note = f"{number:,} {what} texts left out: no training text has their label ({listed})."
+    return part.select(kept), [note]
 
 
 def _pretrained(
@@ -289,11 +316,11 @@ def evaluate_files(
     """Figures of a saved classifier on labelled files.
 
     Raises:
-        UnrolledError: a file cannot be read, or has a label that the classifier does not know.
+        UnrolledError: a file cannot be read, or has no label that the classifier knows.
     """
     classifier = load_classifier(path)
-    part = read_labelled(data, text, label, files=files)
-    classes = [str(label_of(name)) for name in classifier.classes]
-    check_labels(classes, part, "given")
-    numbered = _numbered(part, classes)
-    return evaluate_classifier(classifier, numbered.texts, numbered.labels, ", ".join(data))
+    names = [str(label_of(name)) for name in classifier.classes]
+    part, notes = with_known_labels(read_labelled(data, text, label, files=files), names, "given")
+    found = numbered(part, names)
+    split = ", ".join(data)
+    return replace(evaluate_classifier(classifier, found.texts, found.labels, split), notes=notes)

@@ -20,9 +20,9 @@ from ..system.machine import num_cores, using_threads
 from ..training.loop import Trainee, autocast
 from ..training.optimizer import ParameterGroup, triangle
 from ..training.throughput import Pace, find_pace
-from .documents import Documents
+from .documents import Documents, Labelled
 from .ensemble import fit_weights, mix
-from .metrics import Labels, LogProbs, accuracy, log_loss
+from .metrics import LogProbs, accuracy, log_loss
 
 WARMUP = 0.1
 """Part of the budget over which the learning rate rises."""
@@ -54,13 +54,16 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
         self,
         model: RecurrentClassifier,
         train: Documents,
-        labels: Labels,
+        targets: Labelled,
         valid: Documents,
-        valid_labels: Labels,
+        valid_targets: Labelled,
         config: ClassifierTrainConfig,
     ) -> None:
+        """Takes encoded texts, and the labels and weights of each."""
         self.model, self.config = model, config
-        self.train, self.labels, self.valid, self.valid_labels = train, labels, valid, valid_labels
+        self.train, self.targets = train, targets
+        self.valid, self.valid_targets = valid, valid_targets
+        self.weights = torch.from_numpy(targets.each_weight).float()  # (D,)
         self.epoch = self.position = self.num_texts = 0
         """Passes over the texts, batches of this one, texts of all."""
         self.losses: list[float] = []
@@ -103,26 +106,28 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
     def backward(self, batch: NDArray[np.int64]) -> tuple[float, int]:
         """With adversarial training the gradients are also those of the changed texts."""
         tokens, lengths = self.train.batch(batch)
-        targets, norm = torch.from_numpy(self.labels[batch]), self.config.adversarial_norm
+        norm, places = self.config.adversarial_norm, torch.from_numpy(batch)
         if norm:
             words = self.model.embedding.embed(tokens).detach()
             shift = torch.zeros_like(words, requires_grad=True)
-            loss = self._backward_shifted(tokens, lengths, targets, shift)
+            loss = self._backward_shifted(tokens, lengths, places, shift)
             assert shift.grad is not None
             worst = worst_shift(shift.grad, words, lengths, norm)
-            self._backward_shifted(tokens, lengths, targets, worst)
+            self._backward_shifted(tokens, lengths, places, worst)
         else:
-            loss = self._backward_shifted(tokens, lengths, targets, None)
+            loss = self._backward_shifted(tokens, lengths, places, None)
         self.num_texts += len(batch)
         self.losses.append(loss)
         return loss, int(lengths.sum())
 
     def _backward_shifted(
-        self, tokens: Tensor, lengths: Tensor, targets: Tensor, shift: Tensor | None
+        self, tokens: Tensor, lengths: Tensor, places: Tensor, shift: Tensor | None
     ) -> float:
         with autocast(self.config.precision):
             log_probs = self.model(tokens, lengths, shift)
-        loss = nn.functional.nll_loss(log_probs, targets)
+        targets = torch.from_numpy(self.targets.labels)[places]
+        losses = nn.functional.nll_loss(log_probs, targets, reduction="none")
+        loss = (losses * self.weights[places]).mean()
         loss.backward()
         return loss.item()
 
@@ -132,9 +137,10 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
         Weights that are right more often, but too sure of themselves, are the better ones.
         """
         log_probs = read(self.model, self.valid, self.config)
-        calibrated = mix([log_probs], fit_weights([log_probs], self.valid_labels))
-        self.accuracy = accuracy(log_probs, self.valid_labels)
-        return log_loss(calibrated, self.valid_labels)
+        labels, weights = self.valid_targets.labels, self.valid_targets.each_weight
+        calibrated = mix([log_probs], fit_weights([log_probs], labels, weights))
+        self.accuracy = accuracy(log_probs, labels)
+        return log_loss(calibrated, labels, weights)
 
     def fraction_of_epochs(self, num_epochs: float, num_tokens: int) -> float:
         """The part of so many passes over the texts that is read."""
@@ -177,8 +183,9 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
         """What a checkpoint has to fit: settings and texts."""
         config = replace(self.config, precision="auto", threads=0)
         digest = hashlib.sha256(repr((config, self.model.config)).encode())
-        for part in (self.train.ids, self.train.starts, self.labels, self.valid.ids):
-            digest.update(part.tobytes())
+        labels, weights = self.targets.labels, self.targets.weights
+        for part in (self.train.ids, self.train.starts, labels, self.valid.ids, weights):
+            digest.update(b"" if part is None else part.tobytes())
         return digest.hexdigest()
 
     def decide(self) -> Pace | None:
@@ -201,7 +208,7 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
         middle = max(0, len(order) - config.batch_size) // 2
         rows = order[middle : middle + config.batch_size]
         tokens, lengths = self.train.batch(rows)
-        targets = torch.from_numpy(self.labels[rows])
+        targets = torch.from_numpy(self.targets.labels[rows])
 
         def step(precision: Precision) -> None:
             with autocast(precision):

@@ -1,10 +1,11 @@
 """Labelled texts → classifier: the linear baseline, recurrent models, their mixture."""
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -14,27 +15,37 @@ from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
 from ..results.classification import Look
 from ..results.events import Message, OnEvent, Start, Stop, ignore, never
+from ..settings.check import above, check_value, one_of
 from ..settings.data import TokenizerKind
 from ..settings.kinds import RecurrentName
 from ..settings.models import ClassifierConfig
 from ..settings.presets import override
 from ..settings.training import ClassifierTrainConfig
-from ..system.machine import using_threads
+from ..system.machine import num_cores, using_threads
 from ..text.labels import plain
+from ..text.splitting import NUM_NAMED
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
 from ..training.loop import Callbacks, MakeMonitor, Training
 from ..training.throughput import Pace
 from .classifier import Classifier, Member, RecurrentMember
-from .ensemble import fit_weights, savings
-from .linear import fit_linear
-from .metrics import Labels, LogProbs
+from .documents import ClassWeight, Labelled, joined_parts, weigh
+from .ensemble import CHANCE, ThresholdMetric, fit_thresholds, fit_weights, mix, savings
+from .linear import LinearModel, Unit, fit_linear
+from .metrics import LogProbs, accuracy, log_loss
 from .pretraining import Pretrained
 from .trainee import ClassifierTrainee, read
 
 VOCAB_SIZE = 30_000
 BACKWARD_FOLDER = "backward"
 """Folder of the checkpoints of the model that reads backward."""
+MOST_CHARACTERS = 1_500_000
+"""Of all texts, up to which n-grams of characters are tried: more text has enough words to learn
+from, and they would take minutes and gigabytes."""
+LINEAR_SHARE = 0.1
+"""Of a wall-clock budget, after which a linear model tries no further penalty."""
+FEW_TEXTS = 100
+"""Below which calibration is called rough: the error of a share is then 5 points and more."""
 DEFAULT_KIND: RecurrentName = "gru"
 
 
@@ -52,16 +63,12 @@ class ClassifierRequest:
     """Fields of ClassifierTrainConfig."""
     pretrained: Pretrained | None = None
     """A language model that the recurrent one begins from."""
+    class_weight: ClassWeight = None
+    thresholds: ThresholdMetric | None = None
+    """What the thresholds of the classes make greatest on held-out texts; None: the most probable
+    class is predicted."""
     backward: Pretrained | None = None
     """One of mirrored texts: a second recurrent model, which reads backward, begins from it."""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Texts and the numbers of their classes, `(N,)`."""
-
-    texts: Sequence[str]
-    labels: Labels
 
 
 @dataclass
@@ -76,6 +83,8 @@ class Trained:
     seconds: dict[str, float]
     curves: dict[str, list[Look]]
     """Of the recurrent models, at each look at the held-out texts."""
+    notes: list[str]
+    """What to know of the classifier."""
 
 
 def train_classifier(
@@ -88,45 +97,178 @@ def train_classifier(
     folder: Path | None = None,
     monitor: MakeMonitor | None = None,
 ) -> Trained:
-    """Trains the linear model and the recurrent ones, and mixes them.
+    """Trains the linear models and the recurrent ones, and mixes them.
 
-    The linear model is fitted again to all texts once its penalty is chosen; the recurrent ones
+    The linear models are fitted again to all texts once their penalty is chosen; the recurrent ones
     have seen the training texts only. With a folder, their training leaves a log and checkpoints
-    there, and goes on from those that it finds.
+    there, and goes on from those that it finds. A wall-clock budget holds the linear models too.
 
     Raises:
         ConfigError: a setting is out of its range.
         Interrupted: `stop` said so.
     """
-    check_settings(request, len(classes))
-    began = time.monotonic()
-    train = Labelled([plain(text) for text in train.texts], train.labels)
-    valid = Labelled([plain(text) for text in valid.texts], valid.labels)
-    texts, labels = [*train.texts, *valid.texts], np.concatenate([train.labels, valid.labels])
-    linear, found = fit_linear(texts, labels, len(classes), len(valid.texts))
-    valid_log_probs, seconds = {"linear": found}, {"linear": time.monotonic() - began}
-    right = 100 * (found.argmax(1) == valid.labels).mean()
-    text = f"{right:.1f} % of {len(valid.labels):,} held-out texts are right."
-    on_event(Message(run="linear", text=text))
-    members: dict[str, Member] = {"linear": linear}
-    curves, callbacks = {}, Callbacks(on_event, stop, monitor)
+    check_settings(request, classes)
+    train, valid = weigh(train, valid, classes, request.class_weight)
+    began, callbacks = time.monotonic(), Callbacks(on_event, stop, monitor)
+    train = replace(train, texts=[plain(text) for text in train.texts])
+    valid = replace(valid, texts=[plain(text) for text in valid.texts])
+    linear = _train_linear(train, valid, len(classes), request, callbacks)
+    members: dict[str, Member] = {**linear.members}
+    found, seconds = dict(linear.valid), dict(linear.seconds)
+    curves: dict[str, list[Look]] = {}
+    spent = time.monotonic() - began
     for name, wanted, backward in _recurrent_models(request):
         began = time.monotonic()
         place = folder / BACKWARD_FOLDER if folder is not None and backward else folder
-        member, training, valid_log_probs[name] = _train_recurrent(
-            train, valid, len(classes), wanted, backward, place, callbacks.named(name)
+        member, training, found[name] = _train_recurrent(
+            *(train, valid, len(classes), wanted),
+            *(backward, place, callbacks.named(name), spent),
         )
         assert isinstance(training.trainee, ClassifierTrainee)
         members[name], curves[name] = member, training.trainee.curve
-        seconds[name] = training.resumed_seconds + time.monotonic() - began
-    predicted = list(valid_log_probs.values())
-    weights = fit_weights(predicted, valid.labels)
-    alone = [fit_weights([log_probs], valid.labels)[0] for log_probs in predicted]
-    saved = savings(predicted, valid.labels, weights)
-    by_name = (dict(zip(members, map(float, row), strict=True)) for row in (weights, alone, saved))
-    weight_of, alone_of, saved_of = by_name
-    classifier = Classifier(classes, members, weight_of, alone_of)
-    return Trained(classifier, valid_log_probs, saved_of, seconds, curves)
+        seconds[name] = training.resumed_seconds - spent + time.monotonic() - began
+    weights, saved = _mixture(linear, found, valid)
+    alone = linear.alone | {
+        name: float(fit_weights([found[name]], valid.labels, valid.each_weight)[0])
+        for name in curves
+    }
+    classifier = Classifier(classes, members, weights, alone)
+    if request.thresholds:
+        used = linear.out_of_fold if not any(weights[name] for name in curves) else found
+        mixed = mix(list(used.values()), np.array([weights[name] for name in used]))
+        labels = np.concatenate([train.labels, valid.labels])[-len(mixed) :]
+        classifier = replace(classifier, thresholds=fit_thresholds(mixed, labels).tolist())
+    notes = [*linear.notes(), *_choice_notes(classifier, request, linear.num_held_out)]
+    for note in notes:
+        on_event(Message(text=note))
+    return Trained(classifier, found, saved, seconds, curves, notes)
+
+
+def _choice_notes(
+    classifier: Classifier, request: ClassifierRequest, num_held_out: int
+) -> Iterator[str]:
+    """What was done for rare classes, and what that means for probabilities."""
+    if request.class_weight is not None:
+        yield (
+            f"Texts count by the weight of their class ({request.class_weight}): probabilities are "
+            "those of texts in which the classes stand in that proportion."
+        )
+    if classifier.thresholds is not None:
+        each = zip(classifier.classes, classifier.thresholds, strict=True)
+        rows = ", ".join(f"{name} {threshold:.3g}" for name, threshold in each)
+        yield (
+            "The class with the greatest probability / threshold is predicted; these thresholds "
+            f"have the greatest {request.thresholds} on {num_held_out:,} held-out texts: {rows}."
+        )
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """The linear models that held-out texts want."""
+
+    members: dict[str, LinearModel]
+    out_of_fold: dict[str, LogProbs]
+    """Of the last M texts, `(M, K)`, each by a model that has not seen it."""
+    valid: dict[str, LogProbs]
+    """Of the validation texts, the last of these."""
+    weights: dict[str, float]
+    alone: dict[str, float]
+    seconds: dict[str, float]
+
+    @property
+    def num_held_out(self) -> int:
+        """M."""
+        return len(self.out_of_fold["linear"])
+
+    def notes(self) -> list[str]:
+        """What to know of their calibration."""
+        if self.num_held_out >= FEW_TEXTS:
+            return []
+        return [
+            f"Only {self.num_held_out:,} held-out texts to calibrate by: probabilities and figures "
+            f"are rough. Give {FEW_TEXTS} texts or more."
+        ]
+
+
+def _train_linear(
+    train: Labelled,
+    valid: Labelled,
+    num_classes: int,
+    request: ClassifierRequest,
+    callbacks: Callbacks,
+) -> _Linear:
+    """Words, and characters where the mixture with them loses less on held-out texts."""
+    data, config = joined_parts(train, valid), _train_config(request)
+    units: dict[str, Unit] = {"linear": "word"}
+    if sum(map(len, data.texts)) <= MOST_CHARACTERS:
+        units["characters"] = "char"
+    budget = config.budget.amount if config.budget.unit == "seconds" else math.inf
+    members, held_out, seconds = {}, {}, {}
+    for name, unit in units.items():
+        began, told = time.monotonic(), callbacks.named(name)
+        members[name], held_out[name] = fit_linear(
+            *(data, len(valid.texts), num_classes, unit, told),
+            *(config.threads or num_cores(), LINEAR_SHARE * budget),
+        )
+        seconds[name] = time.monotonic() - began
+        number = len(held_out[name])
+        right = 100 * accuracy(held_out[name], data.labels[-number:])
+        told.on_event(Message(text=f"{right:.1f} % of {number:,} held-out texts are right."))
+    targets = replace(data, labels=data.labels[-number:], weights=data.each_weight[-number:])
+    fitted = fit_weights(list(held_out.values()), targets.labels, targets.weights)
+    weights = dict(zip(units, fitted.tolist(), strict=True))
+    kept = [name for name in units if name == "linear" or weights[name]]
+    if len(kept) < len(units):
+        text = "Not used: on held-out texts words alone do as well."
+        callbacks.named("characters").on_event(Message(text=text))
+    alone = {
+        name: float(fit_weights([held_out[name]], targets.labels, targets.weights)[0])
+        for name in kept
+    }
+    return _Linear(
+        {name: members[name] for name in kept},
+        {name: held_out[name] for name in kept},
+        {name: held_out[name][number - len(valid.texts) :] for name in kept},
+        {name: weights[name] for name in kept},
+        alone,
+        {name: seconds[name] for name in kept},
+    )
+
+
+def _mixture(
+    linear: _Linear, valid_log_probs: dict[str, LogProbs], valid: Labelled
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The weights of all models, and the nats per held-out text that each saves."""
+    predicted, labels, each = list(valid_log_probs.values()), valid.labels, valid.each_weight
+    if linear.num_held_out > len(labels):
+        weights = _added_to(linear, valid_log_probs, valid)
+    else:
+        fitted = fit_weights(predicted, labels, each)
+        weights = dict(zip(valid_log_probs, fitted.tolist(), strict=True))
+    saved = savings(predicted, labels, np.array(list(weights.values())), each)
+    return weights, dict(zip(valid_log_probs, saved.tolist(), strict=True))
+
+
+def _added_to(
+    linear: _Linear, valid_log_probs: dict[str, LogProbs], valid: Labelled
+) -> dict[str, float]:
+    """The weights where validation texts are few.
+
+    The linear models are calibrated by all texts already: a recurrent one has to save more on the
+    validation texts than chance would, and has the weight 0 until it is seen to.
+    """
+    calibrated = mix(list(linear.valid.values()), np.array(list(linear.weights.values())))
+    recurrent = [name for name in valid_log_probs if name not in linear.weights]
+    weights = linear.weights | dict.fromkeys(recurrent, 0.0)
+    members = [calibrated, *(valid_log_probs[name] for name in recurrent)]
+    labels, each = valid.labels, valid.each_weight
+    fitted = fit_weights(members, labels, each, [1.0, *(0.0 for _ in recurrent)])
+    saved = log_loss(calibrated, labels, each) - log_loss(mix(members, fitted), labels, each)
+    if saved * len(labels) <= CHANCE:
+        return weights
+    share, *others = fitted.tolist()
+    scaled = {name: share * weight for name, weight in linear.weights.items()}
+    return scaled | dict(zip(recurrent, others, strict=True))
 
 
 def _recurrent_models(
@@ -150,7 +292,7 @@ def recurrent_kind(
     return asked or own
 
 
-def check_settings(request: ClassifierRequest, num_classes: int) -> None:
+def check_settings(request: ClassifierRequest, classes: Sequence[Any]) -> None:
     """Says what is wrong with a request before minutes are spent on it.
 
     Raises:
@@ -161,7 +303,25 @@ def check_settings(request: ClassifierRequest, num_classes: int) -> None:
         raise ConfigError("backward_language_model", "one of two", "one alone", remedy)
     _train_config(request)
     for _, wanted, _ in _recurrent_models(request):
-        _model_config(1, num_classes, wanted)
+        _model_config(1, len(classes), wanted)
+    if request.thresholds is not None:
+        check_value("thresholds", request.thresholds, one_of(get_args(ThresholdMetric)))
+    _check_class_weight(request.class_weight, classes)
+
+
+def _check_class_weight(given: ClassWeight, classes: Sequence[Any]) -> None:
+    if given is None or given == "balanced":
+        return
+    if not isinstance(given, Mapping):
+        remedy = "Write balanced."
+        raise ConfigError("class_weight", "balanced or a dict of classes", repr(given), remedy)
+    for name, weight in given.items():
+        if name not in classes:
+            listed = ", ".join(map(repr, classes[:NUM_NAMED]))
+            raise ConfigError(
+                "class_weight", f"of classes such as {listed}", repr(name), "Correct it."
+            )
+        check_value(f"class_weight of {name!r}", weight, above(0, "Use for example 2.0."))
 
 
 def _train_recurrent(
@@ -172,6 +332,7 @@ def _train_recurrent(
     backward: bool,
     folder: Path | None,
     callbacks: Callbacks,
+    spent_seconds: float,
 ) -> tuple[RecurrentMember, Training, LogProbs]:
     config = _train_config(request)
     tokenizer = _tokenizer(train.texts, request)
@@ -182,11 +343,12 @@ def _train_recurrent(
             request.pretrained.load_into(model)
         member = RecurrentMember(model, tokenizer, config, backward)
         documents, held_out = member.documents(train.texts), member.documents(valid.texts)
-        trainee = ClassifierTrainee(model, documents, train.labels, held_out, valid.labels, config)
+        trainee = ClassifierTrainee(model, documents, train, held_out, valid, config)
         training = Training(trainee, folder)
         if training.restore():
             text = f"Resuming at {training.fraction:.0%} of the budget."
         else:
+            training.spend(spent_seconds)
             text = _announce(trainee, trainee.decide())
         callbacks.on_event(Start(step=training.progress.step, text=text))
         with using_threads(trainee.config.threads):

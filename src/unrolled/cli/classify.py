@@ -132,6 +132,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
     pretrain_budget: str = "30m",
     tokenizer: TokenizerKind | None = None,
     vocab_size: int | None = None,
+    class_weight: Literal["balanced"] | None = None,
+    thresholds: Literal["macro-f1"] | None = None,
     seed: int = 0,
     tensorboard: Path | None = None,
     language: Language = "en",
@@ -171,6 +173,11 @@ def train(  # noqa: PLR0913  a parameter is a flag
         Kind of token of the recurrent model. Default: word, which is a character in Chinese.
     vocab_size
         Vocabulary size. Default: 30,000; 10,000 with --preset article.
+    class_weight
+        balanced: texts of rare classes count more, so that all classes count alike.
+    thresholds
+        macro-f1: predict the class with the greatest probability / threshold, with a threshold for
+        each class that gives the greatest macro-F1 on held-out texts. Default: the most probable.
     seed
         Random seed of initialization, dropout, batch order and the validation split.
     tensorboard
@@ -198,6 +205,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
         pretrain_budget=pretrain_budget,
         tokenizer=tokenizer,
         vocab_size=vocab_size,
+        class_weight=class_weight,
+        thresholds=thresholds,
         seed=seed,
         **vars(splits),
         model_settings=given(model_options),
@@ -285,6 +294,8 @@ def evaluate(
     if json:
         print(dumps(results.to_json(), ensure_ascii=False))
     else:
+        for note in results.notes:
+            print(note, file=sys.stderr)
         print_classification(results, classifier)
     return 0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from ..errors import ConfigError
 from ..system.machine import using_threads
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 TILE_PRODUCT = "_ZN2at6native7cpublas6brgemmEllllllbPKN3c108BFloat16ES5_Pfb"
@@ -139,14 +141,20 @@ def status() -> KernelStatus:
     return KernelStatus(True, f"{name}, {why}", recurrences)
 
 
-@torch.compiler.assume_constant_result
+def constant_when_compiled(function: Function) -> Function:
+    """`torch.compiler.assume_constant_result`, which imports a second of compiler to say so."""
+    function._dynamo_marked_constant = True  # pyrefly: ignore[missing-attribute]
+    return function
+
+
+@constant_when_compiled
 @cache
 def torch_is_faster() -> bool:
     """Whether torch's own layers are the faster ones in bfloat16, on a processor with AMX."""
     return library() is not None and not os.environ.get(VARIABLE) and _fastest() == "torch"
 
 
-@torch.compiler.assume_constant_result
+@constant_when_compiled
 def supports(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the kernels compute on a device in a precision."""
     if device.type != "cpu" or instruction_set() is None:

@@ -1,6 +1,7 @@
 """Texts with labels: from tables, or from folders with one folder per class."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ class LabelledTexts:
     texts: list[str]
     labels: list[str]
     groups: list[str] | None = None
+    weights: list[float] | None = None
+    """How much each counts."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -37,10 +40,11 @@ class LabelledTexts:
         """The texts at some places, in that order."""
         places = list(places)
         groups = self.groups and [self.groups[place] for place in places]
+        weights = self.weights and [self.weights[place] for place in places]
         texts, labels = (
             [column[place] for place in places] for column in (self.texts, self.labels)
         )
-        return LabelledTexts(texts, labels, groups)
+        return LabelledTexts(texts, labels, groups, weights)
 
 
 def read_labelled(
@@ -203,6 +207,48 @@ def _choose(path: Path, names: Sequence[str], column: str | None, usual: str) ->
         return choose_column(path, names, usual)
     remedy = f"Choose one of: {', '.join(names)}. (--{usual})"
     raise TextError(path, f"has no column called {usual!r}", remedy)
+
+
+WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d{0,14}")
+MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "nil", "missing"}
+"""How missing values are often written, in lower case."""
+
+
+def classes_of(labels: Iterable[str]) -> list[str] | list[int]:
+    """The classes among labels, in order: 1, 2, 10, and "star 2" before "star 10".
+
+    Where each is written as a whole number, they are whole numbers.
+    """
+    names = set(labels)
+    if all(WHOLE_NUMBER.fullmatch(name) for name in names):
+        return sorted(map(int, names))
+    return sorted(names, key=lambda name: ([_piece(part) for part in _NUMBERS.split(name)], name))
+
+
+_NUMBERS = re.compile(r"(\d{1,15})")
+
+
+def _piece(part: str) -> tuple[int, int, str]:
+    """A part of a name as what it is sorted by: numbers before letters."""
+    return (0, int(part), "") if _NUMBERS.fullmatch(part) else (1, 0, part)
+
+
+def doubtful_labels(labels: Sequence[str]) -> list[str]:
+    """Sentences on labels that may not be meant as classes of their own."""
+    counts, notes = Counter(labels), []
+    alike: dict[str, list[str]] = {}
+    for name in sorted(counts):
+        alike.setdefault(name.casefold(), []).append(name)
+        if name.casefold() in MISSING:
+            notes.append(
+                f"The label {name!r} ({counts[name]:,} texts) looks like a missing value: "
+                "it is taken as a class."
+            )
+    for names in alike.values():
+        if len(names) > 1:
+            listed = ", ".join(map(repr, names))
+            notes.append(f"The labels {listed} differ in case only: each is taken as a class.")
+    return notes
 
 
 def label_of(value: object) -> str | None:

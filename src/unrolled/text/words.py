@@ -78,8 +78,8 @@ MAX_GLUED = 0.02
 """Part of words that hold more than a word, above which a text is not yet tokenized."""
 SAMPLE_WORDS = 300_000
 """Words at the beginning of a text that this is measured on."""
-SOUTH_EAST_ASIAN = re.compile(f"[{_inside(_SOUTH_EAST_ASIAN)}]")
-"""A character of the scripts in which words of several characters stand without spaces."""
+SOUTH_EAST_ASIAN = re.compile(f"[{_inside(_SOUTH_EAST_ASIAN)}]+")
+"""A run of the scripts in which words of several characters stand without spaces."""
 _GLUED = re.compile(rf"[^\W\d_][.,;:!?](?=\s|$)|[{_CJK}]{{6,}}")
 _NEEDS_NO_SPACE = re.compile(rf"\n|{_ONE}")
 _OTHER, _SPACE, _UNSPACED_CODE = range(3)
