@@ -19,6 +19,13 @@ class ShapeError(UnrolledError):
         super().__init__(f"{name} must have shape {expected}, got {tuple(got)}.")
 
 
+class TensorError(UnrolledError):
+    """A tensor is of a type or on a device that an operator does not take."""
+
+    def __init__(self, name: str, rule: str, value: object, remedy: str) -> None:
+        super().__init__(f"{name} must be {rule}, got {value}. {remedy}")
+
+
 class TextError(UnrolledError):
     """A text cannot be read or used: `<source> <problem>. <what to do next>`."""
 

@@ -437,7 +437,7 @@ def test_shapes_that_do_not_fit_are_refused():
         lstm(x[0], h, c, weight_ih, weight_hh, bias, torch.tensor([1, 1]))
     with pytest.raises(ShapeError, match="batch_sizes must have"):  # a parameter is a tensor too
         lstm(torch.nn.Parameter(x[0]), h, c, weight_ih, weight_hh, bias, torch.tensor([2, 2]))
-    with pytest.raises(ShapeError, match=r"h must have shape \(2, 4\), as a has, got \(2, 5\)"):
+    with pytest.raises(ShapeError, match=r"h must have shape \(B, H\) = \(2, 4\), got \(2, 5\)"):
         scan(x, x, h)
     weight, bias = weight_ih[:10], bias[:10]
     with pytest.raises(ShapeError, match=r"x must have shape \(T, 2, E\) with T >= 1"):

@@ -1,9 +1,24 @@
-"""What every recurrence has to pass, whatever its equations."""
+"""What every recurrence has to pass, whatever its equations, and a call of every operator."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from unrolled.ops.elman import elman, elman_reference
+from unrolled.ops.embedding import embedding, embedding_reference
+from unrolled.ops.gru import gru, gru_reference
+from unrolled.ops.linear_log_probs import (
+    Candidates,
+    linear_log_probs,
+    linear_log_probs_reference,
+    sampled_log_probs,
+)
+from unrolled.ops.lstm import lstm, lstm_reference
+from unrolled.ops.min_gru import min_gru, min_gru_reference
+from unrolled.ops.pool import pool, pool_reference
+from unrolled.ops.scan import scan, scan_reference
 
 torch.set_num_threads(1)
 
@@ -75,3 +90,50 @@ def assert_bfloat16_is_close(op: Op, inputs: Sequence[Tensor]) -> None:
     for index, (one, two) in enumerate(zip(found, expected, strict=True)):
         limit = 0.01 if index < num_outputs else 0.02
         assert (one - two).norm() < limit * two.norm(), index
+
+
+def calls() -> dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Any]]]:
+    """Every operator with its reference and arguments that fit: float32, of two rows."""
+    T, B, E, H, V = 3, 2, 4, 5, 10
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    def recurrent(num_gates: int, num_states: int, num_biases: int = 1) -> list[Tensor]:
+        inputs = random_inputs((T, B, E, H), num_gates, num_states, num_biases, torch.float32)
+        return [tensor.detach() for tensor in inputs]
+
+    ids = torch.arange(70) % V
+    gated, (packed, *others) = recurrent(2, 1), recurrent(4, 2)
+    softmax = [normal(300, E), normal(V, E), normal(V), torch.arange(300) % V]
+    candidates = Candidates(torch.arange(V), torch.zeros(V))
+
+    def from_candidates(*inputs: Tensor) -> Tensor:
+        return sampled_log_probs(*inputs, candidates)
+
+    def one_by_one(x: Tensor, h: Tensor, c: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        """An LSTM over rows of 3 and 2 steps; their outputs as torch packs them."""
+        *parameters, _ = rest
+        long = lstm_reference(x[[0, 2, 4]][:, None], h[:1], c[:1], *parameters)
+        short = lstm_reference(x[[1, 3]][:, None], h[1:], c[1:], *parameters)
+        places = torch.tensor([0, 3, 1, 4, 2])
+        y = torch.cat((long[0], short[0]))[places, 0]
+        return y, *(torch.cat(parts) for parts in zip(long[1:], short[1:], strict=True))
+
+    return {
+        "lstm": (lstm, lstm_reference, recurrent(4, 2)),
+        "packed lstm": (
+            lstm,
+            one_by_one,
+            [packed.flatten(0, 1)[:5], *others, torch.tensor([2, 2, 1])],
+        ),
+        "gru": (gru, gru_reference, recurrent(3, 1, 2)),
+        "elman": (elman, elman_reference, recurrent(1, 1)),
+        "min_gru": (min_gru, min_gru_reference, [*gated[:3], gated[4]]),
+        "scan": (scan, scan_reference, [normal(T, B, H), normal(T, B, H), normal(B, H)]),
+        "pool": (pool, pool_reference, [normal(T, B, H), torch.tensor([1, 2])]),
+        "embedding": (embedding, embedding_reference, [ids, normal(V, E), normal(70)]),
+        "linear_log_probs": (linear_log_probs, linear_log_probs_reference, softmax),
+        "sampled_log_probs": (from_candidates, linear_log_probs_reference, softmax),
+    }

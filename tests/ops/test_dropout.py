@@ -63,10 +63,7 @@ def test_expectations_stay():
     assert y.mean().item() == pytest.approx(2, abs=0.01)
 
 
-def test_probabilities_outside_their_range_are_refused():
-    for p in (-0.1, 1.5):
-        with pytest.raises(ValueError, match="between 0 and 1"):
-            dropout(torch.ones(3), p)
+def test_everything_may_be_dropped():
     assert not dropout(torch.ones(300, 300), 1.0).any()
 
 

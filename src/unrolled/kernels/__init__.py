@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
-from ..errors import ConfigError
+from ..errors import ConfigError, TensorError
 from ..system.machine import using_threads
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -60,7 +61,12 @@ def pack_on(
 
 
 def _number(value: int | Tensor) -> int:
-    return value if isinstance(value, int) else value.data_ptr()
+    if isinstance(value, int):
+        return value
+    assert value.is_cpu and value.is_contiguous()
+    if value.is_neg():  # its memory holds the numbers with the other sign
+        raise TensorError("a tensor", "no negated view", "one", "Copy it with .resolve_neg().")
+    return value.data_ptr()
 
 
 @cache
@@ -156,10 +162,18 @@ def torch_is_faster() -> bool:
 
 @constant_when_compiled
 def supports(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether the kernels compute on a device in a precision."""
-    if device.type != "cpu" or instruction_set() is None:
+    """Whether the kernels compute on a device in a precision.
+
+    Not in forward-mode differentiation: torch's functions carry tangents along, kernels do not.
+    """
+    if device.type != "cpu" or forward_mode() or instruction_set() is None:
         return False
     return dtype == torch.float32 or (dtype == torch.bfloat16 and bfloat16_works())
+
+
+def forward_mode() -> bool:
+    """Whether derivatives are carried forward, as `torch.func.jvp` does."""
+    return forward_ad._current_level >= 0  # torch has no public name for it
 
 
 def bfloat16_works() -> bool:
@@ -280,12 +294,6 @@ def input_type(weight: Tensor) -> torch.dtype:
     return precision(weight, weight) or weight.dtype
 
 
-def check_ids(ids: Tensor, vocab_size: int, name: str) -> None:
-    """Raises IndexError where a token is none of the vocabulary: a kernel does not check."""
-    if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < vocab_size:
-        raise IndexError(f"{name} must be from 0 to {vocab_size - 1}; a token is out of range")
-
-
 def operator(differentiable: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
     """The torch operator where gradients or a graph are wanted; else what it calls, at once."""
     wanted = torch.is_grad_enabled() or torch.compiler.is_compiling()
@@ -302,6 +310,33 @@ def or_zeros(gradients: Sequence[Tensor | None], of: Sequence[Tensor]) -> list[T
     """Gradients of some results; zeros for those that nothing depends on."""
     pairs = zip(gradients, of, strict=True)
     return [torch.zeros_like(value) if grad is None else grad for grad, value in pairs]
+
+
+def gradients_by_torch(
+    run: Callable[..., Sequence[Tensor]],
+    inputs: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated once more, which those of a kernel cannot.
+
+    Args:
+        run: An operator by torch's functions.
+        inputs: Of the call, as autograd saved them.
+        gradients: Of its results.
+
+    Returns:
+        One for each input; None where none is wanted.
+    """
+    # What one input was made from is another one's business: a gradient ends at each.
+    ends = [x.view_as(x) for x in inputs]
+    pairs = zip(run(*ends), gradients, strict=True)
+    known = [(y, grad.to(y.dtype)) for y, grad in pairs if grad is not None and y.requires_grad]
+    wanted = [end for end in ends if end.requires_grad]
+    results, of_results = zip(*known, strict=True)
+    found = iter(
+        torch.autograd.grad(results, wanted, of_results, create_graph=True, allow_unused=True)
+    )
+    return [next(found) if end.requires_grad else None for end in ends]
 
 
 def copy(x: Tensor) -> Tensor:

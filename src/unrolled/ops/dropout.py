@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import kernels
+from ..errors import ConfigError
+from .check import check_tensors
 
 WORDS = 1 << 32
 
@@ -40,8 +42,15 @@ def dropout(x: Tensor, p: float) -> Tensor:
     """Drops elements with probability p and divides the others by 1 - p, fast.
 
     Draws one of torch's random numbers, whatever the size of x.
+
+    Raises:
+        TensorError: x is not floating point.
+        ConfigError: p is no probability.
     """
-    if not 0 <= p < 1 or x.dtype != torch.float32 or not kernels.supports(x.device, torch.float32):
+    check_tensors(x=x)
+    if not 0 <= p <= 1:
+        raise ConfigError("p", "from 0 to 1", p, "Use for example 0.5.")
+    if p == 1 or x.dtype != torch.float32 or not kernels.supports(x.device, torch.float32):
         return F.dropout(x, p)
     kept = max(1, round((1 - p) * WORDS))
     return torch.ops.unrolled.dropout(x, kept, torch.randint(1 << 62, ()))

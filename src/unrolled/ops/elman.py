@@ -1,11 +1,12 @@
 """The Elman recurrence: a plain loop, the compiled kernel, and torch's own layer."""
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..errors import ConfigError
 from .recurrence import Recurrence, run_by_torch
 
 Nonlinearity: TypeAlias = Literal["tanh", "relu"]
@@ -63,6 +64,8 @@ def elman(
         batch_sizes: Given for sequences of unequal length: x and y are then `(N, ...)` as in
             `torch.nn.utils.rnn.PackedSequence`, and h the states after each one's last step.
     """
+    if nonlinearity not in get_args(Nonlinearity):
+        raise ConfigError("nonlinearity", "tanh or relu", nonlinearity, "Choose one of them.")
     y, h = _KERNEL(x, (h,), (weight_ih, weight_hh, bias), batch_sizes, nonlinearity == "relu")
     return y, h
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import kernels
-from ..errors import ShapeError
+from ..errors import ShapeError, TensorError
+from .check import check_ids, check_shape, check_tensors, check_whole
 
 MANY_TOKENS = 64
 """For fewer, and without gradients, torch is as fast."""
@@ -46,15 +47,22 @@ def embedding(
 
     Raises:
         IndexError: a token is not from 0 to V - 1.
-        ShapeError: factors do not belong to the tokens.
+        ShapeError: weights are no matrix, or factors do not belong to the tokens.
+        TensorError: tokens are not int64 or int32, the others not floating point or elsewhere.
     """
-    if factors is not None and factors.shape != tokens.shape:
-        raise ShapeError("factors", f"{tuple(tokens.shape)}, as tokens", tuple(factors.shape))
+    check_tensors(weight=weight)
+    check_whole("tokens", tokens, weight.device, (torch.int64, torch.int32))
+    if weight.dim() != 2:
+        raise ShapeError("weight", "(V, E)", tuple(weight.shape))
+    if factors is not None:
+        check_tensors(weight=weight, factors=factors)
+        check_shape("factors", factors, tokens.shape, "that of the tokens")
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise TensorError("dtype", "torch.float32 or torch.bfloat16", dtype, "Convert the result.")
     if weight.dtype != torch.float32:
         return embedding_reference(tokens, weight, factors)
     few = not torch.is_grad_enabled() and tokens.numel() < MANY_TOKENS
-    integers = tokens.dtype in (torch.int32, torch.int64)
-    if few or not integers or not kernels.supports(weight.device, torch.float32):
+    if few or not kernels.supports(weight.device, torch.float32):
         return embedding_reference(tokens, weight, factors).to(dtype)
     ids = tokens.flatten().long()
     flat = None if factors is None else factors.flatten().float()
@@ -64,7 +72,7 @@ def embedding(
 
 def _forward(tokens: Tensor, weight: Tensor, factors: Tensor | None, dtype: torch.dtype) -> Tensor:
     """The kernel, for `tokens (N,)`."""
-    kernels.check_ids(tokens, len(weight), "tokens")
+    check_ids(tokens, len(weight), "tokens")
     y = _empty(tokens, weight, factors, dtype)
     sizes, given = (len(tokens), weight.shape[1]), _contiguous(tokens, factors)
     kernels.call("embedding_forward", dtype, *sizes, *given, weight.contiguous(), y)
@@ -106,6 +114,10 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     tokens, factors = ctx.saved_tensors
+    if torch.is_grad_enabled():  # these can be differentiated once more
+        rows = gradient.float() if factors is None else gradient.float() * factors[:, None]
+        grad_weight = rows.new_zeros(ctx.vocab_size, rows.shape[1]).index_add(0, tokens, rows)
+        return None, grad_weight, None, None
     backward = torch.ops.unrolled.embedding_backward
     return None, backward(tokens, factors, gradient, ctx.vocab_size), None, None
 

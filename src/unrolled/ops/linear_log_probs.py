@@ -23,10 +23,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .. import kernels
+from ..errors import ShapeError
+from .check import check_ids, check_one_type, check_shape, check_tensors, check_whole
 from .embedding import embedding
 
 MANY_ROWS = 256
@@ -45,7 +46,15 @@ def linear_log_probs(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tens
     Returns:
         `(N,)`, differentiable in hidden, weight and bias. Under autocast the products are in
         bfloat16, sums and exponentials in float32.
+
+    Raises:
+        IndexError: a target is not from 0 to V - 1.
+        ShapeError: the arguments do not belong together.
+        TensorError: targets are not int64, the others not floating point, or on another device.
     """
+    _check(hidden, weight, bias, targets)
+    if kernels.forward_mode():
+        return linear_log_probs_reference(hidden, weight, bias, targets)
     dtype = kernels.precision(hidden, weight, bias)
     # For a few rows packing the weights would cost more than the products.
     if dtype is not None and (torch.is_grad_enabled() or hidden.shape[0] >= MANY_ROWS):
@@ -54,6 +63,19 @@ def linear_log_probs(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tens
         return _LinearLogProbs.apply(hidden, weight, bias, targets)
     dtype = _product_type(hidden)
     return _score(hidden.to(dtype), weight.to(dtype), bias, targets, None)[0]
+
+
+def _check(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> None:
+    """Raises TensorError or ShapeError where an argument does not fit: a kernel does not check."""
+    check_tensors(hidden=hidden, weight=weight, bias=bias)
+    check_whole("targets", targets, hidden.device, (torch.int64,))
+    check_one_type(weight=weight, bias=bias)
+    if weight.dim() != 2 or 0 in weight.shape:
+        raise ShapeError("weight", "(V, E) with V, E >= 1", tuple(weight.shape))
+    if hidden.dim() != 2 or hidden.shape[1] != weight.shape[1]:
+        raise ShapeError("hidden", f"(N, {weight.shape[1]})", tuple(hidden.shape))
+    check_shape("bias", bias, weight.shape[:1], "(V,)")
+    check_shape("targets", targets, hidden.shape[:1], "(N,)")
 
 
 def linear_log_probs_reference(
@@ -75,7 +97,7 @@ def _forward(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, train: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The kernel; `train` keeps the logits `(N, V)` for the way back, and the normalizers."""
-    kernels.check_ids(targets, len(weight), "targets")
+    check_ids(targets, len(weight), "targets")
     scores, normalizers, logits = _empty(hidden, weight, bias, targets, train)
     packed = kernels.pack("linear_log_probs", weight, hidden.dtype)
     sizes = len(hidden), hidden.shape[1], len(weight)
@@ -126,15 +148,32 @@ def _(hidden, weight, targets, logits, normalizers, gradient):
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    hidden, weight, _, targets, _ = inputs
+    hidden, weight, bias, targets, _ = inputs
     _, normalizers, logits = output
-    ctx.save_for_backward(hidden, weight, targets, logits, normalizers)
+    ctx.save_for_backward(bias, hidden, weight, targets, logits, normalizers)
     ctx.set_materialize_grads(False)
 
 
 def _gradients(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor | None, ...]:
-    grads = torch.ops.unrolled.linear_log_probs_backward(*ctx.saved_tensors, gradient)
+    bias, *known = ctx.saved_tensors
+    if torch.is_grad_enabled():
+        hidden, weight, targets, *_ = known
+        return *_gradients_by_torch((hidden, weight, bias), targets, gradient), None, None
+    grads = torch.ops.unrolled.linear_log_probs_backward(*known, gradient)
     return *grads, None, None
+
+
+def _gradients_by_torch(
+    inputs: tuple[Tensor, Tensor, Tensor], targets: Tensor, gradient: Tensor
+) -> list[Tensor | None]:
+    """Gradients of hidden, weight and bias that can be differentiated once more."""
+
+    def run(hidden: Tensor, weight: Tensor, bias: Tensor) -> list[Tensor]:
+        hidden = hidden[:, : weight.shape[1]].to(weight.dtype)  # without the column of `even`
+        with torch.autocast("cpu", enabled=False):
+            return [linear_log_probs_reference(hidden, weight, bias, targets)]
+
+    return kernels.gradients_by_torch(run, inputs, [gradient])
 
 
 _operator.register_autograd(_gradients, setup_context=_save)
@@ -147,19 +186,20 @@ class _LinearLogProbs(torch.autograd.Function):
         rows, columns = hidden.to(dtype), weight.to(dtype)
         kept = rows.new_empty(len(rows), len(columns))
         scores, normalizers = _score(rows, columns, bias, targets, kept)
-        ctx.save_for_backward(rows, columns, bias, targets, normalizers)
-        ctx.kept, ctx.types = kept, (hidden.dtype, weight.dtype)
+        ctx.save_for_backward(hidden, weight, bias, targets, normalizers)
+        ctx.kept = kept
         return scores
 
     @staticmethod
-    @once_differentiable
-    def backward(  # pyrefly: ignore[bad-override]  the decorator hides the signature
-        ctx: Any, gradient: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, None]:
-        rows, columns, bias, targets, normalizers = ctx.saved_tensors
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor | None, ...]:
+        (gradient,) = grad_outputs
+        hidden, weight, bias, targets, normalizers = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return *_gradients_by_torch((hidden, weight, bias), targets, gradient), None
         kept, ctx.kept = ctx.kept, None
         if kept is None:
             raise RuntimeError("linear_log_probs keeps its logits for one backward pass only")
+        rows, columns = hidden.to(kept.dtype), weight.to(kept.dtype)
         grad_bias = torch.zeros_like(bias)
         for part in _parts(len(rows), len(columns)):
             # d log p(target) / d logit(v) = [v is target] - p(v), written over the logits.
@@ -169,13 +209,14 @@ class _LinearLogProbs(torch.autograd.Function):
             grad_bias += slope.sum(0)
             kept[part] = slope
         grad_hidden, grad_weight = kept @ columns, kept.t() @ rows
-        return grad_hidden.to(ctx.types[0]), grad_weight.to(ctx.types[1]), grad_bias, None
+        return grad_hidden.to(hidden.dtype), grad_weight.to(weight.dtype), grad_bias, None
 
 
 def _score(
     rows: Tensor, columns: Tensor, bias: Tensor, targets: Tensor, kept: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities and normalizers, `(N,)`; fills `kept` with the logits, without bias."""
+    check_ids(targets, len(columns), "targets")
     normalizers, scores = bias.new_empty(len(rows)), bias.new_empty(len(rows))
     for part in _parts(len(rows), len(columns)):
         if kept is None:
@@ -258,9 +299,13 @@ def sampled_log_probs(
         weight, bias: `(V, E)` and `(V,)`.
         targets: Token ids, `(N,)` int64.
         candidates: At least one.
+
+    Raises:
+        As `linear_log_probs`.
     """
+    _check(hidden, weight, bias, targets)
     ids = candidates.ids
-    places = torch.searchsorted(ids, targets).clamp(max=len(ids) - 1)
+    places = torch.searchsorted(ids, targets.contiguous()).clamp(max=len(ids) - 1)
     drawn, log_inclusion = ids[places] == targets, candidates.log_inclusion[places]
     # One more candidate of known logit, for rows whose target was not drawn: it tells their sum.
     rows = embedding(torch.cat((ids, targets)), weight)

@@ -1,5 +1,6 @@
 """Pooling of states over the steps that belong to each row: the last, the greatest, the sum."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from .. import kernels
 from ..errors import ShapeError
+from .check import check_tensors, check_whole
 
 
 def pool_reference(y: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -34,7 +36,10 @@ def pool(y: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Raises:
         ShapeError: y and counts do not belong together.
+        TensorError: y is not floating point, counts are not whole, or on another device.
     """
+    check_tensors(y=y)
+    check_whole("counts", counts, y.device)
     if y.dim() != 3 or 0 in y.shape or counts.shape != y.shape[1:2]:
         rule = f"(B,) for states (T, B, H) = {tuple(y.shape)}"
         raise ShapeError("counts", rule, tuple(counts.shape))
@@ -81,8 +86,11 @@ def _save(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, ...]) -
     ctx.set_materialize_grads(False)
 
 
-def _gradients(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, None]:
+def _gradients(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, None]:
     y, counts, places = ctx.saved_tensors
+    if torch.is_grad_enabled():
+        run = partial(pool_reference, counts=counts)
+        return kernels.gradients_by_torch(run, [y], gradients[:3])[0], None
     results = (torch.empty(places.shape),) * 3
     known = kernels.or_zeros(gradients[:3], results)
     return torch.ops.unrolled.pool_backward(y, counts, places, *known), None

@@ -7,19 +7,22 @@ the longest sequence first, and `batch_sizes (T,)`, how many sequences have a st
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.backends import mkldnn
 from torch.nn import functional as F
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from .. import kernels
-from ..errors import ShapeError
+from ..errors import ShapeError, TensorError
+from .check import check_one_type, check_tensors, check_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,10 @@ class Recurrence:
         backward.register_fake(self._backward_shapes)
         forward.register_autograd(self._gradients, setup_context=self._save)
 
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return "x", *self.states, *self.weights, *self.biases
+
     def __call__(
         self,
         x: Tensor,
@@ -102,8 +109,9 @@ class Recurrence:
 
         Raises:
             ShapeError: the arguments do not belong together.
+            TensorError: one is no tensor, of another type, or on another device.
         """
-        self._check(x, states, parameters)
+        self._check(x, states, parameters, batch_sizes)
         flags = () if flag is None else (flag,)
         dtype = kernels.precision(x, *parameters)
         if dtype is None:
@@ -116,8 +124,30 @@ class Recurrence:
         y = y if x.dim() == 2 else y.unflatten(0, x.shape[:2])
         return y, *others[: len(states)]
 
-    def _check(self, x: Tensor, states: tuple[Tensor, ...], parameters: tuple[Tensor, ...]) -> None:
-        """Raises ShapeError where a tensor does not fit: a kernel does not check."""
+    def _check(
+        self,
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        parameters: tuple[Tensor, ...],
+        batch_sizes: Tensor | None,
+    ) -> None:
+        """Raises ShapeError or TensorError where one does not fit: a kernel does not check."""
+        tensors = zip(self._names, (x, *states, *parameters), strict=True)
+        check_tensors(**dict(tensors))
+        if batch_sizes is not None:
+            check_whole("batch_sizes", batch_sizes, torch.device("cpu"))
+            if kernels.forward_mode():
+                remedy = "Give sequences of equal length."
+                rule = "None in forward-mode differentiation"
+                raise TensorError("batch_sizes", rule, "a tensor", remedy)
+        check_one_type(**dict(zip((*self.weights, *self.biases), parameters, strict=True)))
+        if x.dim() != (3 if batch_sizes is None else 2):
+            rule = "(T, B, E)" if batch_sizes is None else "(N, E) with batch sizes"
+            raise ShapeError("x", rule, tuple(x.shape))
+        if parameters[len(self.weights) - 1].dim() != 2:
+            rule = f"({self.num_gates}H, {'EH'[len(self.weights) - 1]})"
+            weight = parameters[len(self.weights) - 1]
+            raise ShapeError(self.weights[-1], rule, tuple(weight.shape))
         weights, biases = _parts(parameters, len(self.weights))
         G, H = self.num_gates, len(weights[-1]) // self.num_gates
         for name, weight, letter, width in zip(
@@ -130,7 +160,7 @@ class Recurrence:
             if bias.shape != (G * H,):
                 raise ShapeError(name, f"({G}H,) = {(G * H,)}", tuple(bias.shape))
         for state in states:
-            if H == 0 or state.shape != (len(states[0]), H):
+            if H == 0 or state.dim() != 2 or state.shape != (len(states[0]), H):
                 raise ShapeError("state", f"(B, {H}) with H >= 1", tuple(state.shape))
 
     def _forward(self, x: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
@@ -208,21 +238,38 @@ class Recurrence:
 
     def _save(self, ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         x, *arguments = inputs
-        states, weights, _, (offsets, *ctx.flags, _) = self._split(arguments)
+        states, weights, biases, (offsets, *ctx.flags, _) = self._split(arguments)
         y, *others = output
         kept = others[len(states) :]
-        ctx.save_for_backward(x, *states, *weights, offsets, *kept, y)
+        ctx.save_for_backward(*biases, x, *states, *weights, offsets, *kept, y)
         ctx.set_materialize_grads(False)
 
     def _gradients(self, ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        *known, y = ctx.saved_tensors
+        biases, (*known, y) = _parts(ctx.saved_tensors, len(self.biases))
         num_states = len(self.states)
+        without = [None] * (2 + len(ctx.flags))  # offsets, flags and train
+        if torch.is_grad_enabled():
+            *inputs, offsets = known[: 2 + num_states + len(self.weights)]
+            run = partial(self._again, offsets, ctx.flags)
+            found = kernels.gradients_by_torch(run, (*inputs, *biases), grads[: 1 + num_states])
+            return *found, *without
         of_outputs = kernels.or_zeros(grads[: 1 + num_states], (y, *known[1 : 1 + num_states]))
         wants_x = ctx.needs_input_grad[0]
         run = getattr(torch.ops.unrolled, f"{self.name}_backward")
         grad_x, *others = run(*known, y, *of_outputs, *ctx.flags, wants_x)
-        without = [None] * (2 + len(ctx.flags))  # offsets, flags and train
         return grad_x if wants_x else None, *others, *without
+
+    def _again(
+        self, offsets: Tensor, flags: Sequence[bool], x: Tensor, *arguments: Tensor
+    ) -> list[Tensor]:
+        """y of all rows and the states after the last step, by torch's functions."""
+        states, parameters = _parts(arguments, len(self.states))
+        rows, sizes = x.to(parameters[0].dtype), offsets.diff()
+        equal = len(rows) == len(sizes) * len(states[0])
+        given = rows.unflatten(0, (len(sizes), -1)) if equal else rows
+        with torch.autocast("cpu", enabled=False):
+            y, *last = self.by_torch(given, states, parameters, None if equal else sizes, *flags)
+        return [y.flatten(0, 1) if equal else y, *last]
 
 
 def run_by_torch(
@@ -234,13 +281,27 @@ def run_by_torch(
 ) -> tuple[Tensor, ...]:
     """One of torch's own layers: for other types and devices, and where nothing was compiled."""
     weight_ih, weight_hh, bias, *more = parameters
+    if not torch.is_autocast_enabled("cpu"):
+        x, states = x.to(bias.dtype), tuple(part.to(bias.dtype) for part in states)
     weights = weight_ih, weight_hh, bias, *(more or [torch.zeros_like(bias)])
     state = states[0][None] if len(states) == 1 else tuple(part[None] for part in states)
     given = (x, state) if batch_sizes is None else (x, batch_sizes, state)
     batch_first = (False,) if batch_sizes is None else ()
     train = torch.is_grad_enabled()
-    y, *last = run(*given, weights, True, 1, 0.0, train, False, *batch_first)
+    with _without_one_dnn() if kernels.forward_mode() else nullcontext():
+        y, *last = run(*given, weights, True, 1, 0.0, train, False, *batch_first)
     return y, *(part.squeeze(0) for part in last)
+
+
+@contextmanager
+def _without_one_dnn() -> Iterator[None]:
+    """Its LSTM carries no tangents along; torch's other one does."""
+    before = mkldnn.is_available() and mkldnn.enabled
+    setattr(mkldnn, "enabled", False)  # noqa: B010  a property, unknown to type checkers
+    try:
+        yield
+    finally:
+        setattr(mkldnn, "enabled", before)  # noqa: B010
 
 
 def _schema(tensors: Sequence[str], flags: Sequence[str], num_results: int) -> str:
@@ -274,17 +335,18 @@ def _flatten(x: Tensor, batch_size: int, batch_sizes: Tensor | None) -> tuple[Te
     """Rows of all steps, `(N, E)`, and where each step begins, `(T + 1,)` with N at the end.
 
     Raises:
-        ShapeError: x is neither `(T, B, E)` nor, with batch sizes, `(N, E)`.
+        ShapeError: x has another batch size than the states, or nothing in it.
     """
     if batch_sizes is None:
-        if x.dim() != 3 or x.shape[1] != batch_size or 0 in x.shape:
+        if x.shape[1] != batch_size or 0 in x.shape:
             raise ShapeError("x", f"(T, {batch_size}, E) with T >= 1", tuple(x.shape))
         # What is made while a graph is traced is no tensor for later calls.
         traced = torch.compiler.is_compiling() or type(x) is not Tensor
         make = _equal_offsets if traced else _kept_offsets
         return x.flatten(0, 1), make(x.shape[0], batch_size)
-    if x.dim() != 2:
-        raise ShapeError("x", "(N, E) with batch sizes", tuple(x.shape))
+    if 0 in x.shape or batch_sizes.dim() != 1:
+        rule = "(N, E) with N, E >= 1, and batch_sizes (T,)"
+        raise ShapeError("x", rule, tuple(x.shape))
     return x, F.pad(batch_sizes.cumsum(0), (1, 0))
 
 

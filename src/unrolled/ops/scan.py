@@ -1,5 +1,6 @@
 """The diagonal linear recurrence: a plain loop and the compiled kernel."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from .. import kernels
 from ..errors import ShapeError
+from .check import check_shape, check_tensors
 
 
 def scan_reference(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,13 +38,16 @@ def scan(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
 
     Raises:
         ShapeError: a, b and h do not belong together.
+        TensorError: one of them is not floating point, or on another device.
     """
+    check_tensors(a=a, b=b, h=h)
     if a.dim() != 3 or 0 in a.shape:
         raise ShapeError("a", "(T, B, H) with T >= 1", tuple(a.shape))
-    for name, tensor, shape in (("b", b, a.shape), ("h", h, a.shape[1:])):
-        if tensor.shape != shape:
-            raise ShapeError(name, f"{tuple(shape)}, as a has", tuple(tensor.shape))
-    if a.dtype == torch.float64 or not kernels.supports(a.device, torch.float32):
+    check_shape("b", b, a.shape, "(T, B, H)")
+    check_shape("h", h, a.shape[1:], "(B, H)")
+    if torch.float64 in (a.dtype, b.dtype, h.dtype) or not kernels.supports(
+        a.device, torch.float32
+    ):
         return scan_reference(a, b, h)
     y = torch.ops.unrolled.scan(a.float(), b.float(), h.float())
     return y, y[-1]
@@ -66,7 +71,7 @@ def _scan_backward(
     a: Tensor, h: Tensor, y: Tensor, grad_y: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of a, b and h."""
-    grad_a, grad_b, grad_h = a.new_empty(a.shape), kernels.copy(grad_y), torch.zeros_like(h)
+    grad_a, grad_b, grad_h = a.new_empty(a.shape), kernels.copy(grad_y), h.new_zeros(h.shape)
     given = a.contiguous(), h.contiguous(), y, grad_b, grad_h
     kernels.call("scan_backward", a.dtype, len(a), h.numel(), *given, grad_a)
     return grad_a, grad_b, grad_h
@@ -78,12 +83,15 @@ def _(a, h, y, grad_y):
 
 
 def _save(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-    a, _, h = inputs
-    ctx.save_for_backward(a, h, output)
+    ctx.save_for_backward(*inputs, output)
 
 
-def _gradients(ctx: Any, grad_y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return torch.ops.unrolled.scan_backward(*ctx.saved_tensors, grad_y)
+def _gradients(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
+    a, b, h, y = ctx.saved_tensors
+    if torch.is_grad_enabled():
+        run, inputs = (lambda *of: scan_reference(*of)[:1]), (a, b, h)
+        return tuple(kernels.gradients_by_torch(run, inputs, [grad_y]))
+    return torch.ops.unrolled.scan_backward(a, h, y, grad_y)
 
 
 _scan.register_autograd(_gradients, setup_context=_save)
