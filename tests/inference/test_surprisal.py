@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.errors import ConfigError
 from unrolled.inference.surprisal import (
     Cost,
     TextScore,
@@ -150,3 +151,13 @@ def test_byte_pairs_are_scored_too():
     score = score_text(model, tokenizer, "to be 床 not")
     assert sum(word.bits for word in score.words) == pytest.approx(score.bits)
     assert [word.text for word in score.words] == ["to", "be", "床", "not", "<eos>"]
+
+
+def test_one_string_is_no_list_of_texts(model):
+    for function, name in ((score_texts, "texts"), (rank, "candidates")):
+        with pytest.raises(ConfigError, match=rf"^{name} must be a list of strings, got 'to be'"):
+            function(model, CHARS, "to be")
+        with pytest.raises(ConfigError, match=rf"^each of {name} must be a string, got 5\."):
+            list(function(model, CHARS, ["to", 5]))
+    with pytest.raises(ConfigError, match=r"^text must be a string, got \['to'\]\."):
+        score_text(model, CHARS, ["to"])

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ConfigError
+from ..settings.check import SEED, check
 from ..settings.data import TokenizerKind
-from ..settings.kinds import RecurrentName
+from ..settings.kinds import ClassifierName
 from ..settings.presets import superfluous
 from ..settings.training import Budget
 from .pretraining import Pretrained
@@ -31,7 +32,11 @@ ARTICLE_TRAINING = {
 
 @dataclass(frozen=True)
 class ClassifyRequest:
-    """What `unrolled classify train` was asked for."""
+    """What `unrolled classify train` was asked for.
+
+    Raises:
+        ConfigError: a value is of another type.
+    """
 
     data: tuple[str, ...]
     """Tables, or folders with one folder per class."""
@@ -48,7 +53,7 @@ class ClassifyRequest:
     """Texts that are read once, at the end."""
     valid_fraction: float = 0.1
     """Part of `data` that is held out where nothing names held-out texts."""
-    kind: RecurrentName | Literal["linear"] | None = None
+    kind: ClassifierName | None = None
     """None: that of the language model, else GRU."""
     preset: Literal["article"] | None = None
     """The settings of a well-known program, see docs/padding.md."""
@@ -74,6 +79,9 @@ class ClassifyRequest:
     """Fields of ClassifierConfig."""
     train_settings: dict[str, Any] = field(default_factory=dict)
     """Fields of ClassifierTrainConfig."""
+
+    def __post_init__(self) -> None:
+        check(self, (SEED, "seed"))
 
 
 def check_request(request: ClassifyRequest) -> None:

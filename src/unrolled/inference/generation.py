@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..models.base import LanguageModel, State, select_rows
-from ..settings.check import Rule, above, at_least, between, check, check_value
+from ..settings.check import Rule, above, at_least, between, check, check_text, check_value
 from ..text.tokenizers import BOUNDARY_ID, UNKNOWN, UNKNOWN_ID, Tokenizer, WordTokenizer
 from ..text.words import with_space
 
@@ -49,8 +49,8 @@ class SamplingConfig:
     def __post_init__(self) -> None:
         check(
             self,
-            (above(0, "Use for example 1.2.", at_most=100), "repetition_penalty"),
-            (at_least(0, "Use for example 0.8."), "temperature"),
+            (between(0.01, 100, "Use for example 1.2."), "repetition_penalty"),
+            (between(0, 1_000_000, "Use for example 0.8."), "temperature"),
             (at_least(0, "Use for example 40, or 0 for all."), "top_k"),
             (above(0, "Use for example 0.9.", at_most=1), "top_p"),
             (between(0, 1, "Use for example 0.05."), "min_p"),
@@ -100,7 +100,7 @@ def stream(
 def _draw(
     model: LanguageModel, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, rows: int
 ) -> Iterator[Tensor]:
-    prompt_ids = [BOUNDARY_ID, *tokenizer.encode(prompt).tolist()]
+    prompt_ids = [BOUNDARY_ID, *tokenizer.encode(check_text("prompt", prompt)).tolist()]
     return sample_ids(model, prompt_ids, config, rows, unwritable(tokenizer))
 
 
@@ -197,6 +197,7 @@ def filtered_probs(log_probs: Tensor, recent: Tensor, config: SamplingConfig) ->
         ordered, places = (probs / probs.sum(1, keepdim=True)).sort(1, descending=True)
         # A token stays while those before it do not reach top_p yet: the first always does.
         beyond = ordered.cumsum(1) - ordered >= config.top_p
+        beyond[:, 0] = False  # whatever float32 makes of a top_p near 0
         probs = probs.masked_fill(torch.zeros_like(beyond).scatter(1, places, beyond), 0)
     if config.min_p > 0:
         probs = probs.where(probs >= config.min_p * probs.amax(1, keepdim=True), 0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..models.base import LanguageModel, State, select_rows
-from ..settings.check import at_least, check_value
+from ..settings.check import at_least, check_text, check_value
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, Tokenizer
 from ..text.words import PLAIN_WORDS
 from .generation import read_prompt, unwritable
@@ -76,7 +76,9 @@ def next_words(
 
 def _after(model: LanguageModel, tokenizer: Tokenizer, prefix: str, k: int) -> tuple[Tensor, State]:
     check_value("k", k, at_least(1, "Use for example 10."))
-    log_probs, state = read_prompt(model, [BOUNDARY_ID, *tokenizer.encode(prefix).tolist()])
+    log_probs, state = read_prompt(
+        model, [BOUNDARY_ID, *tokenizer.encode(check_text("prefix", prefix)).tolist()]
+    )
     log_probs = log_probs.clone()
     log_probs[:, list(unwritable(tokenizer))] = -math.inf
     return log_probs, state

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..models.base import LanguageModel
 from ..results.loss import BITS_PER_NAT
 from ..results.summary import Summarized, Summary
+from ..settings.check import check_text, check_texts
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, UNKNOWN_ID, Tokenizer
 from ..text.words import CJK
 
@@ -122,15 +123,28 @@ class TextScore(Summarized):
 
 
 def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str) -> TextScore:
-    """Scores one text, from its beginning to its end."""
-    return next(score_texts(model, tokenizer, [text]))
+    """Scores one text, from its beginning to its end.
+
+    Raises:
+        ConfigError: it is no text.
+    """
+    return next(score_texts(model, tokenizer, [check_text("text", text)]))
 
 
 def score_texts(
     model: LanguageModel, tokenizer: Tokenizer, texts: Iterable[str]
 ) -> Iterator[TextScore]:
-    """Scores texts, each by itself, several side by side; in their order, in constant memory."""
-    remaining = iter(texts)
+    """Scores texts, each by itself, several side by side; in their order, in constant memory.
+
+    Raises:
+        ConfigError: it is one text and no list of them, or holds something else than texts.
+    """
+    return _score_windows(model, tokenizer, check_texts("texts", texts))
+
+
+def _score_windows(
+    model: LanguageModel, tokenizer: Tokenizer, remaining: Iterator[str]
+) -> Iterator[TextScore]:
     while window := list(itertools.islice(remaining, WINDOW)):
         spans = [tokenizer.spans(text) for text in window]
         scores: list[TextScore | None] = [None] * len(window)
@@ -188,5 +202,10 @@ def _to_score(
 
 
 def rank(model: LanguageModel, tokenizer: Tokenizer, candidates: Sequence[str]) -> list[TextScore]:
-    """Scores sentences that could stand in the same place; the most likely first."""
-    return sorted(score_texts(model, tokenizer, candidates), key=lambda score: score.bits)
+    """Scores sentences that could stand in the same place; the most likely first.
+
+    Raises:
+        ConfigError: it is one text and no list of them, or holds something else than texts.
+    """
+    texts = check_texts("candidates", candidates)
+    return sorted(score_texts(model, tokenizer, texts), key=lambda score: score.bits)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..system.records import Record
+from .check import check
 
 TokenizerKind: TypeAlias = Literal["auto", "byte", "char", "word", "bpe"]
 DocumentKind: TypeAlias = Literal["file", "line"]
@@ -11,7 +12,11 @@ DocumentKind: TypeAlias = Literal["file", "line"]
 
 @dataclass(frozen=True)
 class DataConfig(Record):
-    """Which text, how it is cut into documents, splits and tokens."""
+    """Which text, how it is cut into documents, splits and tokens.
+
+    Raises:
+        ConfigError: a value is of another type.
+    """
 
     texts: tuple[str, ...] = ()
     """Files or folders: the training text, or all of it."""
@@ -31,3 +36,6 @@ class DataConfig(Record):
     """Part of `texts` for validation where `valid` is empty; None: 5 %, at most 500 kB."""
     test_fraction: float | None = None
     """Part of `texts` for the test where `test` is empty; None: as above, 0: no test split."""
+
+    def __post_init__(self) -> None:
+        check(self)
