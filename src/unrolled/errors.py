@@ -61,6 +61,14 @@ class WorkerError(UnrolledError):
     """A training in a process of its own failed; the message is what it said."""
 
 
+class OutOfMemory(UnrolledError):
+    """What was asked for does not fit into memory."""
+
+    def __init__(self) -> None:
+        remedy = "Give less text at a time, a smaller model or smaller batches."
+        super().__init__(f"This takes more memory than there is. {remedy}")
+
+
 class TextWarning(UserWarning):
     """How a text is read where it does not say so itself: `<source> <note>. <what decides it>`."""
 

@@ -14,6 +14,7 @@ from unrolled.classification.pretraining import Pretrained
 from unrolled.cli import main
 from unrolled.results.events import Interrupted
 from unrolled.runs.folder import read_log
+from unrolled.system.files import locked
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
 COLUMNS = ["--text", "review", "--label", "opinion"]
@@ -324,6 +325,13 @@ def test_a_classifier_is_not_overwritten(folder, capsys):
     assert main(["classify", "train", str(REVIEWS), *COLUMNS, "--out", str(folder)]) == 1
     assert "already holds a classifier. Choose another --out." in capsys.readouterr().err
     assert (folder / "classifier.safetensors").read_bytes() == before
+
+
+def test_a_second_training_into_the_same_folder_is_refused(tmp_path, capsys):
+    with locked(tmp_path / "out"):
+        command = ["classify", "train", str(REVIEWS), *COLUMNS, "--out", str(tmp_path / "out")]
+        assert main(command) == 1
+    assert "out is being written by another process. Wait for it" in capsys.readouterr().err
 
 
 def test_diagnosing_shows_how_much_of_the_gradient_arrives_at_each_word(folder, capsys, tmp_path):

@@ -104,6 +104,64 @@ def test_a_guess_is_said_once_and_others_like_it_are_counted(tmp_path, capsys, m
     )
 
 
+@pytest.mark.parametrize(
+    ("call", "status", "said"),
+    [
+        ("info >&-", 0, ""),
+        ("tarin 2>&-", 2, ""),
+        ("score {run} - <&-", 1, "error: standard input holds no sentence. Give one per line.\n"),
+        ("next {run} the | true", 0, ""),
+        ("evaluate {run} {text} | true", 0, ""),
+        ("info | true", 0, ""),
+        (
+            "info >/dev/full",
+            1,
+            "error: a file cannot be used (No space left on device).\n",
+        ),
+    ],
+)
+def test_streams_that_are_closed_full_or_not_read(runs, english, call, status, said):
+    call = call.format(run=runs / "char", text=english)
+    script = f'"{sys.executable}" -m unrolled {call}; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (status, said)
+
+
+def test_what_goes_into_files_is_utf_8_in_any_locale(runs):
+    command = [sys.executable, "-m", "unrolled", "score", str(runs / "zh")]
+    environment = {name: value for name, value in os.environ.items() if name != "LC_ALL"}
+    environment |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    text = "我爱。".encode()
+    done = subprocess.run(command, input=text, capture_output=True, env=environment)
+    assert done.returncode == 0
+    assert "。" in done.stdout.decode("utf-8")
+
+
+def test_after_two_dashes_a_name_may_begin_with_one(runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-x.txt").write_text("It was.\n")
+    assert cli.main(["score", str(runs / "char"), "--", "-x.txt"]) == 0
+    assert cli.main(["evaluate", str(runs / "char"), "--", "-x.txt"]) == 0
+    assert cli.main(["next", str(runs / "char"), "--", "-x"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["classify", "explain", "r", "--class", "3"], "Unknown option: --class. See --help."),
+        (["score", "r", "a", "b"], "Unexpected argument: b. See --help."),
+        (
+            ["classify", "train", "a.csv", "--out", "o", "--kind", "transformer"],
+            'Invalid value "transformer" for --kind. '
+            'Choose from: "rnn", "gru", "lstm", "mingru", "linear".',
+        ),
+    ],
+)
+def test_a_flag_that_is_not_known_is_named(arguments, said, capsys):
+    assert cli.main(arguments) == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
 def test_the_module_is_the_command():
     command = [sys.executable, "-m", "unrolled", "train"]
     environment = os.environ | {"COLUMNS": "80"}

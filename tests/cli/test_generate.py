@@ -43,7 +43,7 @@ def test_what_cannot_be_generated(refused, standard_input):
         "error: num_samples must be 1 or more, got 0. Use for example 1.\n"
     )
     assert refused("generate", "char", "--temperature=-1") == (
-        "error: temperature must be 0 or more, got -1.0. Use for example 0.8.\n"
+        "error: temperature must be from 0 to 1000000, got -1.0. Use for example 0.8.\n"
     )
     half = "error: the text has half of a surrogate pair at character 1. Remove it.\n"
     assert refused("generate", "char", "--prompt", "a\udcff") == half

@@ -77,6 +77,28 @@ def test_out_is_a_file(tmp_path, english, capsys):
     assert out.read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["other.txt"], "TEXT must be left out with --resume, got other.txt"),
+        (["--budget", "10m"], "budget must be left out with --resume, got 10m"),
+        (["--seed", "0"], "seed must be left out with --resume, got 0"),
+        (["--batch-size", "3"], "batch_size must be left out with --resume, got 3"),
+        (["--documents", "line"], "documents must be left out with --resume, got line"),
+    ],
+)
+def test_resume_takes_no_other_settings(tmp_path, capsys, arguments, named):
+    remedy = "The run goes on with its own text and settings."
+    found = refused(capsys, *arguments, "--resume", "--out", tmp_path / "run")
+    assert found == f"error: {named}. {remedy}\n"
+
+
+def test_a_model_that_does_not_fit_into_memory_leaves_nothing(tmp_path, english, capsys):
+    found = refused(capsys, english, "--hidden-size", "4000000", "--out", tmp_path / "run")
+    assert found.startswith("error: This takes more memory than there is. ")
+    assert not (tmp_path / "run").exists()
+
+
 def test_missing_text(tmp_path, capsys):
     found = refused(capsys, tmp_path / "none.txt", "--out", tmp_path / "run")
     assert found == f"error: {tmp_path / 'none.txt'} does not exist. Check the path.\n"
@@ -134,7 +156,7 @@ def test_values_that_a_flag_does_not_have(tmp_path, english, capsys, flags):
             ["--sequence-length", "0"],
             "sequence_length must be 1 or more, got 0. Use for example 64.",
         ),
-        (["--seed=-1"], "seed must be 0 or more, got -1. Use for example 0."),
+        (["--seed=-1"], "seed must be from 0 to 4294967295, got -1. Use for example 0."),
         (
             ["--budget", "soon"],
             "budget must be a time, tokens or epochs above zero, got 'soon'. "

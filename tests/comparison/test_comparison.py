@@ -17,6 +17,7 @@ from unrolled.runs.folder import load, load_config, save_config
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
 from unrolled.settings.training import Budget
+from unrolled.system.files import locked
 from unrolled.training.language_model import TrainRequest
 
 ENGLISH = str(Path(__file__).parents[1] / "data" / "english.txt")
@@ -82,6 +83,12 @@ def test_resume_keeps_what_is_finished(compared, tmp_path):
         compare(out, request(kinds=("gru", "ngram")), print)
     assert str(caught.value) == f"{out} is not empty. Choose another --out, or add --resume."
     assert result.models
+
+
+def test_a_second_process_is_refused(tmp_path):
+    with locked(tmp_path / "out"), pytest.raises(CheckpointError, match="out is being written by"):
+        compare(tmp_path / "out", request(kinds=("ngram",)), resume=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_budget_too_short_is_refused_with_the_least_that_would_do(tmp_path):

@@ -19,6 +19,7 @@ from unrolled.settings.kinds import RECURRENT, is_unused
 from unrolled.settings.models import RecurrentConfig
 from unrolled.settings.presets import model_preset, override
 from unrolled.settings.training import Budget, TrainConfig
+from unrolled.system.files import locked
 from unrolled.training.language_model import TrainRequest, train
 
 SMALL = {"hidden_size": 24, "embedding_size": 16}
@@ -95,6 +96,8 @@ def test_what_cannot_be_examined(tmp_path, rnn, text):
     (tmp_path / "full" / "a").write_text("")
     with pytest.raises(CheckpointError, match="full is not empty. Choose another --out."):
         examine(tmp_path / "full", rnn)
+    with locked(tmp_path / "busy"), pytest.raises(CheckpointError, match="busy is being written"):
+        examine(tmp_path / "busy", rnn)
     config = load_config(rnn)
     gone = replace(config, data=replace(config.data, texts=(str(tmp_path / "gone.txt"),)))
     save_config(rnn, gone)

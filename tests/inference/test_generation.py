@@ -82,6 +82,17 @@ def test_filters_keep_what_their_definitions_say():
     assert filtered(probs, top_k=3, top_p=0.6) == [0.5714, 0.4286, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"top_p": 1e-50}, {"temperature": 1e6}, {"temperature": 1e-45}, {"repetition_penalty": 0.01}],
+)
+def test_extremes_leave_probabilities(settings):
+    probs = filtered([0.2, 0.5, 0.3, 0.0], **settings)
+    assert sum(probs) == pytest.approx(1, abs=1e-3) and probs[3] == 0
+    if "top_p" in settings:
+        assert probs == [0, 1, 0, 0]
+
+
 def test_the_penalty_multiplies_log_probabilities_of_recent_tokens_once():
     squared = [0.4, 0.09, 0.2, 0.1]
     expected = [round(value / sum(squared), 4) for value in squared]
@@ -197,8 +208,14 @@ def test_a_long_prompt_is_read_in_pieces_to_the_same_effect():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"temperature": -1}, "temperature must be 0 or more, got -1. Use for example 0.8."),
-        ({"temperature": math.nan}, "temperature must be 0 or more, got nan. Use for example 0.8."),
+        (
+            {"temperature": -1},
+            "temperature must be from 0 to 1000000, got -1. Use for example 0.8.",
+        ),
+        (
+            {"temperature": math.nan},
+            "temperature must be from 0 to 1000000, got nan. Use for example 0.8.",
+        ),
         ({"top_p": 0}, "top_p must be above 0 and at most 1, got 0. Use for example 0.9."),
         ({"min_p": 2}, "min_p must be from 0 to 1, got 2. Use for example 0.05."),
         ({"top_k": -1}, "top_k must be 0 or more, got -1. Use for example 40, or 0 for all."),
@@ -206,7 +223,7 @@ def test_a_long_prompt_is_read_in_pieces_to_the_same_effect():
         ({"stop": ("",)}, "stop must be no empty string, got ('',). Leave it out."),
         (
             {"repetition_penalty": 0},
-            "repetition_penalty must be above 0 and at most 100, got 0. Use for example 1.2.",
+            "repetition_penalty must be from 0.01 to 100, got 0. Use for example 1.2.",
         ),
         ({"seed": -1}, "seed must be 0 or more, got -1. Use for example 0."),
     ],

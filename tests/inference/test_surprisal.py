@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.errors import ConfigError
 from unrolled.inference.surprisal import (
     Cost,
     TextScore,
@@ -220,3 +221,13 @@ def test_byte_pairs_of_a_line_are_those_of_the_training():
     assert inside.bits * math.log(2) == pytest.approx(
         sum(nats(model, [0, *tokenizer.encode("\nto be").tolist()])[2:]), rel=1e-4
     )
+
+
+def test_one_string_is_no_list_of_texts(model):
+    for function, name in ((score_texts, "texts"), (rank, "candidates")):
+        with pytest.raises(ConfigError, match=rf"^{name} must be a list of strings, got 'to be'"):
+            function(model, CHARS, "to be")
+        with pytest.raises(ConfigError, match=rf"^each of {name} must be a string, got 5\."):
+            list(function(model, CHARS, ["to", 5]))
+    with pytest.raises(ConfigError, match=r"^text must be a string, got \['to'\]\."):
+        score_text(model, CHARS, ["to"])

@@ -1,6 +1,7 @@
 """ARPA files: known numbers, the round trip, what others write, and every way to be malformed."""
 
 import gzip
+import json
 import math
 from pathlib import Path
 
@@ -115,6 +116,53 @@ def test_the_written_text_is_as_other_tools_expect_it(tmp_path):
     assert gzip.decompress((tmp_path / "a.arpa.gz").read_bytes()).decode() == text
 
 
+CASES = json.loads((Path(__file__).parent / "arpa" / "cases.json").read_text("utf-8"))
+REFUSED = {
+    "truncated.arpa": "line 16 is the last, but \\end\\ has not come",
+    "few.arpa": "line 12 ends 5 1-grams where the header says 6",
+    "comma.arpa": "line 14 has a probability or back-off weight that is not a number",
+    "unknown-word.arpa": "line 14 has 'c', which is not among the 1-grams",
+    "latin1.arpa": "line 9 has a token that is not UTF-8",
+    "nan.arpa": "line 14 has the log probability nan, which is not 0 or below",
+}
+NOTED = {
+    "rounding.arpa": "Order 2: read the log10 probability of 1 n-grams, up to 1e-07, as 0.",
+    "minus-inf.arpa": "Order 1: read the log10 probability of 1 n-grams, up to -inf, as -99.",
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["file"] for case in CASES])
+def test_files_of_other_tools_have_their_right_values(case):
+    path = Path(__file__).parent / "arpa" / case["file"]
+    if case["file"] in REFUSED:
+        with pytest.raises(TextError) as caught:
+            read_arpa(path)
+        assert str(caught.value) == f"{path} {REFUSED[case['file']]}. {REMEDY}"
+        return
+    model, vocabulary = read_arpa(path)
+    ids = {word: number for number, word in enumerate(vocabulary)}
+    for text, expected in case["log10"].items():
+        stream = [0, *(ids.get(word, 1) for word in text.split(" ") if word), 0]
+        found = model.score_stream(np.array(stream)).sum() / math.log(10)
+        assert found == pytest.approx(expected, abs=2e-5), text
+    assert model.notes == ((NOTED[case["file"]],) if case["file"] in NOTED else ())
+
+
+def test_a_probability_clearly_above_one_is_no_rounding(tmp_path):
+    text = (Path(__file__).parent / "arpa" / "rounding.arpa").read_text("utf-8")
+    (tmp_path / "a.arpa").write_text(text.replace("0.0000001", "2e-5"))
+    with pytest.raises(TextError, match=r"log probability 2e-05, which is not 0 or below\. Export"):
+        read_arpa(tmp_path / "a.arpa")
+
+
+def test_two_spellings_of_one_token_are_refused(tmp_path):
+    (tmp_path / "a.arpa").write_text(
+        "\\data\\\nngram 1=4\n\n\\1-grams:\n-1 <s>\n-1 </s>\n-1 A\n-1 \\u{41}\n\n\\end\\\n"
+    )
+    with pytest.raises(TextError, match="line 8 has the 1-gram 'A' again, in another spelling"):
+        read_arpa(tmp_path / "a.arpa")
+
+
 AWKWARD = [" ", "\n", "\t\u00a0x", "", "\\", "\\u{20}", "<s>", "</s>", "\u3000", "\ud800", "\x00"]
 AWKWARD += ["\u2028", "\U0001f600", "我", "é", "\\end\\", "\\2-grams:", "a\\b", "\x85", "ngram"]
 
@@ -180,11 +228,12 @@ def test_what_others_write_is_read(tmp_path):
     model, vocabulary = read_arpa(path)
     assert vocabulary == ["</s>", "<unk>", "a"]
     assert model.notes == (
+        "Order 2: read the log10 probability of 1 n-grams, up to -inf, as -99.",
         "Order 2: left out 1 n-grams across a boundary.",
         "Order 3: left out 2 n-grams across a boundary.",
     )
     scores = log10_scores(path, "a | a a")
-    np.testing.assert_allclose(scores, [-0.1, -0.01, -0.1, -np.inf], atol=1e-6)
+    np.testing.assert_allclose(scores, [-0.1, -0.01, -0.1, -99], atol=1e-5)
     path.write_text(arpa("-99 <s> -1;-0.5 a -0.25", "-0.1 <s> a"))
     assert log10_scores(path, "a |") == pytest.approx([-0.1, -0.25 - 99], abs=1e-5)
     assert read_arpa(path)[0].notes == (

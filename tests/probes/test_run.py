@@ -12,6 +12,7 @@ from unrolled.probes.run import probe
 from unrolled.probes.search import Found
 from unrolled.results.probes import Probes, Trial
 from unrolled.settings.training import Budget
+from unrolled.system.files import locked
 
 SMALL = ProbeRequest(
     tasks=("parity", "adding"),
@@ -138,6 +139,11 @@ def test_another_file_is_refused_in_one_sentence(tmp_path, content):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="file is not a folder. Choose another --out."):
         probe(tmp_path / "file", SMALL)
+
+
+def test_a_second_process_is_refused(tmp_path):
+    with locked(tmp_path), pytest.raises(CheckpointError, match="is being written by another"):
+        probe(tmp_path, ProbeRequest())
 
 
 def test_what_failed_is_tried_again_with_much_more_time(tmp_path, played):

@@ -40,7 +40,7 @@ from unrolled.runs.folder import (
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import NgramConfig, RecurrentConfig
 from unrolled.settings.training import TrainConfig
-from unrolled.system.files import write_json
+from unrolled.system.files import TEMPORARY, write_json
 from unrolled.text.tokenizers import CharTokenizer, Spelling
 
 CHARS = CharTokenizer(list("abcdef"), Spelling([0] * 257))
@@ -235,10 +235,10 @@ def test_train_state_of_something_else(tmp_path, metadata):
 
 
 def test_what_only_a_resume_needs_is_removed(run):
-    for name in (f".{TRAIN_STATE}.x1", f".{MODEL}.x2", f".{CONFIG}.x3", f".{LOG}.x4", ".search-x5"):
+    for name in (f"{TEMPORARY}x1", ".my.json.d"):
         (run / name).mkdir()
         (run / name / "part").write_text("")
-    for name in (TRAIN_STATE, "notes.txt", ".hidden"):
+    for name in (TRAIN_STATE, "notes.txt", ".config.json.swp"):
         (run / name).write_text("")
     remove_train_state(run)
     assert {path.name for path in run.iterdir()} == {
@@ -246,7 +246,8 @@ def test_what_only_a_resume_needs_is_removed(run):
         MODEL,
         TOKENIZER,
         "notes.txt",
-        ".hidden",
+        ".config.json.swp",
+        ".my.json.d",
     }
 
 
@@ -285,7 +286,7 @@ def test_a_trimmed_log_has_what_is_not_done_over_again(tmp_path):
         ({"tokenizer": {"kind": "char"}}, "is not the config.json of a run"),
         (
             {"model": asdict(LSTM) | {"hidden_size": "4"}},
-            "is not the config.json of a run (RunConfig.model.hidden_size must be int",
+            "is not the config.json of a run (RunConfig.model.hidden_size must be a whole number",
         ),
     ],
 )

@@ -47,6 +47,12 @@ def test_clean_up_leaves_the_baselines(text):
     assert len(load_baselines(text.folder)) == 2
 
 
+def test_clean_up_leaves_what_somebody_else_put_there(text):
+    (text.folder / "tokens" / "notes.txt").touch()
+    text.clean_up()
+    assert [path.name for path in (text.folder / "tokens").iterdir()] == ["notes.txt"]
+
+
 def test_no_baselines_where_there_are_none(tmp_path):
     assert load_baselines(tmp_path / "none") == {}
 

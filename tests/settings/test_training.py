@@ -90,6 +90,9 @@ def test_setting_of_another_version():
         from_json(ModelConfig, {"kind": "ngram", "order": 3, "pruning": 1}, "model")
 
 
+COUNTED = "Use for example 2, or 0 to let them be measured."
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -100,9 +103,9 @@ def test_setting_of_another_version():
         ("sequence_length", 0, "must be 1 or more, got 0. Use for example 64."),
         ("candidates", -1, "must be 0 or more, got -1. Use for example 0."),
         ("weight_decay", -0.1, "must be 0 or more, got -0.1. Use for example 0.01."),
-        ("threads", -1, "must be 0 or more, got -1. Use for example 0."),
+        ("threads", 5000, f"must be from 0 to 512, got 5000. {COUNTED}"),
         ("checkpoint_seconds", -1.0, "must be 0 or more, got -1.0. Use for example 60.0."),
-        ("seed", -1, "must be 0 or more, got -1. Use for example 0."),
+        ("seed", -1, "must be from 0 to 4294967295, got -1. Use for example 0."),
         ("beta1", 1.0, "must be at least 0 and below 1, got 1.0. Use for example 0.9."),
         ("beta2", -0.1, "must be at least 0 and below 1, got -0.1. Use for example 0.99."),
         ("warmup_fraction", 2.0, "must be from 0 to 1, got 2.0. Use for example 0.03."),

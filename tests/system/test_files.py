@@ -2,13 +2,84 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from safetensors import SafetensorError
 
-from unrolled.system.files import write_atomically, write_json, write_text
+from unrolled.errors import CheckpointError
+from unrolled.system.files import (
+    TEMPORARY,
+    locked,
+    remove_left_behind,
+    write_atomically,
+    write_json,
+    write_text,
+)
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from unrolled.system.files import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that holds the lock of a new folder."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "locked\n"
+        yield process
+        process.kill()
+
+
+def test_one_process_at_a_time_writes_a_folder_and_a_killed_one_leaves_no_lock(tmp_path, holder):
+    run = tmp_path / "run"
+    with pytest.raises(CheckpointError) as caught, locked(run):
+        raise AssertionError("not refused")
+    remedy = "Wait for it, or choose another --out."
+    assert str(caught.value) == f"{run} is being written by another process. {remedy}"
+    assert list(run.iterdir()) == []
+    holder.kill()
+    holder.wait()
+    with locked(run):
+        (run / "file").touch()
+
+
+def test_a_folder_that_is_new_and_stays_empty_is_removed(tmp_path):
+    with locked(tmp_path / "a" / "run"):
+        assert (tmp_path / "a" / "run").is_dir()
+    assert not (tmp_path / "a" / "run").exists()
+    (tmp_path / "empty").mkdir()
+    with locked(tmp_path / "empty"):
+        pass
+    assert (tmp_path / "empty").is_dir()
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match=r"file is not a folder. Choose another --out."):
+        locked(tmp_path / "file").__enter__()
+
+
+def test_only_what_is_ours_is_tidied_up(tmp_path):
+    for name in (".my.json.d", ".search-x", f"{TEMPORARY}1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    (tmp_path / ".config.json.swp").touch()
+    (tmp_path / f"{TEMPORARY}2").touch()
+    (tmp_path / f"{TEMPORARY}3").symlink_to(tmp_path / ".my.json.d")
+    remove_left_behind(tmp_path)
+    left = {".my.json.d", ".search-x", ".config.json.swp", f"{TEMPORARY}2", f"{TEMPORARY}3"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+    assert (tmp_path / ".my.json.d" / "file").exists()
 
 
 def test_writes_into_a_new_folder(tmp_path):

@@ -23,6 +23,7 @@ from unrolled.runs.folder import RunConfig, save_config
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
 from unrolled.settings.training import Budget, TrainConfig
+from unrolled.system.files import locked
 from unrolled.training import language_model
 from unrolled.training.language_model import TrainRequest, search_learning_rate
 from unrolled.training.loop import Training
@@ -154,6 +155,16 @@ def train_until(name: str, run: Path, english: str, monkeypatch) -> None:
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(language_model, name, killed)
         train(run, request(english))
+
+
+def test_a_second_process_is_refused_and_the_first_undisturbed(whole_run, tmp_path, english):
+    with locked(tmp_path / "run"):
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(CheckpointError, match="run is being written by another process. Wait"):
+            train(tmp_path / "run", request(english))
+        assert sorted(tmp_path.rglob("*")) == before
+    with locked(whole_run), pytest.raises(CheckpointError, match="is being written by another"):
+        resume(whole_run)
 
 
 def test_a_run_killed_before_its_first_step_begins_anew(tmp_path, english, whole_run, monkeypatch):
@@ -327,7 +338,7 @@ def try_rates(tmp_path, monkeypatch):
 
         monkeypatch.setattr(language_model, "fit", fit)
         chosen, tried = search_learning_rate(config, tmp_path, start)
-        assert not list(tmp_path.glob(".search-*"))
+        assert not list(tmp_path.iterdir())
         return chosen, tried, started
 
     return search_with

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ConfigError
+from ..settings.check import SEED, check
 from ..settings.data import FileFormat, TokenizerKind
-from ..settings.kinds import RecurrentName
+from ..settings.kinds import ClassifierName
 from ..settings.presets import superfluous
 from ..settings.training import Budget
 from .ensemble import ThresholdMetric
@@ -32,7 +33,11 @@ ARTICLE_TRAINING = {
 
 @dataclass(frozen=True)
 class ClassifyRequest(FileFormat):
-    """What `unrolled classify train` was asked for."""
+    """What `unrolled classify train` was asked for.
+
+    Raises:
+        ConfigError: a value is of another type.
+    """
 
     data: tuple[str, ...]
     """Tables, or folders with one folder per class."""
@@ -49,7 +54,7 @@ class ClassifyRequest(FileFormat):
     """Texts that are read once, at the end."""
     valid_fraction: float = 0.1
     """Part of `data` that is held out where nothing names held-out texts."""
-    kind: RecurrentName | Literal["linear"] | None = None
+    kind: ClassifierName | None = None
     """None: that of the language model, else GRU."""
     preset: Literal["article"] | None = None
     """The settings of a well-known program, see docs/padding.md."""
@@ -79,6 +84,10 @@ class ClassifyRequest(FileFormat):
     """Fields of ClassifierConfig."""
     train_settings: dict[str, Any] = field(default_factory=dict)
     """Fields of ClassifierTrainConfig."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, (SEED, "seed"))
 
 
 def check_request(request: ClassifyRequest) -> None:

@@ -15,7 +15,7 @@ from ..results.events import Message, OnEvent, Stop, ignore, never
 from ..runs.folder import TRAIN_STATE, remove_train_state
 from ..settings.data import DataConfig, FileFormat
 from ..settings.training import Budget
-from ..system.files import write_json, write_text
+from ..system.files import locked, write_json, write_text
 from ..system.machine import machine, versions
 from ..text.documents import read_documents
 from ..text.files import find_files
@@ -71,7 +71,7 @@ RESULTS, REPORT = "results.json", "report.html"
 
 
 def classify(
-    out: Path,
+    out: str | Path,
     request: ClassifyRequest,
     on_event: OnEvent = ignore,
     stop: Stop = never,
@@ -96,8 +96,15 @@ def classify(
         UnrolledError: the request cannot be carried out.
         Interrupted: `stop` said so.
     """
-    finished = (out / FILE).exists() and not (out / TRAIN_STATE).exists()
-    if finished or (out.exists() and not out.is_dir()):
+    out = Path(out)
+    with locked(out):
+        return _classify(out, request, Callbacks(on_event, stop, monitor), language)
+
+
+def _classify(
+    out: Path, request: ClassifyRequest, callbacks: Callbacks, language: Language
+) -> Classification:
+    if (out / FILE).exists() and not (out / TRAIN_STATE).exists():
         raise CheckpointError(out, "already holds a classifier", "Choose another --out.")
     check_request(request)
     parts, notes, sizes = _read(request)
@@ -112,18 +119,18 @@ def classify(
     if "test" not in parts:
         notes.append(NO_TEST)
     for note in [sizes, *notes]:
-        on_event(Message(text=note))
-    pretrained = _pretrained(out, request, wanted, parts, Callbacks(on_event, stop, monitor))
+        callbacks.on_event(Message(text=note))
+    pretrained = _pretrained(out, request, wanted, parts, callbacks)
     data = {name: numbered(part, names) for name, part in parts.items()}
     trained = train_classifier(
         data["train"],
         data["valid"],
         classes,
         classifier_request(request, *pretrained),
-        on_event,
-        stop,
+        callbacks.on_event,
+        callbacks.stop,
         out,
-        monitor,
+        callbacks.monitor,
     )
     split = "test" if "test" in parts else "valid"
     results = replace(

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from ..report.words import Language
 from ..settings.data import TokenizerKind
-from ..settings.kinds import RecurrentName
+from ..settings.kinds import ClassifierName
 from ..settings.models import Pooling
 from .options import FileOptions, Files, given, name_of, required
 
@@ -122,7 +122,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     /,
     *,
     out: Path,
-    kind: RecurrentName | Literal["linear"] | None = None,
+    kind: ClassifierName | None = None,
     preset: Literal["article"] | None = None,
     post_padding_unmasked: Annotated[bool, Parameter(negative=())] = False,
     budget: str | None = None,

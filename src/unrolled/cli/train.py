@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..errors import ConfigError
 from ..settings.data import DataConfig
 from ..settings.kinds import KindName, Size
 from ..settings.training import Budget
@@ -17,11 +18,11 @@ def train(  # noqa: PLR0913  a parameter is a flag
     texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
     /,
     *,
-    model: KindName = "lstm",
+    model: KindName | None = None,
     out: Path,
-    budget: str = "10m",
-    size: Size = "medium",
-    seed: int = 0,
+    budget: str | None = None,
+    size: Size | None = None,
+    seed: int | None = None,
     resume: Annotated[bool, Parameter(negative=())] = False,
     tensorboard: Path | None = None,
     data: DataOptions = DataOptions(),  # noqa: B008
@@ -35,22 +36,25 @@ def train(  # noqa: PLR0913  a parameter is a flag
     Parameters
     ----------
     model
-        Kind of model.
+        Kind of model; default: lstm.
     out
         Run folder to write.
     budget
-        Wall-clock time (90s, 10m, 1h), tokens (2Mtokens) or epochs (3epochs).
+        Wall-clock time (90s, 10m, 1h), tokens (2Mtokens) or epochs (3epochs); default: 10m.
     size
-        Size of the network; options under Model override it.
+        Size of the network; options under Model override it; default: medium.
     seed
-        Random seed of initialization, dropout and batch order.
+        Random seed of initialization, dropout and batch order; default: 0.
     resume
-        Resume a stopped or killed run with its own settings; other flags have no effect.
+        Resume a stopped or killed run with its own text and settings.
     tensorboard
         Folder for TensorBoard event files; the run writes to a subfolder of its name.
     """
     began = time.monotonic()
-    limit = Budget.parse(budget)
+    if resume:
+        chosen = {"model": model, "budget": budget, "size": size, "seed": seed}
+        _check_alone(texts, data, chosen | given(model_options) | given(train_options))
+    limit = Budget.parse(budget or "10m")
     source = DataConfig() if resume else data.config(required(texts))
     from ..diagnosis.monitor import GradientMonitor
     from ..diagnosis.monitor import train as library_train
@@ -67,11 +71,11 @@ def train(  # noqa: PLR0913  a parameter is a flag
                 run = library_resume(out, on_event, stop, GradientMonitor)
             else:
                 request = TrainRequest(
-                    kind=model,
+                    kind=model or "lstm",
                     data=source,
-                    size=size,
+                    size=size or "medium",
                     budget=limit,
-                    seed=seed,
+                    seed=seed or 0,
                     model_settings=given(model_options),
                     train_settings=given(train_options),
                 )
@@ -83,3 +87,13 @@ def train(  # noqa: PLR0913  a parameter is a flag
         return 130
     print_results(out, run.config.model.kind, run.results)
     return 0
+
+
+def _check_alone(texts: list[str], data: DataOptions, chosen: dict[str, object]) -> None:
+    """Raises ConfigError where --resume stands beside what the run has settled."""
+    plain = vars(DataOptions())
+    other = {name: value for name, value in vars(data).items() if value != plain[name]}
+    for name, value in {"TEXT": " ".join(texts) or None, **other, **chosen}.items():
+        if value is not None:
+            remedy = "The run goes on with its own text and settings."
+            raise ConfigError(name, "left out with --resume", value, remedy)

@@ -17,9 +17,10 @@ from ..results.events import End, Interrupted, OnEvent, Stop, Validation, ignore
 from ..results.run import RunResults
 from ..runs.folder import CONFIG, RunConfig, load_config, read_log
 from ..runs.prepared import PreparedText
+from ..settings.check import check
 from ..settings.kinds import COMPARED, KINDS, KindName
 from ..settings.training import Budget
-from ..system.files import write_json, write_text
+from ..system.files import locked, write_json, write_text
 from ..text.files import title_of
 from ..training.language_model import TrainRequest
 from .recommendation import recommend
@@ -32,7 +33,11 @@ MEASURING_SECONDS = 8.0
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """What to compare."""
+    """What to compare.
+
+    Raises:
+        ConfigError: a value is of another type.
+    """
 
     train: TrainRequest
     """Text, size, settings and the whole budget; its kind and seed are replaced."""
@@ -43,9 +48,12 @@ class CompareRequest:
     language: Language = "en"
     """Of the report."""
 
+    def __post_init__(self) -> None:
+        check(self)
+
 
 def compare(
-    out: Path,
+    out: str | Path,
     request: CompareRequest,
     on_event: OnEvent = ignore,
     resume: bool = False,
@@ -68,24 +76,25 @@ def compare(
         UnrolledError: the request cannot be carried out.
         Interrupted: Ctrl-C was pressed; all is saved, and `resume` continues.
     """
-    began = time.monotonic() if began is None else began
+    began, out = time.monotonic() if began is None else began, Path(out)
     if not request.kinds or request.num_seeds < 1:
         raise ConfigError("models and seeds", "at least one", 0, "Compare at least one model.")
     for kind in request.kinds:
         if request.kinds.count(kind) > 1:
             raise ConfigError("models", "different ones", f"{kind} twice", "Name each once.")
-    text = _text(out, request, resume)
-    for run, one in _trainings(out, request, began):
-        if stop():
-            raise Interrupted
-        if not _is_finished(run):
-            job = Job(run, one, text.folder, time.monotonic())
-            run_worker(job, named(on_event, run.name))
-    comparison = collect(out, request)
-    write_json(out / RESULTS, comparison.to_json())
-    write_text(out / REPORT, html(comparison, request.language))
-    _link_best(out, comparison)
-    text.clean_up()
+    with locked(out):
+        text = _text(out, request, resume)
+        for run, one in _trainings(out, request, began):
+            if stop():
+                raise Interrupted
+            if not _is_finished(run):
+                job = Job(run, one, text.folder, time.monotonic())
+                run_worker(job, named(on_event, run.name))
+        comparison = collect(out, request)
+        write_json(out / RESULTS, comparison.to_json())
+        write_text(out / REPORT, html(comparison, request.language))
+        _link_best(out, comparison)
+        text.clean_up()
     return comparison
 
 
@@ -103,7 +112,7 @@ def _text(out: Path, request: CompareRequest, resume: bool) -> PreparedText:
         except CheckpointError:  # killed while it was prepared?
             if _begun(out):
                 raise
-    elif out.exists() and any(out.iterdir()):
+    elif any(out.iterdir()):
         raise CheckpointError(out, "is not empty", "Choose another --out, or add --resume.")
     return PreparedText.prepare(request.train.data, out)
 

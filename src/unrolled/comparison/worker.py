@@ -36,7 +36,7 @@ from ..results.run import Measured
 from ..runs.folder import CONFIG, load, load_config, save_config
 from ..runs.prepared import PreparedText
 from ..system.interrupt import stop_on_interrupt
-from ..system.machine import keep_freed_memory
+from ..system.machine import keep_freed_memory, naming_lack_of_memory
 from ..system.records import Record
 from ..text.tokenizers import BOUNDARY_ID
 from ..training.language_model import TrainRequest, resume, train
@@ -148,7 +148,8 @@ def main() -> None:
 
 def _answer(stop: Stop) -> None:
     try:
-        work(Job.from_json(json.loads(sys.stdin.readline())), _send, stop)
+        with naming_lack_of_memory():
+            work(Job.from_json(json.loads(sys.stdin.readline())), _send, stop)
     except Interrupted:
         _send(Stopped())
     except UnrolledError as error:

@@ -23,7 +23,7 @@ from ..runs.prepared import PreparedText
 from ..settings.check import above, check
 from ..settings.data import DocumentKind, FileFormat
 from ..settings.training import Budget
-from ..system.files import write_json, write_text
+from ..system.files import locked, write_json, write_text
 from ..system.machine import machine, using_threads, versions
 from ..text.documents import read_documents
 from ..text.files import find_files, title_of
@@ -74,7 +74,7 @@ class DiagnoseRequest:
             )
 
 
-def diagnose(out: Path, request: DiagnoseRequest, on_event: OnEvent = ignore) -> Diagnosis:
+def diagnose(out: str | Path, request: DiagnoseRequest, on_event: OnEvent = ignore) -> Diagnosis:
     """Examines a run and writes report.html and results.json.
 
     Args:
@@ -84,6 +84,7 @@ def diagnose(out: Path, request: DiagnoseRequest, on_event: OnEvent = ignore) ->
     Raises:
         UnrolledError: the run, its text or the request cannot be used.
     """
+    out = Path(out)
     if contents(request.run) == "classifier":
         return _diagnose_classifier(out, request)
     run = load(request.run)
@@ -106,17 +107,15 @@ def diagnose(out: Path, request: DiagnoseRequest, on_event: OnEvent = ignore) ->
 
 @contextmanager
 def _folder(out: Path) -> Iterator[None]:
-    """Makes the folder; afterwards the encoded texts are gone, and it too if it is empty."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise CheckpointError(out, "is not empty", "Choose another --out.")
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    finally:
-        for folder in (TEXT, GIVEN):
-            shutil.rmtree(out / folder, ignore_errors=True)
-        if not any(out.iterdir()):
-            out.rmdir()
+    """Makes and locks the folder; afterwards the encoded texts are gone."""
+    with locked(out):
+        if any(out.iterdir()):
+            raise CheckpointError(out, "is not empty", "Choose another --out.")
+        try:
+            yield
+        finally:
+            for folder in (TEXT, GIVEN):
+                shutil.rmtree(out / folder, ignore_errors=True)
 
 
 def _diagnose_classifier(out: Path, request: DiagnoseRequest) -> Diagnosis:

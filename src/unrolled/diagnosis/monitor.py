@@ -300,7 +300,7 @@ def _is_gated(training: Training) -> bool:
 
 
 def train(
-    run: Path,
+    run: str | Path,
     request: TrainRequest,
     on_event: OnEvent = ignore,
     stop: Stop = never,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..models.base import LanguageModel, State, select_rows
-from ..settings.check import Rule, above, at_least, between, check, check_value
+from ..settings.check import Rule, above, at_least, between, check, check_text, check_value
 from ..text.store import Boundaries
 from ..text.tokenizers import BOUNDARY_ID, UNKNOWN, UNKNOWN_ID, Tokenizer, WordTokenizer
 from ..text.words import with_space
@@ -50,8 +50,8 @@ class SamplingConfig:
     def __post_init__(self) -> None:
         check(
             self,
-            (above(0, "Use for example 1.2.", at_most=100), "repetition_penalty"),
-            (at_least(0, "Use for example 0.8."), "temperature"),
+            (between(0.01, 100, "Use for example 1.2."), "repetition_penalty"),
+            (between(0, 1_000_000, "Use for example 0.8."), "temperature"),
             (at_least(0, "Use for example 40, or 0 for all."), "top_k"),
             (above(0, "Use for example 0.9.", at_most=1), "top_p"),
             (between(0, 1, "Use for example 0.05."), "min_p"),
@@ -119,7 +119,7 @@ def _draw(
 def prompt_ids(tokenizer: Tokenizer, prompt: str, boundaries: Boundaries) -> list[int]:
     """The tokens of a prompt and of what stands before it, the boundary first."""
     before = tokenizer.encode(boundaries.before).tolist()
-    return [BOUNDARY_ID, *before, *tokenizer.encode(prompt).tolist()]
+    return [BOUNDARY_ID, *before, *tokenizer.encode(check_text("prompt", prompt)).tolist()]
 
 
 def unwritable(tokenizer: Tokenizer) -> tuple[int, ...]:
@@ -219,6 +219,7 @@ def filtered_probs(log_probs: Tensor, recent: Tensor, config: SamplingConfig) ->
         ordered, places = probs.sort(dim=1, descending=True, stable=True)
         # A token stays while those before it do not reach top_p yet: the first always does.
         beyond = ordered.cumsum(1) - ordered >= config.top_p
+        beyond[:, 0] = False  # whatever float32 makes of a top_p near 0
         probs = probs.masked_fill(torch.zeros_like(beyond).scatter(1, places, beyond), 0)
     if config.min_p > 0:
         probs = probs.where(probs >= config.min_p * probs.amax(1, keepdim=True), 0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..models.base import LanguageModel, State, select_rows
-from ..settings.check import at_least, check_value
+from ..settings.check import at_least, check_text, check_value
 from ..text.store import Boundaries
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, Tokenizer, WordTokenizer
 from ..text.words import PLAIN_WORDS, SOUTH_EAST_ASIAN
@@ -92,6 +92,7 @@ def next_words(
         ConfigError: k is below 1.
     """
     check_value("k", k, at_least(1, "Use for example 10."))
+    check_text("prefix", prefix)
     begun = _begun_word(prefix)
     stem = prefix[: len(prefix) - len(begun)]
     found: list[Candidate] = []

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..models.base import LanguageModel
 from ..results.loss import BITS_PER_NAT
 from ..results.summary import Summarized, Summary
+from ..settings.check import check_text, check_texts
 from ..text.store import Boundaries
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, UNKNOWN_ID, Tokenizer, WordTokenizer, utf8
 from ..text.words import COUNTED_WORDS
@@ -133,8 +134,13 @@ def score_text(
     context: str = "",
     end: bool = True,
 ) -> TextScore:
-    """Scores one text, from its beginning to its end; arguments as those of `score_texts`."""
-    return next(score_texts(model, tokenizer, [text], boundaries, context, end))
+    """Scores one text, from its beginning to its end; arguments as those of `score_texts`.
+
+    Raises:
+        ConfigError: it is no text.
+    """
+    texts = [check_text("text", text)]
+    return next(score_texts(model, tokenizer, texts, boundaries, context, end))
 
 
 def score_texts(
@@ -153,9 +159,17 @@ def score_texts(
         context: Text before each that is read and not scored; each continues it as it stands,
             with a space between them where tokens are words.
         end: Whether the end of a text is scored too.
+
+    Raises:
+        ConfigError: it is one text and no list of them, or holds something else than texts.
     """
     frame = _Frame(tokenizer, _before(tokenizer, boundaries, context), boundaries, end)
-    remaining = iter(texts)
+    return _score_windows(model, tokenizer, check_texts("texts", texts), frame)
+
+
+def _score_windows(
+    model: LanguageModel, tokenizer: Tokenizer, remaining: Iterator[str], frame: "_Frame"
+) -> Iterator[TextScore]:
     while window := list(itertools.islice(remaining, WINDOW)):
         read = [frame.read(text) for text in window]
         scores: list[TextScore | None] = [None] * len(window)
@@ -265,6 +279,10 @@ def rank(
     """Scores sentences that could stand in the same place; the most likely first.
 
     Arguments are those of `score_texts`.
+
+    Raises:
+        ConfigError: it is one text and no list of them, or holds something else than texts.
     """
-    scores = score_texts(model, tokenizer, candidates, boundaries, context, end)
+    texts = check_texts("candidates", candidates)
+    scores = score_texts(model, tokenizer, texts, boundaries, context, end)
     return sorted(scores, key=lambda score: score.bits)

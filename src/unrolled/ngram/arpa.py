@@ -5,6 +5,7 @@ cannot stand in a token there (white space, controls, the backslash itself) beco
 that " " is `\u{20}`; the empty token is `\u{}`, a token that spells a mark becomes `\u{3c}s>`.
 """
 
+import codecs
 import gzip
 import math
 import os
@@ -14,6 +15,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,11 @@ NEVER = -99.0
 """log10 probability of what is no prediction, `<s>`, as all tools write it."""
 CHUNK = 1 << 16
 """N-grams written at a time."""
+ROUNDING = 1e-5
+"""A log10 probability may lie so far above 0: rounding, and read as 0."""
+BLANK = b" \t\r\n"
+"""What separates fields; all else belongs to words."""
+FIELDS = re.compile(rb"[^ \t\r\n]+")
 REMEDY = "Export the model again, or mend the line."
 
 
@@ -158,14 +165,29 @@ def read_arpa(path: str | os.PathLike[str]) -> tuple[KneserNey, list[str]]:
         with open(path, "rb") as file:
             is_gzip = file.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if is_gzip else open(path, "rb") as file:
-            sections, vocabulary = _Parser(path, file).parse()
+            parser = _Parser(path, _lines(file))
+            sections, vocabulary = parser.parse()
     except OSError as error:
         reason = error.strerror or str(error)
         raise TextError(path, f"cannot be read: {reason}", "Check the file.") from None
     except (EOFError, zlib.error):
         raise TextError(path, "is a damaged gzip file", "Copy or export it again.") from None
-    model = _build(path, sections, len(vocabulary))
+    except UnicodeError:
+        raise TextError(path, "is damaged UTF-16", "Copy or export it again.") from None
+    model = _build(path, sections, len(vocabulary), parser.notes)
     return model, vocabulary
+
+
+def _lines(file: BufferedReader | gzip.GzipFile) -> Iterator[bytes]:
+    """Lines as UTF-8, without a byte order mark."""
+    head = file.peek(4)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        for line in TextIOWrapper(file, "utf-16", newline="\n"):
+            yield line.encode()
+        return
+    if head.startswith(codecs.BOM_UTF8):
+        file.read(len(codecs.BOM_UTF8))
+    yield from file
 
 
 class _Parser:
@@ -177,6 +199,9 @@ class _Parser:
         self.number = 0
         self.ids: dict[bytes, int] = {b"<s>": UNSEEN, b"</s>": 0, b"<unk>": 1, b"<UNK>": 1}
         self.vocabulary = [END, UNKNOWN]
+        self.texts: set[str] = set()
+        """Of the words, without the marks, which an escaped word may spell."""
+        self.notes: list[str] = []
 
     def parse(self) -> tuple[list[_Section], list[str]]:
         while self._next_line("\\data\\") != b"\\data\\":
@@ -206,7 +231,7 @@ class _Parser:
         """The next line that is not empty, without white space around it."""
         for number, line in self.lines:
             self.number = number
-            if stripped := line.strip():
+            if stripped := line.strip(BLANK):
                 return stripped
         if self.number == 0:
             raise TextError(self.path, "is empty", "Export the model again.")
@@ -222,7 +247,8 @@ class _Parser:
         """Reads n-grams up to the line, returned, that begins another section."""
         order, ids = section.order, self.ids
         for number, line in self.lines:
-            parts = line.split()
+            has_more = b"\v" in line or b"\f" in line  # at these split() would part a word
+            parts = FIELDS.findall(line) if has_more else line.split()
             self.number = number
             if not order < len(parts) <= order + 2:
                 if not parts:
@@ -249,6 +275,10 @@ class _Parser:
 
     def _check_values(self, section: _Section) -> None:
         """Looks at all numbers of a section at once, which is faster than at each."""
+        log_probs = np.frombuffer(section.log_probs) if section.log_probs else np.empty(0)
+        self._change(section, log_probs, (log_probs > 0) & (log_probs <= ROUNDING), 0.0)
+        self._change(section, log_probs, log_probs == -math.inf, NEVER)
+        del log_probs  # lets the array go
         for what, rule, values, right in (
             ("log probability", "0 or below", section.log_probs, np.array(section.log_probs) <= 0),
             ("back-off weight", "finite", section.backoffs, np.isfinite(section.backoffs)),
@@ -258,6 +288,22 @@ class _Parser:
                 self.number = section.lines[place]
                 raise self._error(f"has the {what} {values[place]}, which is not {rule}")
 
+    def _change(
+        self,
+        section: _Section,
+        log_probs: NDArray[np.float64],
+        where: NDArray[np.bool_],
+        value: float,
+    ) -> None:
+        """Reads some log probabilities as others, and notes it."""
+        if number := int(where.sum()):
+            largest = log_probs[where].max()
+            self.notes.append(
+                f"Order {section.order}: read the log10 probability of {number} n-grams, "
+                f"up to {largest:g}, as {value:g}."
+            )
+            log_probs[where] = value
+
     def _add_word(self, word: bytes, section: _Section) -> None:
         if word in self.ids:
             # The four marks are known beforehand, all others once they have come.
@@ -265,18 +311,21 @@ class _Parser:
                 raise self._error(f"has the 1-gram {word.decode(errors='replace')!r} again")
             return
         try:
-            self.vocabulary.append(unescape(word.decode()))
+            text = unescape(word.decode())
         except (UnicodeDecodeError, ValueError, OverflowError):
             raise self._error("has a token that is not UTF-8") from None
+        if text in self.texts:
+            raise self._error(f"has the 1-gram {text!r} again, in another spelling")
+        self.texts.add(text)
+        self.vocabulary.append(text)
         self.ids[word] = len(self.vocabulary) - 1
 
 
 def _build(
-    path: str | os.PathLike[str], sections: Sequence[_Section], vocab_size: int
+    path: str | os.PathLike[str], sections: Sequence[_Section], vocab_size: int, notes: list[str]
 ) -> KneserNey:
     """Sorts the n-grams into levels, those of all orders by their first j tokens at a time."""
-    first, notes = _unigrams(sections[0], vocab_size)
-    levels = [first]
+    levels = [_unigrams(sections[0], vocab_size, notes)]
     rows = [_usable_rows(section, notes) for section in sections[1:]]
     ranks = [words[:, 0] for words, _ in rows]
     for j in range(2, len(sections) + 1):
@@ -302,8 +351,8 @@ def _build(
     return KneserNey(vocab_size, tuple(levels), notes=tuple(notes))
 
 
-def _unigrams(section: _Section, vocab_size: int) -> tuple[Level, list[str]]:
-    ids, notes = np.array(section.words), []
+def _unigrams(section: _Section, vocab_size: int, notes: list[str]) -> Level:
+    ids = np.array(section.words, np.int64)
     log_probs = np.full(vocab_size, NEVER)
     backoffs = np.zeros(vocab_size)
     predicted = ids != UNSEEN
@@ -313,12 +362,11 @@ def _unigrams(section: _Section, vocab_size: int) -> tuple[Level, list[str]]:
     for mark, text in ((0, END), (1, UNKNOWN)):
         if mark not in ids:
             notes.append(f"{text} is not in the file; its log10 probability is set to {NEVER:g}.")
-    level = Level(
+    return Level(
         np.arange(vocab_size),
         (log_probs * LOG_10).astype(np.float32),
         (backoffs * LOG_10).astype(np.float32),
     )
-    return level, notes
 
 
 def _usable_rows(

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
 from ..report.words import Language
-from ..settings.check import at_least, check
+from ..settings.check import SEED, at_least, check
 from ..settings.kinds import KINDS, KindName
 from ..settings.models import GateInit, RecurrentInit
 from ..settings.training import Budget
@@ -71,7 +71,7 @@ class ProbeRequest:
     """Which tasks, at which lengths, for which layers, and for how long.
 
     Raises:
-        ConfigError: a name is unknown or a value out of its range.
+        ConfigError: a name is unknown, or a value out of its range.
     """
 
     tasks: tuple[str, ...] = TASKS
@@ -89,6 +89,7 @@ class ProbeRequest:
     """Of the report."""
 
     def __post_init__(self) -> None:
+        check(self)
         _names("tasks", self.tasks, TASKS)
         _names("models", self.models, tuple(VARIANTS))
         if not self.lengths:
@@ -109,7 +110,7 @@ class ProbeRequest:
             self,
             (at_least(2000), "num_parameters"),
             (at_least(1, "Use for example 32."), "batch_size"),
-            (at_least(0), "seed"),
+            (SEED, "seed"),
         )
         if self.budget.unit == "epochs":
             remedy = "Their data is endless: use for example 10m or 2Mtokens."

@@ -13,7 +13,7 @@ from ..errors import CheckpointError
 from ..report.probes import html
 from ..report.words import Language
 from ..results.probes import Probes, Trial, TrialProgress
-from ..system.files import write_json, write_text
+from ..system.files import locked, write_json, write_text
 from ..system.machine import machine, versions
 from .request import VARIANTS, ProbeRequest
 from .search import Limit, search
@@ -28,7 +28,7 @@ OnTrial = Callable[[TrialProgress | Trial], None]
 """Called while a trial runs, and with each that is finished."""
 
 
-def probe(out: Path, request: ProbeRequest, on_trial: OnTrial = lambda trial: None) -> Probes:
+def probe(out: str | Path, request: ProbeRequest, on_trial: OnTrial = lambda trial: None) -> Probes:
     """Asks every layer every question at rising lengths, and writes results.json and report.html.
 
     A layer that fails at a length is not tried at longer ones. All layers have the same time at a
@@ -42,23 +42,24 @@ def probe(out: Path, request: ProbeRequest, on_trial: OnTrial = lambda trial: No
     Raises:
         CheckpointError: the folder has trials of other settings.
     """
-    began = time.monotonic()
-    probes = _start(out, request)
-    trials = [row for row in probes.trials if not _worth_again(row, request)]
-    probes = replace(probes, trials=trials)
-    limits: dict[tuple[str, int], Limit] = {}
-    while pending := list(_pending(request, trials)):
-        task, name = pending[0]
-        place = task.name, task.length
-        if place not in limits:
-            limits[place] = _limit(request, pending, time.monotonic() - began)
-        limit = limits[place]
-        trial = _try(task, name, limit, request, trials, on_trial)
-        trials.append(trial)
+    began, out = time.monotonic(), Path(out)
+    with locked(out):
+        probes = _start(out, request)
+        trials = [row for row in probes.trials if not _worth_again(row, request)]
+        probes = replace(probes, trials=trials)
+        limits: dict[tuple[str, int], Limit] = {}
+        while pending := list(_pending(request, trials)):
+            task, name = pending[0]
+            place = task.name, task.length
+            if place not in limits:
+                limits[place] = _limit(request, pending, time.monotonic() - began)
+            limit = limits[place]
+            trial = _try(task, name, limit, request, trials, on_trial)
+            trials.append(trial)
+            _save(out, probes, request.language)
+            on_trial(trial)
         _save(out, probes, request.language)
-        on_trial(trial)
-    _save(out, probes, request.language)
-    return probes
+        return probes
 
 
 def _start(out: Path, request: ProbeRequest) -> Probes:
@@ -72,9 +73,6 @@ def _start(out: Path, request: ProbeRequest) -> Probes:
         "machine": machine(),
         "versions": versions(),
     }
-    if out.exists() and not out.is_dir():
-        raise CheckpointError(out, "is not a folder", "Choose another --out.")
-    out.mkdir(parents=True, exist_ok=True)
     path = out / RESULTS
     kept: list[Trial] = []
     if path.exists():

@@ -11,7 +11,6 @@ baselines/               unigram and n-gram of the same text, to read other figu
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -36,7 +35,7 @@ from ..results.summary import Summarized, Summary
 from ..settings.data import DataConfig, DocumentKind, FileFormat
 from ..settings.models import ModelConfig
 from ..settings.training import TrainConfig
-from ..system.files import write_atomically, write_json, write_text
+from ..system.files import remove_left_behind, write_atomically, write_json, write_text
 from ..system.records import Record, from_json
 from ..text.store import Boundaries
 from ..text.tokenizers import Tokenizer, load_tokenizer
@@ -113,8 +112,6 @@ TOKENIZER, MODEL = "tokenizer.json", "model.safetensors"
 LOG, TRAIN_STATE = "log.jsonl", "train_state.safetensors"
 CLASSIFIER = "classifier.safetensors"
 """What a folder of `unrolled classify train` has instead."""
-LEFT_BEHIND = (".*.json.*", ".*.jsonl.*", ".*.safetensors.*", ".search-*")
-"""Folders in which a write or a search was killed."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -258,9 +255,7 @@ def load_train_state(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def remove_train_state(run: Path) -> None:
     """Removes what only `--resume` needs, and what killed writes left behind."""
     (run / TRAIN_STATE).unlink(missing_ok=True)
-    for pattern in LEFT_BEHIND:
-        for folder in run.glob(pattern):
-            shutil.rmtree(folder)
+    remove_left_behind(run)
 
 
 def append_log(run: Path, event: LoggedEvent) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from ..models.ngram import NgramModel
 from ..ngram.counts import count_ngrams
 from ..ngram.kneser_ney import estimate
 from ..settings.data import DataConfig
+from ..system.files import remove_left_behind
 from ..text.prepare import prepare
-from ..text.store import TOKENIZER, TokenStore
+from ..text.store import INDEX, TOKEN_BYTES, TOKENIZER, TokenStore
 from ..text.tokenizers import BOUNDARY_ID, Tokenizer, load_tokenizer
 
 TOKENS, BASELINES = "tokens", "baselines"
@@ -78,7 +80,21 @@ class PreparedText:
 
     def clean_up(self) -> None:
         """Removes the tokens; the baselines stay, for texts that are evaluated later."""
-        shutil.rmtree(self.folder / TOKENS, ignore_errors=True)
+        tokens = self.folder / TOKENS
+        for name in (INDEX, TOKENIZER, TOKEN_BYTES, *(f"{name}.ids" for name in self.store.splits)):
+            (tokens / name).unlink(missing_ok=True)
+        remove_left_behind(tokens)
+        remove_left_behind(self.folder / BASELINES)
+        with suppress(OSError):  # somebody else's files are there too
+            tokens.rmdir()
+
+    def remove(self) -> None:
+        """Removes the tokens and the baselines."""
+        self.clean_up()
+        for name in BASELINE_ORDERS:
+            _path(self.folder, name).unlink(missing_ok=True)
+        with suppress(OSError):
+            (self.folder / BASELINES).rmdir()
 
 
 def count_model(

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import ConfigError
 from ..system.records import Record
+from .check import check
 
 TokenizerKind: TypeAlias = Literal["auto", "byte", "char", "word", "bpe"]
 DocumentKind: TypeAlias = Literal["file", "line"]
@@ -16,7 +17,8 @@ class FileFormat(Record):
     """What files do not say of themselves; what is left open is found out, and a guess is said.
 
     Raises:
-        ConfigError: there is no such encoding, or the delimiter is no single character.
+        ConfigError: a value is of another type, there is no such encoding, or the delimiter is no
+            single character.
     """
 
     encoding: str | None = None
@@ -27,13 +29,14 @@ class FileFormat(Record):
     """Whether the first line of csv and tsv names the columns; without, they are "0", "1", ..."""
 
     def __post_init__(self) -> None:
+        check(self)
         if self.encoding is not None and not _is_encoding(self.encoding):
             rule, remedy = "an encoding that Python knows", "Write for example gb18030 or cp1252."
             raise ConfigError("encoding", rule, repr(self.encoding), remedy)
         if self.delimiter == "\\t":
             object.__setattr__(self, "delimiter", "\t")
         mark = self.delimiter
-        if mark is not None and (not isinstance(mark, str) or len(mark) != 1 or mark in '"\r\n'):
+        if mark is not None and (len(mark) != 1 or mark in '"\r\n'):
             remedy = "Write for example ';', or '\\t' for a tab."
             raise ConfigError("delimiter", "one character", repr(self.delimiter), remedy)
 
@@ -48,7 +51,11 @@ def _is_encoding(name: str) -> bool:
 
 @dataclass(frozen=True)
 class DataConfig(FileFormat):
-    """Which text, how it is cut into documents, splits and tokens."""
+    """Which text, how it is cut into documents, splits and tokens.
+
+    Raises:
+        ConfigError: a value is of another type.
+    """
 
     texts: tuple[str, ...] = ()
     """Files or folders: the training text, or all of it; "-" is standard input."""

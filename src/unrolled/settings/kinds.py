@@ -105,9 +105,11 @@ COMPARED = tuple(name for name, kind in KINDS.items() if kind.compared)
 if TYPE_CHECKING:
     KindName: TypeAlias = str
     RecurrentName: TypeAlias = str
+    ClassifierName: TypeAlias = str
 else:  # the choices of the command line are the rows
     KindName = Literal[tuple(KINDS)]
     RecurrentName = Literal[RECURRENT]
+    ClassifierName = Literal[(*RECURRENT, "linear")]
 
 
 def kinds_with(setting: str) -> str:

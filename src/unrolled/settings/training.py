@@ -3,13 +3,16 @@
 import math
 import re
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeAlias, get_args
+from typing import ClassVar, Literal, TypeAlias
 
 from ..errors import ConfigError
 from ..system.records import Record
-from .check import above, at_least, between, check, one_of, part_of_one
+from .check import SEED, above, at_least, between, check, part_of_one
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+
+THREADS = between(0, 512, "Use for example 2, or 0 to let them be measured.")
+"""More than a machine has cores help nobody; thousands are more than the system starts."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,9 @@ class Budget(Record):
     amount: float
     unit: Literal["seconds", "tokens", "epochs"]
 
+    def __post_init__(self) -> None:
+        check(self, (above(0, "Use for example 600."), "amount"))
+
     @classmethod
     def parse(cls, text: str) -> "Budget":
         """Reads "90s", "10m", "1.5h", "2000000tokens", "2Mtokens" or "3epochs".
@@ -26,7 +32,8 @@ class Budget(Record):
         Raises:
             ConfigError: the text is none of these, or not above zero, or too large for a number.
         """
-        match = re.fullmatch(r"\s*([\d.]+)\s*(s|m|h|(?:[kM]\s*)?tokens?|epochs?)\s*", text)
+        pattern = r"\s*([\d.]+)\s*(s|m|h|(?:[kM]\s*)?tokens?|epochs?)\s*"
+        match = re.fullmatch(pattern, text) if isinstance(text, str) else None
         try:
             amount = float(match[1]) if match else 0.0
         except ValueError:
@@ -97,11 +104,11 @@ class TrainConfig(Record):
     def __post_init__(self) -> None:
         check(
             self,
-            (one_of(get_args(Precision)), "precision"),
             (above(0), "learning_rate", "clip_norm"),
             (at_least(1), "batch_size", "sequence_length"),
-            (at_least(0), "candidates", "weight_decay", "clip_value", "threads", "seed"),
-            (at_least(0), "checkpoint_seconds"),
+            (at_least(0), "candidates", "weight_decay", "clip_value", "checkpoint_seconds"),
+            (THREADS, "threads"),
+            (SEED, "seed"),
             (part_of_one(), "beta1", "beta2"),
             (between(0, 1), "warmup_fraction", "decay_fraction", "average_fraction"),
             (between(0, 1), "length_variation"),
@@ -148,16 +155,10 @@ class ClassifierTrainConfig(Record):
     def __post_init__(self) -> None:
         check(
             self,
-            (one_of(get_args(Precision)), "precision"),
             (above(0), "learning_rate", "clip_norm", "layer_decay"),
             (at_least(1), "batch_size", "max_tokens"),
-            (
-                at_least(0),
-                "weight_decay",
-                "adversarial_norm",
-                "checkpoint_seconds",
-                "threads",
-                "seed",
-            ),
+            (at_least(0), "weight_decay", "adversarial_norm", "checkpoint_seconds"),
+            (THREADS, "threads"),
+            (SEED, "seed"),
             (between(0, 1), "unfreeze_fraction"),
         )

@@ -1,14 +1,77 @@
-"""Files that are whole or absent."""
+"""Files that are whole or absent, in folders that one process at a time writes."""
 
 import errno
+import fcntl
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
+
+from ..errors import CheckpointError
+
+TEMPORARY = ".unrolled-tmp-"
+"""What the names of our temporary folders begin with, so that a kill's are told from a user's."""
+
+
+def temporary_folder(parent: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder for the time of a `with`, on the same disk as its parent."""
+    return tempfile.TemporaryDirectory(dir=parent, prefix=TEMPORARY)
+
+
+def remove_left_behind(folder: Path) -> None:
+    """Removes the temporary folders of processes that were killed."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Makes a folder and keeps other processes from writing it; the lock dies with its process.
+
+    The folder itself is locked, so that nothing is added to it. Afterwards it is gone if it is new
+    and still empty.
+
+    Raises:
+        CheckpointError: another process has it, or something else than a folder is there.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(folder, "is not a folder", "Choose another --out.")
+    is_new = not folder.exists()
+    handle = _lock(folder)
+    try:
+        yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # it holds something
+                folder.rmdir()
+        os.close(handle)
+
+
+def _lock(folder: Path) -> int:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            problem = "is being written by another process"
+            raise CheckpointError(
+                folder, problem, "Wait for it, or choose another --out."
+            ) from None
+        except OSError:  # a network's file system without locks
+            return handle
+        # Whoever had it before may have removed the folder that was opened.
+        if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
+            return handle
+        os.close(handle)
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
@@ -25,7 +88,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
     target = target.resolve()  # what a link names is replaced, not the link
     target.parent.mkdir(parents=True, exist_ok=True)
     # A folder, because safetensors writes through a temporary file of its own beside the given one.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+    with temporary_folder(target.parent) as folder:
         temporary = Path(folder) / target.name
         fresh = Path(folder) / ".fresh"
         fresh.touch()  # has the permissions that the user gives new files

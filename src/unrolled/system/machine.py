@@ -3,12 +3,17 @@
 import ctypes
 import os
 import platform
+import re
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import OutOfMemory
+
+NO_MEMORY = re.compile("allocate memory|bad_alloc|Storage size calculation overflowed")
+"""What torch says instead of MemoryError."""
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD, see mallopt(3)."""
 UNLIMITED, OLD_LIMIT = 2**31 - 1, 2**25
@@ -58,6 +63,19 @@ def using_threads(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def naming_lack_of_memory() -> Iterator[None]:
+    """Raises OutOfMemory where Python or torch, in words of its own, found too little memory."""
+    try:
+        yield
+    except MemoryError:
+        raise OutOfMemory from None
+    except RuntimeError as error:
+        if NO_MEMORY.search(str(error)):
+            raise OutOfMemory from None
+        raise
 
 
 def keep_freed_memory() -> None:

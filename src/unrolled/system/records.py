@@ -1,12 +1,22 @@
 """Frozen dataclasses → JSON and back: settings, events and results are all written this way."""
 
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass
 from functools import cache
+from os import PathLike, fspath
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+
+class Mismatch(ValueError):
+    """A value is not of its type: `<place> must be <rule>, got <value>`."""
+
+    def __init__(self, place: str, rule: str, value: object) -> None:
+        self.place, self.rule, self.value = place, rule, value
+        super().__init__(f"{place} must be {rule}, got {' '.join(reprlib.repr(value).split())}")
 
 
 class Record:
@@ -50,6 +60,18 @@ def from_json(kind: Any, values: Any, place: str) -> Any:
     return _value(kind, values, place)
 
 
+def convert(kind: Any, value: Any, place: str) -> Any:
+    """A value that was given in Python, as its type has it: numpy's become plain ones.
+
+    Raises:
+        Mismatch: it is of another type.
+        ValueError: a record, list or tuple in it does not fit; the message names it.
+    """
+    if value is None and kind is float:  # JSON's way to write what is not a number
+        raise Mismatch(place, NAMES[float], value)
+    return _value(kind, value, place)
+
+
 def _default(field: Field[Any]) -> Any:
     return field.default_factory() if callable(field.default_factory) else field.default
 
@@ -66,15 +88,29 @@ def _to_json(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+NAMES = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "True or False",
+    Path: "a path",
+    list: "a list",
+    tuple: "a list",
+    Sequence: "a list",
+    dict: "a dict",
+    Mapping: "a dict",
+}
+
+
 @cache
-def _types(kind: type) -> dict[str, Any]:
+def field_types(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
 def _record(kind: Any, values: Any, place: str) -> Any:
     if not isinstance(values, Mapping):
         raise ValueError(f"{place} is not an object")
-    types, fresh = _types(kind), {}
+    types, fresh = field_types(kind), {}
     known = {field.name for field in fields(kind) if field.init}
     for name, value in values.items():
         if name in known:
@@ -91,21 +127,30 @@ def _record(kind: Any, values: Any, place: str) -> Any:
 def _value(kind: Any, value: Any, place: str) -> Any:
     """The value as a type says it: JSON has neither tuples nor paths nor records."""
     origin, parts = get_origin(kind), get_args(kind)
+    if hasattr(value, "ndim") and hasattr(value, "tolist"):  # numpy's and torch's own
+        value = value.tolist()
     if origin in (Union, UnionType):
         return _union(parts, value, place)
     if kind is Any:
         return value
     if is_dataclass(kind):
-        return _record(kind, value, place)
+        return value if isinstance(value, kind) else _record(kind, value, place)
     if origin is Literal:
         if value in parts:
             return value
-        raise ValueError(f"{place} must be one of {', '.join(map(str, parts))}, got {value!r}")
-    if origin in (list, tuple, Sequence) and isinstance(value, Sequence) and type(value) is not str:
+        raise Mismatch(place, f"one of {', '.join(map(str, parts))}", value)
+    if origin in (list, tuple, Sequence) and isinstance(value, Sequence) and not _is_text(value):
         return _items(origin, parts, value, place)
     if origin in (dict, Mapping) and isinstance(value, Mapping):
         return {key: _value(parts[1], part, f"{place}.{key}") for key, part in value.items()}
+    if origin is not None:
+        raise Mismatch(place, NAMES.get(origin, str(kind)), value)
     return _plain(kind, value, place)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is one text, which is a sequence too, but never meant as one."""
+    return isinstance(value, str | bytes)
 
 
 def _union(parts: tuple[Any, ...], value: Any, place: str) -> Any:
@@ -132,7 +177,7 @@ def _union(parts: tuple[Any, ...], value: Any, place: str) -> Any:
 
 def _kinds(part: Any) -> tuple[Any, ...]:
     """The values of a record's field `kind`; none for other types."""
-    return get_args(_types(part).get("kind")) if is_dataclass(part) else ()
+    return get_args(field_types(part).get("kind")) if is_dataclass(part) else ()
 
 
 def _items(origin: Any, parts: tuple[Any, ...], value: Sequence[Any], place: str) -> Any:
@@ -154,12 +199,16 @@ def _plain(kind: Any, value: Any, place: str) -> Any:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
     elif kind is int:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
     elif kind is Path:
-        if isinstance(value, str):
+        if isinstance(value, str | Path):
             return Path(value)
+    elif kind is str and isinstance(value, PathLike):
+        return fspath(value)
     elif isinstance(kind, type) and isinstance(value, kind):
         return value
-    name = getattr(kind, "__name__", str(kind))
-    raise ValueError(f"{place} must be {name}, got {value!r}")
+    name = NAMES.get(kind, getattr(kind, "__name__", str(kind)))
+    raise Mismatch(place, name, value)

@@ -1,7 +1,6 @@
 """Text → run folder: prepare, choose what is open, fit, evaluate, save."""
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from ..results.events import End, Message, OnEvent, Start, Stop, ignore, never
 from ..results.run import RunResults
 from ..runs.folder import (
     CONFIG,
+    LOG,
     MODEL,
     TOKENIZER,
     Run,
@@ -33,11 +33,13 @@ from ..runs.folder import (
     trim_log,
 )
 from ..runs.prepared import PreparedText, count_model, load_baselines
+from ..settings.check import SEED, check
 from ..settings.data import DataConfig
 from ..settings.kinds import KindName, Size
 from ..settings.models import ModelConfig, NgramConfig
 from ..settings.presets import model_preset, override, regularize, superfluous, train_preset
 from ..settings.training import Budget, TrainConfig
+from ..system.files import locked, temporary_folder
 from ..system.machine import machine, peak_bytes, versions
 from ..system.records import Record
 from ..text.store import Boundaries, TokenStore
@@ -53,7 +55,11 @@ FACTORS = (0.4, 1.0, 2.5)
 
 @dataclass(frozen=True)
 class TrainRequest(Record):
-    """What to train: the user's words, before the text has decided what they left open."""
+    """What to train: the user's words, before the text has decided what they left open.
+
+    Raises:
+        ConfigError: a value is of another type.
+    """
 
     kind: KindName
     """"ngram", "rnn", "gru", "lstm", "mingru" or "transformer"."""
@@ -71,6 +77,9 @@ class TrainRequest(Record):
     search: bool = False
     """Whether a part of the budget goes into choosing the learning rate."""
 
+    def __post_init__(self) -> None:
+        check(self, (SEED, "seed"))
+
 
 @dataclass(frozen=True)
 class Job:
@@ -82,7 +91,7 @@ class Job:
 
 
 def train(
-    run: Path,
+    run: str | Path,
     request: TrainRequest,
     on_event: OnEvent = ignore,
     stop: Stop = never,
@@ -103,30 +112,41 @@ def train(
         UnrolledError: the request cannot be carried out.
         Interrupted: `stop` returned true; `resume` continues.
     """
-    began = time.monotonic() if began is None else began
-    if run.exists() and not run.is_dir():
-        raise CheckpointError(run, "is not a folder", "Choose another --out.")
-    if (run / CONFIG).exists():
-        raise CheckpointError(run, "already holds a run", "Choose another --out, or add --resume.")
-    _settings(request, vocab_size=2)  # wrong settings are refused before the work begins
-    own = text is None
-    text = PreparedText.prepare(request.data, run) if text is None else text
+    began, run = time.monotonic() if began is None else began, Path(run)
+    with locked(run):
+        if (run / CONFIG).exists():
+            remedy = "Choose another --out, or add --resume."
+            raise CheckpointError(run, "already holds a run", remedy)
+        _settings(request, vocab_size=2)  # wrong settings are refused before the work begins
+        own = text is None
+        text = PreparedText.prepare(request.data, run) if text is None else text
+        try:
+            _train(Job(run, text, Callbacks(on_event, stop, monitor)), request, began)
+        except BaseException:
+            if not (run / CONFIG).exists():  # nothing that could be resumed
+                for name in (TOKENIZER, MODEL, LOG):
+                    (run / name).unlink(missing_ok=True)
+                if own:
+                    text.remove()
+            raise
+        if own:
+            text.clean_up()
+        return load(run)
+
+
+def _train(job: Job, request: TrainRequest, began: float) -> None:
+    text = job.text
     model_config, train_config = _settings(request, text.store.vocab_size)
-    run.mkdir(parents=True, exist_ok=True)
-    text.tokenizer.save(run / TOKENIZER)
-    job = Job(run, text, Callbacks(on_event, stop, monitor))
+    text.tokenizer.save(job.run / TOKENIZER)
     config = _conditions(job, request, model_config)
     if isinstance(model_config, NgramConfig):
         _count(job, config, model_config, began)
     else:
         _fit(job, *_start(job, request, replace(config, train=train_config), began))
-    if own:
-        text.clean_up()
-    return load(run)
 
 
 def resume(
-    run: Path,
+    run: str | Path,
     on_event: OnEvent = ignore,
     stop: Stop = never,
     monitor: MakeMonitor | None = None,
@@ -137,21 +157,24 @@ def resume(
         CheckpointError: there is nothing to resume, or it is damaged.
         Interrupted: `stop` said so.
     """
-    config = load_config(run)
-    if config.results is not None or config.train is None:
-        raise CheckpointError(run, "has nothing to resume: it is finished", "Use it as it is.")
-    text = PreparedText.open(run / config.text)
-    torch.set_num_threads(config.train.threads)
-    job = Job(run, text, Callbacks(on_event, stop, monitor))
-    training = _whole_training(job, config.model, config.train)
-    if not training.restore():  # it was killed before the first step
-        trim_log(run, 0)
-    step = training.progress.step
-    on_event(Start(step=step, text=f"Resuming at step {step:,}."))
-    _fit(job, config, training)
-    if text.folder.samefile(run):
-        text.clean_up()
-    return load(run)
+    run = Path(run)
+    load_config(run)  # where there is no run, no folder is made either
+    with locked(run):
+        config = load_config(run)
+        if config.results is not None or config.train is None:
+            raise CheckpointError(run, "has nothing to resume: it is finished", "Use it as it is.")
+        text = PreparedText.open(run / config.text)
+        torch.set_num_threads(config.train.threads)
+        job = Job(run, text, Callbacks(on_event, stop, monitor))
+        training = _whole_training(job, config.model, config.train)
+        if not training.restore():  # it was killed before the first step
+            trim_log(run, 0)
+        step = training.progress.step
+        on_event(Start(step=step, text=f"Resuming at step {step:,}."))
+        _fit(job, config, training)
+        if text.folder.samefile(run):
+            text.clean_up()
+        return load(run)
 
 
 def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, TrainConfig]:
@@ -249,7 +272,7 @@ def search_learning_rate(
     tried = []
     for factor in FACTORS:
         rate = config.learning_rate * factor
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".search-") as run:
+        with temporary_folder(folder) as run:
             training = start(Path(run), replace(short, learning_rate=rate))
             nats = fit(training)
         tried.append((training.trainee.in_unit(nats, "valid"), rate))
