@@ -12,13 +12,13 @@ from ..errors import CheckpointError
 from ..models.ngram import NgramModel
 from ..ngram.counts import count_ngrams
 from ..ngram.kneser_ney import estimate
+from ..results.run import UNIGRAM
 from ..settings.data import DataConfig
 from ..text.prepare import prepare
 from ..text.store import TOKENIZER, TokenStore
 from ..text.tokenizers import BOUNDARY_ID, Tokenizer, load_tokenizer
 
 TOKENS, BASELINES = "tokens", "baselines"
-UNIGRAM = "unigram"
 BASELINE_ORDERS = {UNIGRAM: 1, "5-gram": 5}
 BASELINE_TOKENS = 2_000_000
 """Training tokens that the baselines count, from the beginning."""
@@ -77,8 +77,13 @@ class PreparedText:
         return log_probs[0, 0]
 
     def clean_up(self) -> None:
-        """Removes the tokens; the baselines stay, for texts that are evaluated later."""
-        shutil.rmtree(self.folder / TOKENS, ignore_errors=True)
+        """See `clean_up`."""
+        clean_up(self.folder)
+
+
+def clean_up(folder: Path) -> None:
+    """Removes the tokens; the baselines stay, for texts that are evaluated later."""
+    shutil.rmtree(folder / TOKENS, ignore_errors=True)
 
 
 def count_model(
