@@ -34,7 +34,7 @@ TIDY_SECONDS = 2.0
 """After a signal that can be caught; what takes longer is counted as late, not as wrong."""
 DIFFERS = {
     *("seconds", "train_seconds", "peak_bytes", "date", "run", "train_tokens_per_second"),
-    *("score_tokens_per_second", "generate_tokens_per_second", "curve", "machine"),
+    *("score_tokens_per_second", "generate_tokens_per_second", "curve", "recommendation"),
 }
 """Figures that time or place changes."""
 
@@ -129,27 +129,29 @@ def disturb(
     return number, obeyed
 
 
-def figures(value: object) -> object:
-    """What has to be equal of a JSON file."""
-    if isinstance(value, dict):
-        return {key: figures(each) for key, each in value.items() if key not in DIFFERS}
-    return [figures(each) for each in value] if isinstance(value, list) else value
+def differences(left: object, right: object, place: str) -> list[str]:
+    """Places where two values of a JSON file are not the same."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        keys = sorted({*left, *right} - DIFFERS)
+        pairs = [(left.get(key), right.get(key), f"{place} {key}") for key in keys]
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        pairs = [(*two, f"{place} {n}") for n, two in enumerate(zip(left, right, strict=True))]
+    else:
+        return [] if left == right else [f"{place}: {left}, {right}"]
+    return [found for pair in pairs for found in differences(*pair)]
 
 
-def difference(left: Path, right: Path) -> str | None:
-    """The first file that is not the same in two folders."""
+def difference(left: Path, right: Path) -> list[str]:
+    """What is not the same in two folders."""
+    found = []
     for path in sorted(left.rglob("*.safetensors")):
         ours, theirs = load_file(path), load_file(right / path.relative_to(left))
         if ours.keys() != theirs.keys() or not all(equal(ours[k], theirs[k]) for k in ours):
-            return str(path)
+            found.append(str(path))
     for path in sorted(left.rglob("*.json")):
-        other = right / path.relative_to(left)
-        if not path.is_symlink() and figures(json.loads(path.read_text("utf-8"))) != figures(
-            json.loads(other.read_text("utf-8"))
-        ):
-            return str(path)
-    hidden = [path for path in right.rglob(".*") if path.name != "."]
-    return f"{hidden[0]} was left behind" if hidden else None
+        texts = (each.read_text("utf-8") for each in (path, right / path.relative_to(left)))
+        found += differences(*map(json.loads, texts), str(path.relative_to(left)))
+    return found + [f"{path} was left behind" for path in right.rglob(".*")]
 
 
 def main() -> None:

@@ -102,7 +102,7 @@ def unranked(models: Sequence[ComparedModel], words: Words) -> str:
 
 
 def _doubt(model: ComparedModel, words: Words) -> str:
-    return words(model.doubt, updates=model.num_updates) if model.doubt else ""
+    return words(f"doubt {model.doubt}", updates=model.num_updates) if model.doubt else ""
 
 
 def reason(advice: Advice, words: Words) -> str:
