@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := runs/demo
 
-.PHONY: demo test check bench bench-peers clean
+.PHONY: demo test check campaign bench bench-peers clean
 
 demo: $(READY)  ## about five minutes: compare all models on Shakespeare, let the best one write
 	rm -rf $(DEMO)
@@ -18,6 +18,9 @@ check: $(READY)  ## formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyrefly check
+
+campaign: $(READY)  ## kills trainings at 100 random moments, resumes them, compares: about an hour
+	$(BIN)/python benchmarks/campaign.py --kills 100
 
 bench: $(READY)  ## the benchmarks behind the published figures: hours; UNROLLED_DATA names the data
 	BIN=$(BIN) scripts/bench

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.comparison.comparison import CompareRequest, _trainings, compare
+from unrolled.comparison.comparison import CompareRequest, Shares, compare
 from unrolled.comparison.worker import Job, run_worker
 from unrolled.errors import CheckpointError, ConfigError, TextError, WorkerError
 from unrolled.results.comparison import Comparison
@@ -25,7 +25,11 @@ ENGLISH = str(Path(__file__).parents[1] / "data" / "english.txt")
 
 def request(budget: str = "1ktokens", **settings) -> CompareRequest:
     train = TrainRequest(
-        "ngram", DataConfig(texts=(ENGLISH,)), size="small", budget=Budget.parse(budget)
+        "ngram",
+        DataConfig(texts=(ENGLISH,)),
+        size="small",
+        budget=Budget.parse(budget),
+        train_settings={"batch_size": 4, "sequence_length": 16, "threads": 1},
     )
     return CompareRequest(train, **settings)
 
@@ -34,13 +38,13 @@ def request(budget: str = "1ktokens", **settings) -> CompareRequest:
 def compared(tmp_path_factory):
     out = tmp_path_factory.mktemp("compare") / "out"
     records = []
-    result = compare(out, request(kinds=("gru", "ngram")), records.append)
+    result = compare(out, request("30ktokens", kinds=("gru", "ngram")), records.append)
     return out, result, records
 
 
 def test_models_are_ranked_and_every_figure_is_there(compared):
     out, result, _ = compared
-    assert [model.name for model in result.models] == ["ngram", "gru"]  # 1,000 tokens: no use
+    assert [model.name for model in result.models] == ["ngram", "gru"]
     bits = [model.bits_per_byte for model in result.models]
     assert bits == sorted(bits)
     for model in result.models:
@@ -64,7 +68,8 @@ def test_the_network_tries_three_rates_and_takes_the_best(compared):
     assert network.learning_rate == best.learning_rate
     assert not list((out / "gru").glob(".search*"))
     tokens = load_config(out / "gru").results.train_tokens
-    assert 850 <= tokens <= 850 + 64 * 80  # 15 % of the budget went into the search
+    assert 25_500 <= tokens <= 25_500 + 4 * 20  # 15 % of the budget went into the search
+    assert (network.num_updates, network.doubt) == (pytest.approx(tokens / 64, rel=0.05), None)
 
 
 def test_the_folder_has_the_report_the_runs_and_the_winner(compared):
@@ -103,7 +108,7 @@ def test_a_budget_too_short_is_refused_with_the_least_that_would_do(tmp_path):
 
 def test_what_a_worker_says_is_wrong_is_raised_here(tmp_path):
     with pytest.raises(WorkerError) as caught:
-        run_worker(Job(tmp_path / "run", request().train, tmp_path / "none", time.monotonic()))
+        run_worker(Job(tmp_path / "run", request().train, tmp_path / "none"))
     assert str(caught.value).startswith(f"{tmp_path / 'none' / 'tokens' / 'tokenizer.json'} ")
 
 
@@ -146,18 +151,84 @@ def test_a_comparison_killed_at_its_text_goes_on_from_the_beginning(tmp_path):
 
 
 def test_ctrl_c_between_two_trainings_ends_the_comparison(tmp_path):
-    out, asked = tmp_path / "out", iter([False, True])
+    out = tmp_path / "out"
     with pytest.raises(Interrupted):
-        compare(out, request(kinds=("ngram", "gru")), print, stop=lambda: next(asked))
+        compare(
+            *(out, request(kinds=("ngram", "gru")), print),
+            stop=lambda: (
+                (out / "ngram" / "config.json").exists()
+                and load_config(out / "ngram").measured is not None
+            ),
+        )
     assert (out / "ngram" / "config.json").exists() and not (out / "gru").exists()
 
 
-def test_networks_that_come_later_have_the_time_of_the_first(compared):
+def shares(out: Path, budget: str, spent: float = 0.0) -> Shares:
+    return Shares.of(out, Budget.parse(budget), time.monotonic() - spent)
+
+
+def test_networks_that_come_later_have_the_time_of_the_first(compared, tmp_path):
+    first = shares(tmp_path, "100s").next(2)
+    assert first.amount == pytest.approx(100 / 2 - 8, abs=0.5)
+    out = tmp_path / "out"
+    config = load_config(compared[0] / "gru")
+    (out / "gru").mkdir(parents=True)
+    save_config(out / "gru", replace(config, train=replace(config.train, budget=first)))
+    assert shares(out, "100s", spent=5000).next(1) == first  # the break does not count
+    assert shares(compared[0], "30ktokens").next(1) == Budget(30_000, "tokens")
+
+
+def test_what_one_overruns_the_others_have_to_save(compared):
+    asked = shares(compared[0], "100s")
+    first = asked.next(2)
+    asked.began -= 60  # the first took 60 s of its 50
+    assert asked.next(1).amount == pytest.approx(first.amount - 10, abs=0.5)
+    quick = shares(compared[0], "100s")
+    assert quick.next(2) == quick.next(1)  # what one saves is no gain of the others
+
+
+def test_what_workers_take_beside_training_is_kept_back(compared):
     out, _, _ = compared
-    first = load_config(out / "gru").train.budget
-    longer = request("1h", kinds=("gru", "rnn"))
-    runs = dict(_trainings(out, longer, time.monotonic()))
-    assert runs[out / "rnn"].budget == first
+    asked = shares(out, "100s")
+    asked.account(out / "ngram", load_config(out / "ngram").results.seconds + 20)
+    assert asked.next(2).amount == pytest.approx(100 / 2 - 20, abs=0.5)
+
+
+def test_a_finished_comparison_is_written_again(compared, tmp_path):
+    out, result, _ = compared
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy, symlinks=True)
+    for name in ("report.html", "results.json", "best"):
+        (copy / name).unlink()
+    again = compare(
+        copy, request("30ktokens", kinds=("gru", "ngram"), language="zh"), print, resume=True
+    )
+    assert [model.bits_per_byte for model in again.models] == [
+        model.bits_per_byte for model in result.models
+    ]
+    assert 'lang="zh' in (copy / "report.html").read_text("utf-8")
+    assert (copy / "best").exists()
+
+
+def test_the_same_command_gives_the_same_weights(compared, tmp_path):
+    out, _, _ = compared
+    compare(tmp_path / "out", request("30ktokens", kinds=("gru", "ngram")), print)
+    for kind in ("gru", "ngram"):
+        weights = [
+            (each / kind / "model.safetensors").read_bytes() for each in (out, tmp_path / "out")
+        ]
+        assert weights[0] == weights[1]
+
+
+def test_what_is_hardly_trained_is_not_ranked(tmp_path):
+    result = compare(tmp_path / "out", request("1ktokens", kinds=("rnn",)), print)
+    (model,) = result.models
+    assert (model.doubt, model.tried_learning_rates) == ("hardly trained", [])
+    assert 15 <= model.num_updates <= 17
+    assert result.recommendation == []
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "No model was trained enough to be ranked" in page
+    assert f"rnn (hardly trained, {model.num_updates} updates)" in page
 
 
 def test_a_model_named_twice_is_refused(tmp_path):

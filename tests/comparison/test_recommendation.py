@@ -160,6 +160,14 @@ def test_models_without_a_finite_figure_are_never_named():
     assert all("inf" not in in_words(row) and "nan" not in in_words(row) for row in found)
 
 
+def test_what_is_hardly_trained_is_never_named():
+    found = advice(
+        model("rnn", 1.0, doubt="hardly trained", score_tokens_per_second=1e9, file_bytes=1.0),
+        model("lstm", 2.0),
+    )
+    assert {name for name, _ in found.values()} == {"lstm"}
+
+
 def test_nothing_finite_gives_no_advice():
     assert recommend([model("rnn", None), model("gru", math.inf)]) == []
 

@@ -183,8 +183,18 @@ def test_a_text_shorter_than_the_window():
     assert {row.position: row.nats_per_token for row in rows} == {1: 1, 2: 2.5, 4: 4.5}
 
 
+def test_losses_by_position_of_a_slow_model_are_of_fewer_windows():
+    """A quarter of them, evenly spread: the figures are means of what was read."""
+    whole = loss_by_position(Clock(), text(600), num_windows=8)
+    model = Clock()
+    rows, score = [], model.score
+    model.score = lambda tokens, *args: (rows.append(len(tokens)), score(tokens, *args))[1]
+    assert loss_by_position(model, text(600), num_windows=8, limit_seconds=0.0) == whole
+    assert rows == [2]
+
+
 def test_speed_is_tokens_over_seconds(monkeypatch):
-    times = iter([0.0, 0.5, 3.0, 4.0])  # start; 0.5 s and 3 s have passed; then no more
+    times = iter([0.0, 1.0, 1.0, 1.5, 4.0])  # warm-up; start; 0.5 s and 3 s have passed
     monkeypatch.setattr(evaluation.time, "perf_counter", lambda: next(times))
     speed = scoring_speed(Clock(), text(600), seconds=2.0)
     assert speed == 600 / 3.0

@@ -271,6 +271,35 @@ def test_the_verdict_when_no_model_beats_a_baseline() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("doubt", "why"),
+    [
+        ("hardly trained", "hardly trained, 3 updates"),
+        (
+            "no better than its start",
+            "no better after 3 updates than the token frequencies it began with",
+        ),
+    ],
+)
+def test_what_says_nothing_of_its_kind_is_not_ranked(doubt: str, why: str) -> None:
+    comparison = fake_comparison()
+    comparison["models"][0] |= {"doubt": doubt, "num_updates": 3}
+    page = html(Comparison.from_json(comparison))
+    assert "gru predicts this text best: 2.131 bits per byte" in page
+    assert f"Not ranked, since their figures say nothing about their kind: lstm ({why})." in page
+    names = re.findall(r'<th scope="row">(?:<i[^>]*></i>)?(\w+)', page)
+    assert names[:8].index("lstm") == 7  # after all models and baselines
+
+
+def test_the_verdict_where_nothing_was_trained() -> None:
+    comparison = fake_comparison()
+    for model in comparison["models"]:
+        model |= {"doubt": "hardly trained", "num_updates": 0}
+    comparison["recommendation"] = []
+    assert "No model was trained enough to be ranked" in html(Comparison.from_json(comparison))
+    assert "没有一个模型训练到可以排名的程度" in html(Comparison.from_json(comparison), "zh")
+
+
 def test_the_verdict_without_any_figure() -> None:
     comparison = fake_comparison()
     for model in comparison["models"]:

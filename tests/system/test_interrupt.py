@@ -1,19 +1,48 @@
-"""Ctrl-C: the first asks, the second ends."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks, the second ends."""
 
 import signal
 
 import pytest
 
+from unrolled.system import interrupt
 from unrolled.system.interrupt import stop_on_interrupt
 
 
-def test_the_first_asks_and_the_second_ends():
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_asks_and_the_second_ends(number):
     with stop_on_interrupt() as stop:
         assert not stop()
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         assert stop()
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
+
+
+def test_work_that_does_not_ask_is_ended(monkeypatch):
+    monkeypatch.setattr(interrupt, "GRACE_SECONDS", 0.01)
+    with stop_on_interrupt(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+        signal.pause()
+
+
+def test_work_that_asks_has_the_time_that_it_takes(monkeypatch):
+    monkeypatch.setattr(interrupt, "GRACE_SECONDS", 60.0)
+    with stop_on_interrupt() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+        assert stop()
+        assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_what_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_interrupt() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_what_was_there_before_is_back_afterwards():

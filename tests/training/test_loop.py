@@ -161,10 +161,10 @@ def test_the_best_weights_are_kept(start, monkeypatch, best):
     training, looks = start(), []
     seen = snapshots(training, monkeypatch)
 
-    def told(model, store):
+    def told(model, store, num_tokens):
         assert not model.training
         looks.append(clone_weights(model))
-        averaged = all(
+        averaged = training.progress.num_averaged > 1 and all(
             torch.equal(looks[-1][name], training.weights.average[name]) for name in looks[-1]
         )
         return 1.0 if (averaged if best == "average" else len(looks) == best) else 2.0 + len(looks)
@@ -240,20 +240,19 @@ def test_budget_in_seconds(start, monkeypatch):
     clock = Time(monkeypatch)
     training = start(replace(CONFIG, budget=Budget(100, "seconds")))
     training.spend(7)  # before the loop
-    update, look = training.update, training.validate
+    backward, look = training.trainee.backward, training.validate
     rates = []
 
     def slow(batch):
         clock.now += 1
-        result = update(batch)
         rates.append(training.optimizer.param_groups[0]["lr"])
-        return result
+        return backward(batch)
 
     def slow_look():
         clock.now += 0.25
         return look()
 
-    monkeypatch.setattr(training, "update", slow)
+    monkeypatch.setattr(training.trainee, "backward", slow)
     monkeypatch.setattr(training, "validate", slow_look)
     _, records = run(training)
     # The last look, half a second of writing and one more step are kept back.
@@ -273,8 +272,56 @@ def test_time_for_the_last_evaluation_is_kept_back(start, monkeypatch):
     assert training.progress.closing_seconds == 2 + 1.5 * 10 + 0.5
     training.progress.seconds = 41.25
     assert training.fraction == 41.25 / 82.5
-    training.plan_evaluation(seconds=4.0)  # slower than it can be: nothing changes
-    assert training.progress.closing_seconds == 2 + 1.5 * 10 + 0.5
+    training.plan_evaluation(seconds=3.0)  # the machine has become busy
+    assert training.progress.closing_seconds == 2 * (2 + 1.5 * 10) + 0.5
+
+
+@pytest.mark.parametrize(("update_seconds", "validation_seconds"), [(30, 1), (1, 20), (9, 9)])
+def test_a_budget_in_seconds_is_kept_where_something_takes_long(
+    start, monkeypatch, update_seconds, validation_seconds
+):
+    clock = Time(monkeypatch)
+    training = start(replace(CONFIG, budget=Budget(100, "seconds")))
+    training.progress.next_update_seconds = update_seconds  # as it was measured before
+    validate = training.validate
+
+    def slow_update(batch):
+        clock.now += update_seconds
+        return 1.0, 1
+
+    def slow_look():
+        clock.now += validation_seconds
+        return validate()
+
+    monkeypatch.setattr(training.trainee, "backward", slow_update)
+    monkeypatch.setattr(training, "validate", slow_look)
+    _, records = run(training)
+    early = update_seconds + 2 * validation_seconds  # two candidates may come at the end
+    assert 100 - early <= training.progress.seconds <= 100
+    looks = [record for record in records if record.kind == "valid"]
+    assert (len(looks) - 1) * validation_seconds <= 16  # besides the one before the first update
+    assert all(0 <= record.fraction <= 1 for record in records)
+
+
+def test_where_the_last_evaluation_takes_it_all_nothing_is_trained(start, monkeypatch):
+    Time(monkeypatch)
+    training = start(replace(CONFIG, budget=Budget(1, "seconds")))
+    training.trainee.closing_tokens = 10**9
+    monkeypatch.setattr(training, "look", lambda: training.plan_evaluation(1.0) or 2.0)
+    _, records = run(training)
+    assert training.progress.step == 0
+    assert [record.fraction for record in records] == [1.0, 1.0]
+
+
+def test_a_rate_that_only_does_harm_leaves_the_start(start):
+    training = start(replace(CONFIG, learning_rate=10.0, budget=Budget(1500, "tokens")))
+    before = clone_weights(training.model)
+    untrained = training.validate()
+    nats, records = run(training)
+    assert nats == untrained == training.progress.best_nats
+    assert_weights(training.model, before)
+    first, *others = [record for record in records if record.kind == "valid"]
+    assert (first.step, first.train) == (0, None) and first.valid < min(o.valid for o in others)
 
 
 def test_checkpoints_come_as_often_as_asked(start, monkeypatch):

@@ -7,9 +7,9 @@ import torch
 
 from unrolled.models.build import build
 from unrolled.settings.models import RecurrentConfig, TransformerConfig
-from unrolled.settings.training import TrainConfig
+from unrolled.settings.training import Budget, TrainConfig
 from unrolled.training import throughput
-from unrolled.training.throughput import Pace, language_model_pace
+from unrolled.training.throughput import Pace, language_model_pace, without_clock
 
 LSTM = RecurrentConfig(kind="lstm", hidden_size=8, embedding_size=4)
 CONFIG = TrainConfig(batch_size=4, sequence_length=10)
@@ -22,10 +22,10 @@ def timed(monkeypatch):
     def measure(seconds, num_cores=2):
         asked = []
 
-        def step_seconds(step):
+        def step_seconds(step, limit):
             (precision,) = step.args
             asked.append((precision, torch.get_num_threads()))
-            return seconds[asked[-1]]
+            return [seconds[asked[-1]]] * 2
 
         monkeypatch.setattr(throughput, "_step_seconds", step_seconds)
         monkeypatch.setattr(throughput, "num_cores", lambda: num_cores)
@@ -37,7 +37,7 @@ def timed(monkeypatch):
 def test_long_steps_are_timed_in_both_precisions(timed):
     asked = timed({("bfloat16", 2): 0.2, ("float32", 2): 0.5})
     found = language_model_pace(LSTM, CONFIG, 11)
-    assert asked == [("bfloat16", 2), ("float32", 2)]
+    assert asked == [("float32", 2), ("bfloat16", 2)]
     others = ("float32 with 2 threads takes 2.5x as long",)
     assert found == Pace("bfloat16", 2, 40 / 0.2, build(LSTM, 11).num_parameters(), others)
     assert str(found) == f"bfloat16, 2 threads ({others[0]})"
@@ -59,6 +59,27 @@ def test_what_is_given_is_not_timed(timed):
     found = language_model_pace(LSTM, replace(CONFIG, precision="float32", threads=1), 11)
     assert asked == [("float32", 1)]
     assert str(found) == "float32, 1 thread"
+
+
+def test_measuring_ends_with_its_part_of_the_budget(timed):
+    asked = timed({("float32", 2): 0.06, ("bfloat16", 2): 0.05, ("float32", 1): 0.01})
+    found = language_model_pace(LSTM, replace(CONFIG, budget=Budget(4, "seconds")), 11)
+    assert asked == [("float32", 2), ("bfloat16", 2)]  # two steps each: 0.22 s of 0.2
+    assert (found.precision, found.threads) == ("bfloat16", 2)
+
+
+def test_a_step_that_takes_long_is_timed_once():
+    steps = []
+    assert len(throughput._step_seconds(lambda: steps.append(1), limit=1e-12)) == 1
+    assert len(throughput._step_seconds(lambda: steps.append(1), limit=60.0)) == 2
+    assert len(steps) == 3
+
+
+def test_without_the_clock_nothing_is_open():
+    found = without_clock(TrainConfig(budget=Budget(1, "epochs")))
+    assert (found.precision, found.threads) == ("float32", throughput.num_cores())
+    given = TrainConfig(budget=Budget(1, "epochs"), precision="bfloat16", threads=1)
+    assert without_clock(given) == given
 
 
 def test_one_core_is_timed_once(timed):

@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..results.classification import Explained, Part
 from ..text.labels import plain
 from ..text.words import PLAIN_WORDS
-from ..training.loop import autocast
+from ..training.trainee import autocast
 from .classifier import Classifier, RecurrentMember
 from .metrics import LogProbs
 

@@ -17,9 +17,9 @@ from ..results.classification import Look
 from ..results.events import LossUnit, Standing, Validation
 from ..settings.training import ClassifierTrainConfig, Precision
 from ..system.machine import num_cores, using_threads
-from ..training.loop import Trainee, autocast
 from ..training.optimizer import ParameterGroup, triangle
 from ..training.throughput import Pace, find_pace
+from ..training.trainee import Trainee, autocast
 from .documents import Documents, Labelled
 from .ensemble import fit_weights, mix
 from .metrics import LogProbs, accuracy, log_loss
@@ -146,7 +146,9 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
         """The part of so many passes over the texts that is read."""
         return self.num_texts / (num_epochs * len(self.train))
 
-    def validation_event(self, standing: Standing, nats: float, valid_nats: float) -> Validation:
+    def validation_event(
+        self, standing: Standing, nats: float | None, valid_nats: float
+    ) -> Validation:
         """The training loss is the mean since the last validation."""
         train = float(np.mean(self.losses))
         self.losses.clear()

@@ -3,7 +3,7 @@
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -26,6 +26,8 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     seeds: int = 1,
     seed: int = 0,
     resume: Annotated[bool, Parameter(negative=())] = False,
+    precision: Literal["float32", "bfloat16"] | None = None,
+    threads: int | None = None,
     language: Language = "en",
     data: DataOptions = DataOptions(),  # noqa: B008
 ) -> int:
@@ -50,6 +52,12 @@ def compare(  # noqa: PLR0913  a parameter is a flag
         First random seed.
     resume
         Resume a stopped or killed comparison; repeat its other flags.
+    precision
+        Precision of matrix products; default: the faster one on this machine, or float32 where
+        the budget is in tokens or epochs.
+    threads
+        Number of threads; default: the faster of one and all, or all where the budget is in
+        tokens or epochs.
     language
         Language of the recommendation and the report: en or zh.
     """
@@ -64,13 +72,21 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     from .tables import print_comparison
 
     try:
-        # The trainings have processes of their own, which Ctrl-C reaches too: they save.
         with Progress() as progress, stop_on_interrupt() as interrupted:
-            train = TrainRequest(kind=models[0], data=source, size=size, budget=limit, seed=seed)
+            settings = {"precision": precision, "threads": threads}
+            train = TrainRequest(
+                kind=models[0],
+                data=source,
+                size=size,
+                budget=limit,
+                seed=seed,
+                train_settings={k: value for k, value in settings.items() if value is not None},
+            )
             request = comparison.CompareRequest(train, models, seeds, language)
             result = comparison.compare(out, request, progress, resume, began, interrupted)
-    except Interrupted:
-        print("Stopped and saved. Resume with the same command and --resume.", file=sys.stderr)
+    except (Interrupted, KeyboardInterrupt):
+        saved = "and saved. Resume with the same command and --resume."
+        print(f"Stopped {saved}" if out.is_dir() else "Stopped.", file=sys.stderr)
         return 130
     print_comparison(result, language, out / comparison.REPORT)
     return 0

@@ -206,9 +206,11 @@ class TrainOptions:
     average_fraction: float | None = None
     """Last fraction of the budget, in which weights are averaged."""
     precision: Literal["float32", "bfloat16"] | None = None
-    """Precision of matrix products; default: the faster one on this machine."""
+    """Precision of matrix products; default: the faster one on this machine, or float32 where the
+    budget is in tokens or epochs."""
     threads: int | None = None
-    """Number of threads; default: the faster of one and all."""
+    """Number of threads; default: the faster of one and all, or all where the budget is in tokens
+    or epochs."""
     checkpoint_seconds: float | None = None
     """Seconds between checkpoints."""
 

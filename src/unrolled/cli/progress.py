@@ -69,7 +69,8 @@ class Progress:
     @staticmethod
     def _figures(event: TrainStep | Validation | End, valid: str, fraction: float) -> str:
         seconds = max(event.seconds, 0.1)
-        loss = "" if isinstance(event, End) else f"train {event.train:.3f} "
+        train = None if isinstance(event, End) else event.train
+        loss = "" if train is None else f"train {train:.3f} "
         rate = f"{event.tokens / seconds:,.0f} tokens/s"
         if fraction >= 1:
             return f"{valid}{event.unit}  {rate}  {clock(seconds)}"

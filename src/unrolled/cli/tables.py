@@ -15,14 +15,14 @@ from rich.text import Text
 
 from ..probes.request import ProbeRequest
 from ..report.classification import reason as why
-from ..report.comparison import reason
+from ..report.comparison import reason, unranked
 from ..report.diagnosis_tables import verdict_sentence
-from ..report.format import MISSING, in_bytes, number, perplexity, rank_key, scaled
+from ..report.format import MISSING, in_bytes, number, perplexity, rank_key, rank_order, scaled
 from ..report.probes import reached, verdict
 from ..report.probes import score as trial_score
 from ..report.words import Language, Words
 from ..results.classification import Classification, Explained, Prediction
-from ..results.comparison import ComparedModel, Comparison
+from ..results.comparison import ComparedModel, Comparison, Doubt
 from ..results.diagnosis import Diagnosis
 from ..results.loss import Baseline, Evaluation
 from ..results.probes import Probes, Trial
@@ -36,11 +36,19 @@ if TYPE_CHECKING:  # torch is not loaded before a command needs it
 COMPARED = ("bits/byte", "ppl", "size", "train", "score", "write", "memory", "file")
 TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})
 NO_CLASS = "?"
+DOUBTS: dict[Doubt, str] = {
+    "hardly trained": "Warning: {kind} is hardly trained, it made {updates} updates. Give a longer "
+    "budget, or choose a smaller --size.",
+    "no better than its start": "Warning: {kind} is no better after {updates} updates than the "
+    "token frequencies it began with. Lower --learning-rate, or give a longer budget.",
+}
 
 
 def print_results(run: Path, kind: str, results: RunResults) -> None:
     """Prints what a training reached, with the baselines beside it."""
     print_evaluation(kind, results, results.split)
+    if results.doubt is not None:
+        print(DOUBTS[results.doubt].format(kind=kind, updates=results.train_steps))
     for note in results.notes:
         print(f"Note: {note}")
     print(f"Trained for {results.train_seconds:.0f} s. Use it: unrolled generate {run}")
@@ -116,13 +124,15 @@ def print_comparison(comparison: Comparison, language: Language, report: Path) -
     table.add_column("model", no_wrap=True)
     for heading in COMPARED:
         table.add_column(heading, justify="right", no_wrap=True)
-    rows = [(rank_key(model), _model_cells(model)) for model in comparison.models]
-    rows += [(rank_key(row), _baseline_cells(row)) for row in comparison.baselines]
+    rows = [(rank_order(model), _model_cells(model)) for model in comparison.models]
+    rows += [((False, rank_key(row)), _baseline_cells(row)) for row in comparison.baselines]
     for _, cells in sorted(rows):
         table.add_row(*cells)
     console = Console(highlight=False)
     console.print(table)
     words = Words("comparison", language)
+    if doubtful := unranked(comparison.models, words):
+        console.print(doubtful, markup=False)
     for advice in comparison.recommendation:
         purpose = words(f"purpose {advice.purpose}")
         console.print(f"[bold]{purpose}: {advice.model}[/bold]. {reason(advice, words)}")

@@ -80,10 +80,10 @@ def train(  # noqa: PLR0913  a parameter is a flag
                     train_settings=given(train_options),
                 )
                 run = library_train(out, request, on_event, stop, began)
-    except Interrupted:
-        print(
-            f"Stopped and saved. Resume with: unrolled train --resume --out {out}", file=sys.stderr
-        )
+    except (Interrupted, KeyboardInterrupt):
+        saved = f"and saved. Resume with: unrolled train --resume --out {out}"
+        is_saved = (out / "config.json").is_file()
+        print(f"Stopped {saved}" if is_saved else "Stopped.", file=sys.stderr)
         return 130
     print_results(out, run.config.model.kind, run.results)
     return 0

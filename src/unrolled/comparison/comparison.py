@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -10,25 +10,28 @@ from statistics import mean, stdev
 
 from ..errors import CheckpointError, ConfigError
 from ..report.comparison import html
-from ..report.format import rank_key
+from ..report.format import rank_order
 from ..report.words import Language
 from ..results.comparison import ComparedModel, Comparison, CurvePoint
 from ..results.events import End, Interrupted, OnEvent, Stop, Validation, ignore, named, never
 from ..results.run import RunResults
 from ..runs.folder import CONFIG, RunConfig, load_config, read_log
-from ..runs.prepared import PreparedText
+from ..runs.prepared import PreparedText, clean_up
 from ..settings.check import check
 from ..settings.kinds import COMPARED, KINDS, KindName
 from ..settings.training import Budget
 from ..system.files import locked, write_json, write_text
 from ..text.files import title_of
 from ..training.language_model import TrainRequest
+from ..training.learning_rate import FEWEST_UPDATES
 from .recommendation import recommend
 from .worker import Job, run_worker
 
 REPORT, RESULTS, BEST = "report.html", "results.json", "best"
-MEASURING_SECONDS = 8.0
-"""Kept back per run for scoring the test split and measuring speeds."""
+OVERHEAD_SECONDS = 8.0
+"""Kept back per run for starting a process, measuring speeds and writing samples, at least."""
+FEWEST_SECONDS = 5
+"""Share of a network below which a budget is refused."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,54 @@ class CompareRequest:
         check(self)
 
 
+@dataclass
+class Shares:
+    """What each network may take of a budget: equal parts of what is left of a time."""
+
+    budget: Budget
+    began: float
+    """`time.monotonic()` when the budget began to run."""
+    share: Budget | None = None
+    """Of every network, once it is decided."""
+    is_resumed: bool = False
+    """What was spent before the break is not known; the share stays what it was."""
+    overhead_seconds: float = OVERHEAD_SECONDS
+
+    @classmethod
+    def of(cls, out: Path, budget: Budget, began: float) -> "Shares":
+        """Those of a comparison that begins or, with runs in its folder, goes on."""
+        budgets = [run.train.budget for run in _begun(out) if run.train is not None]
+        share = next((each for each in budgets if each.unit == "seconds"), None)
+        return cls(budget, began, share, is_resumed=share is not None)
+
+    def next(self, num_networks: int) -> Budget:
+        """The share of the next of so many networks; less than an equal one where time ran away.
+
+        Raises:
+            ConfigError: there is too little for each.
+        """
+        if self.budget.unit != "seconds":
+            return self.budget
+        spent = time.monotonic() - self.began
+        seconds = (self.budget.amount - spent) / num_networks - self.overhead_seconds
+        if self.share is None:
+            if seconds < FEWEST_SECONDS:
+                least = spent + num_networks * (self.overhead_seconds + FEWEST_SECONDS)
+                rule = f"at least {math.ceil(least)}s for {num_networks} networks on this text"
+                remedy = "Give more time, or compare fewer models."
+                raise ConfigError("budget", rule, self.budget, remedy)
+            self.share = Budget(seconds, "seconds")
+        if self.is_resumed:
+            return self.share
+        return replace(self.share, amount=max(1.0, min(self.share.amount, seconds)))
+
+    def account(self, run: Path, seconds: float) -> None:
+        """Learns from a worker that took so long what it spends beside training."""
+        results = load_config(run).results
+        if results is not None:
+            self.overhead_seconds = max(self.overhead_seconds, seconds - results.seconds)
+
+
 def compare(
     out: str | Path,
     request: CompareRequest,
@@ -68,9 +119,10 @@ def compare(
     Args:
         out: Gets a run folder for each model, the report and its figures.
         on_event: Receives the events of all trainings; `event.run` names the one.
-        resume: Keep the runs that are finished and continue the one that is not.
+        resume: Keep the runs that are finished and continue the one that is not. Where all are,
+            only the report is written again.
         began: `time.monotonic()` when the budget began to run; default now.
-        stop: Called between trainings, which receive Ctrl-C themselves.
+        stop: Asked several times a second; once true, the training is saved and all ends.
 
     Raises:
         UnrolledError: the request cannot be carried out.
@@ -83,19 +135,38 @@ def compare(
         if request.kinds.count(kind) > 1:
             raise ConfigError("models", "different ones", f"{kind} twice", "Name each once.")
     with locked(out):
-        text = _text(out, request, resume)
-        for run, one in _trainings(out, request, began):
-            if stop():
-                raise Interrupted
-            if not _is_finished(run):
-                job = Job(run, one, text.folder, time.monotonic())
-                run_worker(job, named(on_event, run.name))
+        if not (resume and all(_is_finished(run) for run, _ in _runs(out, request))):
+            text = _text(out, request, resume)
+            _train_all(
+                out, request, text, Shares.of(out, request.train.budget, began), on_event, stop
+            )
         comparison = collect(out, request)
         write_json(out / RESULTS, comparison.to_json())
         write_text(out / REPORT, html(comparison, request.language))
         _link_best(out, comparison)
-        text.clean_up()
+        clean_up(out)
     return comparison
+
+
+def _train_all(  # noqa: PLR0913
+    out: Path,
+    request: CompareRequest,
+    text: PreparedText,
+    shares: Shares,
+    on_event: OnEvent,
+    stop: Stop,
+) -> None:
+    runs = _runs(out, request)
+    for number, (run, one) in enumerate(runs):
+        if stop():
+            raise Interrupted
+        if _is_finished(run):
+            continue
+        if one.kind != "ngram":
+            one = replace(one, budget=shares.next(len(runs) - number))
+        began = time.monotonic()
+        run_worker(Job(run, one, text.folder), named(on_event, run.name), stop)
+        shares.account(run, time.monotonic() - began)
 
 
 def _link_best(out: Path, comparison: Comparison) -> None:
@@ -123,34 +194,17 @@ def _begun(out: Path) -> list[RunConfig]:
     return [load_config(path.parent) for path in paths]
 
 
-def _trainings(
-    out: Path, request: CompareRequest, began: float
-) -> Iterator[tuple[Path, TrainRequest]]:
+def _runs(out: Path, request: CompareRequest) -> list[tuple[Path, TrainRequest]]:
     """Every run with what to train; the n-gram first: the others share what time it leaves."""
     kinds = sorted(request.kinds, key=[*KINDS].index)
-    if "ngram" in kinds:
-        yield out / "ngram", replace(request.train, kind="ngram")
-    networks = [kind for kind in kinds if kind != "ngram"]
-    shares = [run.train.budget for run in _begun(out) if run.train is not None]
-    num_runs = len(networks) * request.num_seeds
-    budget = shares[0] if shares else _share(request.train.budget, num_runs, began)
+    runs = [(out / "ngram", replace(request.train, kind="ngram", train_settings={}))]
+    runs *= "ngram" in kinds
     for number in range(request.num_seeds):
-        for kind in networks:
+        for kind in (kind for kind in kinds if kind != "ngram"):
             run = out / (kind if number == 0 else f"{kind}-seed{number}")
             seed = request.train.seed + number
-            yield run, replace(request.train, kind=kind, budget=budget, seed=seed, search=True)
-
-
-def _share(budget: Budget, num_runs: int, began: float) -> Budget:
-    if budget.unit != "seconds" or num_runs == 0:
-        return budget
-    left = budget.amount - (time.monotonic() - began)
-    share = left / num_runs - MEASURING_SECONDS
-    if share < 5:
-        least = (budget.amount - left) + num_runs * (MEASURING_SECONDS + 5)
-        rule = f"at least {math.ceil(least)}s for {num_runs} networks on this text"
-        raise ConfigError("budget", rule, budget, "Give more time, or compare fewer models.")
-    return Budget(share, "seconds")
+            runs.append((run, replace(request.train, kind=kind, seed=seed, search=True)))
+    return runs
 
 
 def _is_finished(run: Path) -> bool:
@@ -161,7 +215,7 @@ def collect(out: Path, request: CompareRequest) -> Comparison:
     """Reads finished runs into one comparison, ranked by bits per byte."""
     configs = [load_config(out / kind) for kind in request.kinds]
     models = [_compared(out, config, request.num_seeds) for config in configs]
-    models.sort(key=rank_key)
+    models.sort(key=rank_order)
     results = configs[0].results
     assert results is not None
     rows = results.baselines
@@ -208,6 +262,8 @@ def _compared(out: Path, config: RunConfig, num_seeds: int) -> ComparedModel:
         curve=_curve(out / kind),
         loss_by_position=measured.loss_by_position,
         samples=measured.samples,
+        num_updates=results.train_steps,
+        doubt=next((each.doubt for each in all_results if each is not None and each.doubt), None),
     )
 
 
@@ -232,7 +288,8 @@ def _conditions(
         "scored": f"{results.split}: {results.num_bytes:,} bytes, {results.num_tokens:,} tokens",
         "tokenizer": f"{config.tokenizer.kind}, {config.vocab_size:,} symbols",
         "budget": f"{budget}{share if budget.unit == 'seconds' else ' per network'}",
-        "learning rates": "three tried per network, in 15 % of its budget",
+        "learning rates": "three tried per network, in 15 % of its budget, where that is enough "
+        f"for {FEWEST_UPDATES} updates each",
         "seeds": request.num_seeds,
         "precision": ", ".join(sorted({train.precision for train in networks})) or "float64",
         "threads": max((train.threads for train in networks), default=1),

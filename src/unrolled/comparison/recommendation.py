@@ -14,9 +14,10 @@ def recommend(models: Sequence[ComparedModel]) -> list[Advice]:
     """Names a model for quality, speed, small size and long documents.
 
     Args:
-        models: At least one; those without a finite figure are never named.
+        models: At least one; those in doubt or without a finite figure are never named.
     """
-    ranked = sorted((model for model in models if _bits(model) < float("inf")), key=_bits)
+    sound = [model for model in models if model.doubt is None and _bits(model) < float("inf")]
+    ranked = sorted(sound, key=_bits)
     if not ranked:
         return []
     good = [model for model in ranked if _bits(model) <= TOLERANCE * _bits(ranked[0])]

@@ -104,9 +104,15 @@ def num_validation_tokens(store: TokenStore) -> int:
     return max(1, min(info.num_tokens, VALID_BYTES * info.num_tokens // info.num_bytes))
 
 
-def validation_nats(model: LanguageModel, store: TokenStore) -> float:
-    """Nats per token on the first validation tokens: what is looked at during training."""
-    tokens = store.tokens("valid")[: num_validation_tokens(store) + 1]
+def validation_nats(
+    model: LanguageModel, store: TokenStore, num_tokens: int | None = None
+) -> float:
+    """Nats per token on the first validation tokens: what is looked at during training.
+
+    Args:
+        num_tokens: How many; default: `num_validation_tokens`.
+    """
+    tokens = store.tokens("valid")[: (num_tokens or num_validation_tokens(store)) + 1]
     return -float(score_stream(model, tokens).mean(dtype=np.float64))
 
 
@@ -169,19 +175,28 @@ def loss_by_position(
     tokens: NDArray[np.integer],
     length: int = 511,
     num_windows: int = 128,
+    limit_seconds: float = math.inf,
 ) -> list[PositionLoss]:
     """Measures how much a longer context helps: every window starts from an empty state.
 
     Windows lie evenly in the text; positions are averaged in bins that double in width.
+
+    Args:
+        limit_seconds: After so long, what windows were read have to do: at least a quarter.
     """
     length = min(length, len(tokens) - 1)
-    total = np.zeros(length)
-    for rows in even_windows(tokens, num_windows, length + 1).split(32):
+    total, num_read, began = np.zeros(length), 0, time.monotonic()
+    windows = even_windows(tokens, num_windows, length + 1)
+    for part in range(4):  # each is spread over the whole text
+        if num_read and time.monotonic() - began > limit_seconds:
+            break
+        rows = windows[part::4]
         log_probs, _ = model.score(rows[:, :-1], rows[:, 1:], model.initial_state(len(rows)))
         total -= log_probs.double().sum(0).numpy()
+        num_read += len(rows)
     edges = [2**k for k in range(length.bit_length())]
     return [
-        PositionLoss(edge, float(total[edge - 1 : 2 * edge - 1].mean()) / num_windows)
+        PositionLoss(edge, float(total[edge - 1 : 2 * edge - 1].mean()) / num_read)
         for edge in edges
     ]
 
@@ -189,8 +204,10 @@ def loss_by_position(
 @torch.inference_mode()
 def scoring_speed(model: LanguageModel, tokens: NDArray[np.integer], seconds: float = 1.0) -> float:
     """Tokens scored per second, measured for about the given time."""
-    piece = tokens[: min(len(tokens), 20_000)]
-    score_stream(model, piece[:2_000])
+    started = time.perf_counter()
+    warm_up = len(score_stream(model, tokens[:2_000]))
+    affordable = round(warm_up * seconds / (time.perf_counter() - started))
+    piece = tokens[: min(len(tokens), max(2_000, min(20_000, affordable)))]
     done, started = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:
         done += len(score_stream(model, piece))

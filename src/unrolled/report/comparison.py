@@ -8,7 +8,17 @@ from typing import Any
 from ..errors import ConfigError
 from ..results.comparison import Advice, Baseline, ComparedModel, Comparison
 from .charts import Axis, Chart, Level, line, line_chart, point_chart
-from .format import SPACE, duration, in_bytes, is_known, number, perplexity, rank_key, scaled
+from .format import (
+    SPACE,
+    duration,
+    in_bytes,
+    is_known,
+    number,
+    perplexity,
+    rank_key,
+    rank_order,
+    scaled,
+)
 from .page import render
 from .tables import Cell, Column, Row, Table, barred, definitions
 from .words import Language, Words
@@ -26,13 +36,15 @@ def html(comparison: Comparison, language: Language = "en") -> str:
     if not comparison.models:
         raise ConfigError("models", "at least one model", "none", "Compare one or more models.")
     words = Words("comparison", language)
-    models = sorted(comparison.models, key=rank_key)
+    models = sorted(comparison.models, key=rank_order)
     ranks = {model.name: rank for rank, model in reversed(list(enumerate(models)))}
     return render(
         "comparison",
         words,
         title=comparison.title,
-        verdict=verdict(models, comparison.baselines, words),
+        verdict=" ".join(
+            filter(None, [verdict(models, comparison.baselines, words), unranked(models, words)])
+        ),
         advice=[
             (row, ranks.get(row.model), reason(row, words)) for row in comparison.recommendation
         ],
@@ -56,9 +68,11 @@ def verdict(models: Sequence[ComparedModel], baselines: Sequence[Baseline], word
     Args:
         models: The best first.
     """
-    best, bits = models[0], models[0].bits_per_byte
+    models = [model for model in models if model.doubt is None]
+    bits = models[0].bits_per_byte if models else None
     if not is_known(bits):
-        return words("verdict none")
+        return words("verdict none" if models else "verdict untrained")
+    best = models[0]
     said: dict[str, Any] = {"best": best.name, "bits": bits}
     floor = min(baselines, key=rank_key, default=None)
     floor_bits = rank_key(floor) if floor else bits
@@ -77,6 +91,18 @@ def verdict(models: Sequence[ComparedModel], baselines: Sequence[Baseline], word
     keys = ("verdict less", "verdict less too")
     lead = "".join(words(k, other=o, gap=g) for k, (o, g) in zip(keys, margins, strict=False))
     return words(claim, **said) + lead + words("stop")
+
+
+def unranked(models: Sequence[ComparedModel], words: Words) -> str:
+    """Says which models are not ranked, and why; empty where all are."""
+    doubtful = [f"{model.name} ({_doubt(model, words)})" for model in models if model.doubt]
+    if not doubtful:
+        return ""
+    return words("unranked", models=words("list separator").join(doubtful))
+
+
+def _doubt(model: ComparedModel, words: Words) -> str:
+    return words(f"doubt {model.doubt}", updates=model.num_updates) if model.doubt else ""
 
 
 def reason(advice: Advice, words: Words) -> str:
@@ -145,16 +171,17 @@ def _ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline], wor
     columns = [column for column in _columns(words) if column.known(models)]
     figures = [row.bits_per_byte for row in (*models, *baselines)]
     longest = max(filter(is_known, figures), default=0.0)
-    rows: list[tuple[float, Row]] = []
+    rows: list[tuple[tuple[bool, float], Row]] = []
     for rank, model in enumerate(models):
         spread = "" if model.spread is None else f"± {model.spread:.3f}"
         bits = barred(model.bits_per_byte, longest, number(model.bits_per_byte), rank, spread)
         cells = [_figure(model, column, column.best_of(models), rank) for column in columns]
-        rows.append((rank_key(model), Row(model.name, [bits, *cells], rank)))
+        row = Row(model.name, [bits, *cells], rank, small=_doubt(model, words))
+        rows.append((rank_order(model), row))
     for row in baselines:
         bits = barred(row.bits_per_byte, longest, number(row.bits_per_byte), None)
         empty = [Cell("")] * len(columns)
-        rows.append((rank_key(row), Row(row.name, [bits, *empty], kind="baseline")))
+        rows.append(((False, rank_key(row)), Row(row.name, [bits, *empty], kind="baseline")))
     rows.sort(key=lambda pair: pair[0])
     headings = [words("model"), words("bits per byte"), *(column.heading for column in columns)]
     return Table(headings, [row for _, row in rows], barred=[words("bits per byte")])

@@ -22,6 +22,11 @@ def rank_key(row: Any) -> float:
     return bits if is_known(bits) else math.inf
 
 
+def rank_order(model: Any) -> tuple[bool, float]:
+    """Sorts compared models: those in doubt last, whatever they reached."""
+    return model.doubt is not None, rank_key(model)
+
+
 def number(value: float | None, pattern: str = ".3f") -> str:
     """A figure in a fixed format."""
     return format(value, pattern) if is_known(value) else MISSING

@@ -34,6 +34,9 @@ class TriedRate(Record):
     bits_per_byte: float | None
 
 
+Doubt: TypeAlias = Literal["hardly trained", "no better than its start"]
+
+
 @dataclass(frozen=True)
 class ComparedModel(Record):
     """One trained model; None and figures that are not finite are shown as a dash."""
@@ -60,6 +63,10 @@ class ComparedModel(Record):
     curve: list[CurvePoint]
     loss_by_position: list[Position]
     samples: list[str]
+    num_updates: int | None = None
+    """Of a network."""
+    doubt: Doubt | None = None
+    """Why it is not ranked: what it reached says nothing about its kind."""
 
 
 Purpose: TypeAlias = Literal["quality", "speed", "size", "length"]

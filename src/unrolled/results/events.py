@@ -78,8 +78,9 @@ class Validation(_Standing):
     """The model is measured on validation text."""
 
     kind: Literal["valid"] = "valid"
-    train: float
-    """Loss of the last batch; of a classifier, mean since the last validation."""
+    train: float | None
+    """Loss of the last batch; of a classifier, mean since the last validation. None before the
+    first."""
     valid: float
     accuracy: float | None = None
     """Of a classifier, from 0 to 1."""

@@ -4,8 +4,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..system.records import Record
-from .comparison import Position
+from .comparison import Doubt, Position
 from .loss import Evaluation
+
+FEWEST_UPDATES = 50
+"""With fewer a network is hardly trained: Adam's averages and the warm-up have only begun."""
+LEAST_GAIN = 0.99
+"""Of the loss that a network begins with, it has to come below this part."""
+UNIGRAM = "unigram"
+"""The baseline that a network's output bias begins as."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -31,6 +38,17 @@ class RunResults(Evaluation):
     train_seconds: float
     seconds: float
     """With the evaluation."""
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """Why the loss says nothing about the kind of model, where it does not."""
+        if self.train_steps is None:  # counted, not trained
+            return None
+        if self.train_steps < FEWEST_UPDATES:
+            return "hardly trained"
+        unigram = next((row.bits_per_byte for row in self.baselines if row.name == UNIGRAM), None)
+        is_worse = unigram is not None and not self.bits_per_byte < LEAST_GAIN * unigram
+        return "no better than its start" if is_worse else None
 
 
 @dataclass(frozen=True)

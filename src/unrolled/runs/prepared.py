@@ -13,6 +13,7 @@ from ..errors import CheckpointError
 from ..models.ngram import NgramModel
 from ..ngram.counts import count_ngrams
 from ..ngram.kneser_ney import estimate
+from ..results.run import UNIGRAM
 from ..settings.data import DataConfig
 from ..system.files import remove_left_behind
 from ..text.prepare import prepare
@@ -20,7 +21,7 @@ from ..text.store import INDEX, TOKEN_BYTES, TOKENIZER, TokenStore
 from ..text.tokenizers import BOUNDARY_ID, Tokenizer, load_tokenizer
 
 TOKENS, BASELINES = "tokens", "baselines"
-UNIGRAM = "unigram"
+IDS = ("train.ids", "valid.ids", "test.ids")
 BASELINE_ORDERS = {UNIGRAM: 1, "5-gram": 5}
 BASELINE_TOKENS = 2_000_000
 """Training tokens that the baselines count, from the beginning."""
@@ -79,14 +80,8 @@ class PreparedText:
         return log_probs[0, 0]
 
     def clean_up(self) -> None:
-        """Removes the tokens; the baselines stay, for texts that are evaluated later."""
-        tokens = self.folder / TOKENS
-        for name in (INDEX, TOKENIZER, TOKEN_BYTES, *(f"{name}.ids" for name in self.store.splits)):
-            (tokens / name).unlink(missing_ok=True)
-        remove_left_behind(tokens)
-        remove_left_behind(self.folder / BASELINES)
-        with suppress(OSError):  # somebody else's files are there too
-            tokens.rmdir()
+        """See `clean_up`."""
+        clean_up(self.folder)
 
     def remove(self) -> None:
         """Removes the tokens and the baselines."""
@@ -95,6 +90,17 @@ class PreparedText:
             _path(self.folder, name).unlink(missing_ok=True)
         with suppress(OSError):
             (self.folder / BASELINES).rmdir()
+
+
+def clean_up(folder: Path) -> None:
+    """Removes the tokens; the baselines stay, for texts that are evaluated later."""
+    tokens = folder / TOKENS
+    for name in (INDEX, TOKENIZER, TOKEN_BYTES, *IDS):
+        (tokens / name).unlink(missing_ok=True)
+    remove_left_behind(tokens)
+    remove_left_behind(folder / BASELINES)
+    with suppress(OSError):  # somebody else's files are there too, or it is gone
+        tokens.rmdir()
 
 
 def count_model(

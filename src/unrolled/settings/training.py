@@ -94,9 +94,11 @@ class TrainConfig(Record):
     average_fraction: float = 0.1
     """Last part of the budget over which weights are averaged."""
     precision: Precision = "auto"
-    """Of matrix products; "auto" times both on this machine. Weights are always float32."""
+    """Of matrix products; "auto" times both on this machine where the budget is a time, and is
+    float32 otherwise, so that the same settings give the same weights. Weights are always
+    float32."""
     threads: int = 0
-    """0: times one thread against all and takes the faster."""
+    """0: times one thread against all and takes the faster; all where the budget is no time."""
     checkpoint_seconds: float = 60.0
     """At most so much work is lost when the process is killed."""
     seed: int = 0

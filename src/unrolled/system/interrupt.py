@@ -1,13 +1,24 @@
-"""What Ctrl-C does: the first asks to stop tidily, the second ends at once."""
+"""What Ctrl-C, SIGTERM and SIGHUP do: the first asks to stop tidily, the second ends at once."""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GRACE_SECONDS = 1.0
+"""After so long without an answer, work that does not ask is ended: reading a text, scoring."""
+
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Yields a function that returns whether Ctrl-C was pressed since."""
+    """Yields a function that returns whether one of the signals came since.
+
+    Who calls it answers, and saves in its own time. Where nobody does for `GRACE_SECONDS`,
+    KeyboardInterrupt is raised, as it is by a second signal. Files are written whole or not at
+    all, so that what was saved before is still whole then.
+
+    A signal that is ignored stays so, as SIGHUP under nohup.
+    """
     asked = False
 
     def ask(number: int, frame: object) -> None:
@@ -15,9 +26,25 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
+        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
 
-    before = signal.signal(signal.SIGINT, ask)
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def answer() -> bool:
+        if asked:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        return asked
+
+    before = {
+        number: signal.signal(number, ask)
+        for number in SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, end)
     try:
-        yield lambda: asked
+        yield answer
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)

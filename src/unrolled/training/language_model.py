@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from ..errors import CheckpointError
 from ..inference.evaluation import baselines, evaluate, to_bits_per_byte, validation_nats
 from ..models.base import LanguageModel
 from ..models.build import build
-from ..results.comparison import TriedRate
 from ..results.events import End, Message, OnEvent, Start, Stop, ignore, never
 from ..results.run import RunResults
 from ..runs.folder import (
@@ -39,18 +37,21 @@ from ..settings.kinds import KindName, Size
 from ..settings.models import ModelConfig, NgramConfig
 from ..settings.presets import model_preset, override, regularize, superfluous, train_preset
 from ..settings.training import Budget, TrainConfig
-from ..system.files import locked, temporary_folder
+from ..system.files import locked
 from ..system.machine import machine, peak_bytes, versions
 from ..system.records import Record
 from ..text.store import Boundaries, TokenStore
-from .loop import Callbacks, MakeMonitor, Training, fit
-from .throughput import Pace, language_model_pace
+from .learning_rate import search_learning_rate
+from .loop import Callbacks, MakeMonitor, Training
+from .throughput import Pace, language_model_pace, without_clock
 from .trainee import LanguageModelTrainee
 
-SEARCH_SHARE = 0.15
-"""Part of the budget that the search takes."""
-FACTORS = (0.4, 1.0, 2.5)
-"""Rates to try, as multiples of the preset's."""
+SCORING_SPEED = 2
+"""Tokens that are validated in the time of one that is trained, at least."""
+VALIDATION_SHARE = 0.03
+"""Of a wall-clock budget, that one validation takes at most; a slow model reads less of it."""
+FEWEST_VALIDATED = 2000
+"""Tokens."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def resume(
         job = Job(run, text, Callbacks(on_event, stop, monitor))
         training = _whole_training(job, config.model, config.train)
         if not training.restore():  # it was killed before the first step
-            trim_log(run, 0)
+            trim_log(run, -1)
         step = training.progress.step
         on_event(Start(step=step, text=f"Resuming at step {step:,}."))
         _fit(job, config, training)
@@ -213,31 +214,49 @@ def _start(
 ) -> tuple[RunConfig, Training]:
     """Decides what is open, by measuring: precision, threads, learning rate, dropout."""
     store, model_config, train_config = job.text.store, config.model, config.train
+    num_tokens = store.split("train").num_tokens
     assert train_config is not None
+    if train_config.budget.unit != "seconds":
+        train_config = without_clock(train_config)
     pace = language_model_pace(model_config, train_config, store.vocab_size)
     train_config = replace(train_config, precision=pace.precision, threads=pace.threads)
+    validation_tokens = _affordable_validation(train_config, pace)
     if request.search:
         train_config, tried = search_learning_rate(
-            train_config, job.run, lambda run, short: _training(job, run, model_config, short)
+            train_config,
+            lambda short: _training(job, None, model_config, short, 0, validation_tokens),
+            pace.tokens_per_second,
+            num_tokens,
+            job.callbacks.stop,
         )
         config = replace(config, tried_learning_rates=tried)
-    num_tokens = store.split("train").num_tokens
     epochs = expected_epochs(train_config, num_tokens, pace, began)
     regular = regularize(model_config, epochs, pace.num_parameters / num_tokens)
     config = replace(config, model=override(regular, **request.model_settings), train=train_config)
     save_config(job.run, config)
-    training = _whole_training(job, config.model, train_config)
+    training = _whole_training(job, config.model, train_config, validation_tokens)
+    tokens_per_step = train_config.batch_size * train_config.sequence_length
+    training.progress.next_update_seconds = tokens_per_step / pace.tokens_per_second
     training.spend(time.monotonic() - began)
     job.callbacks.on_event(Start(step=0, text=announce(train_config, store, pace, epochs)))
     return config, training
 
 
+def _affordable_validation(config: TrainConfig, pace: Pace) -> int | None:
+    """Tokens that a validation may read; None: as many as usual."""
+    if config.budget.unit != "seconds":
+        return None
+    seconds = VALIDATION_SHARE * config.budget.amount
+    return max(FEWEST_VALIDATED, round(SCORING_SPEED * pace.tokens_per_second * seconds))
+
+
 def _training(
     job: Job,
-    run: Path,
+    run: Path | None,
     model_config: ModelConfig,
     train_config: TrainConfig,
     closing_tokens: int = 0,
+    validation_tokens: int | None = None,
 ) -> Training:
     """Builds the model, from the seed and the unigram distribution of the text."""
     store = job.text.store
@@ -245,45 +264,20 @@ def _training(
     model = build(model_config, store.vocab_size)
     unigram = job.text.unigram()
     model.set_output_bias(unigram)
-    trainee = LanguageModelTrainee(model, store, train_config, unigram, closing_tokens)
-    return Training(trainee, run)
+    tokens = closing_tokens, validation_tokens
+    return Training(LanguageModelTrainee(model, store, train_config, unigram, *tokens), run)
 
 
-def _whole_training(job: Job, model_config: ModelConfig, train_config: TrainConfig) -> Training:
+def _whole_training(
+    job: Job,
+    model_config: ModelConfig,
+    train_config: TrainConfig,
+    validation_tokens: int | None = None,
+) -> Training:
     """The training of the run itself, which keeps time back for the last evaluation."""
     store = job.text.store
-    closing_tokens = store.split(_final_split(store)).num_tokens
-    return _training(job, job.run, model_config, train_config, closing_tokens)
-
-
-def search_learning_rate(
-    config: TrainConfig, folder: Path, start: Callable[[Path, TrainConfig], Training]
-) -> tuple[TrainConfig, list[TriedRate]]:
-    """Trains briefly at each rate and takes the one with the lowest validation loss.
-
-    Args:
-        folder: Where the short trainings may write.
-        start: Builds a training from a run folder and its settings.
-
-    Returns:
-        The settings with the best rate and the rest of the budget; what every rate reached.
-    """
-    short = _shortened(config, SEARCH_SHARE / len(FACTORS))
-    tried = []
-    for factor in FACTORS:
-        rate = config.learning_rate * factor
-        with temporary_folder(folder) as run:
-            training = start(Path(run), replace(short, learning_rate=rate))
-            nats = fit(training)
-        tried.append((training.trainee.in_unit(nats, "valid"), rate))
-    _, best = min(tried, key=lambda row: row[0])
-    # A wall-clock budget runs on by itself.
-    rest = config if config.budget.unit == "seconds" else _shortened(config, 1 - SEARCH_SHARE)
-    return replace(rest, learning_rate=best), [TriedRate(rate, bits) for bits, rate in tried]
-
-
-def _shortened(config: TrainConfig, share: float) -> TrainConfig:
-    return replace(config, budget=replace(config.budget, amount=config.budget.amount * share))
+    tokens = store.split(_final_split(store)).num_tokens, validation_tokens
+    return _training(job, job.run, model_config, train_config, *tokens)
 
 
 def expected_epochs(config: TrainConfig, num_tokens: int, pace: Pace, began: float) -> float:
@@ -321,7 +315,7 @@ def _fit(job: Job, config: RunConfig, training: Training) -> None:
         "train_tokens": progress.tokens,
         "train_steps": progress.step,
         "train_epochs": progress.tokens / trainee.batches.tokens_per_epoch,
-        "train_tokens_per_second": progress.tokens / progress.update_seconds,
+        "train_tokens_per_second": progress.tokens / max(progress.update_seconds, 1e-9),
     }
     training.tick()
     _conclude(job, config, trainee.model, figures, progress.seconds)

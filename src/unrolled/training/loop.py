@@ -2,14 +2,12 @@
 
 import math
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import CheckpointError
 from ..results.events import (
@@ -18,12 +16,10 @@ from ..results.events import (
     GradientNorms,
     Interrupted,
     LoggedEvent,
-    LossUnit,
     OnEvent,
     Standing,
     Stop,
     TrainStep,
-    Validation,
     Warned,
     ignore,
     named,
@@ -31,8 +27,9 @@ from ..results.events import (
 )
 from ..runs.folder import TRAIN_STATE, append_log, load_train_state, save_train_state, trim_log
 from ..settings.training import ClassifierTrainConfig, TrainConfig
-from .optimizer import ParameterGroup, clip_gradients, make_optimizer, set_rates
+from .optimizer import clip_gradients, make_optimizer, set_rates
 from .state import TrainedWeights
+from .trainee import Trainee
 
 Monitor = Callable[[float, float, bool], Iterable[GradientNorms | Warned]]
 """Receives the loss in nats, the gradient norm before clipping and whether it was clipped, after
@@ -41,86 +38,11 @@ every update; answers with events to report."""
 MakeMonitor = Callable[["Training"], Monitor]
 """Builds what monitors a training."""
 
-Model = TypeVar("Model", bound=nn.Module)
-Config = TypeVar("Config", TrainConfig, ClassifierTrainConfig)
-
 EVENT_SECONDS = 0.5
 """Between two events of training steps."""
-VALIDATION_SHARE = 0.04
-"""Of a wall-clock budget, at most, that validation takes while training."""
+VALIDATION_SHARE, MOST_VALIDATION = 0.04, 0.15
+"""Of a wall-clock budget, that validation takes while training: as a rule, and at most."""
 DIVERGED = "Diverged at step {step:,}; the best weights before it are kept. Lower --learning-rate."
-
-
-class Trainee(ABC, Generic[Model, Config]):
-    """What the loop trains: a model with its batches, its loss and its validation."""
-
-    model: Model
-    config: Config
-    unit: ClassVar[LossUnit]
-    betas: tuple[float, float] = (0.9, 0.999)
-    """Of AdamW."""
-    clip_value: float = 0.0
-    """Largest single entry of the gradient; 0: not clipped."""
-    average_fraction: float = 0.0
-    """Last part of the budget over which weights are averaged; validated is the mean at the end."""
-    validates_average: ClassVar[bool] = False
-    """Whether what is validated is the mean of the weights since the last validation."""
-    num_validations: ClassVar[tuple[int, int]]
-    """Over a budget: as a rule, and at least, where one takes long."""
-    does_not_fit: ClassVar[tuple[str, str]]
-    """What a checkpoint is called that belongs to another training, and the next step."""
-
-    @abstractmethod
-    def parameter_groups(self) -> list[ParameterGroup]:
-        """All parameters, in an order that stays the same: checkpoints go by it."""
-
-    @abstractmethod
-    def rate_factor(self, fraction: float) -> float:
-        """The part of the learning rate that is used where this part of the budget is used up."""
-
-    @abstractmethod
-    def next_batch(self) -> Any:
-        """What the next update learns from."""
-
-    @abstractmethod
-    def backward(self, batch: Any) -> tuple[float, int]:
-        """Adds the gradients of a batch; returns its loss in nats, and its tokens."""
-
-    @abstractmethod
-    def validate(self) -> float:
-        """The loss of the model, in evaluation mode, on validation text, in nats."""
-
-    @abstractmethod
-    def fraction_of_epochs(self, num_epochs: float, num_tokens: int) -> float:
-        """The part of so many passes that is read, with so many tokens."""
-
-    def closing_seconds(self, validation_seconds: float) -> float:
-        """Time to keep back for what follows the last update."""
-        return validation_seconds
-
-    def in_unit(self, nats: float, split: str) -> float:
-        """A loss on a split, in the unit of the events."""
-        return nats
-
-    def validation_event(self, standing: Standing, nats: float, valid_nats: float) -> Validation:
-        """What is reported of a validation; `nats` is the loss of the last batch."""
-        losses = {"train": self.in_unit(nats, "train"), "valid": self.in_unit(valid_nats, "valid")}
-        return Validation(**standing, **losses)
-
-    def save_best(self, run: Path, best: dict[str, Tensor]) -> None:
-        """Writes the best weights where others use them while the training goes on."""
-
-    def signature(self) -> str:
-        """What a checkpoint has to belong to; empty where config.json says it."""
-        return ""
-
-    @abstractmethod
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and JSON values that a checkpoint needs besides weights and optimizer."""
-
-    @abstractmethod
-    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> dict[str, Any]:
-        """Takes back what `state` gave, and returns the values that are not its own."""
 
 
 @dataclass
@@ -132,12 +54,14 @@ class Progress:
     seconds: float = 0.0
     update_seconds: float = 0.0
     """Of `seconds`, those spent in training steps."""
+    next_update_seconds: float = 0.0
+    """What the next training step is expected to take: as long as the last."""
     next_evaluation: float = 0.0
     """Part of the budget at which the model is validated next."""
     best_nats: float = math.inf
     num_averaged: int = 0
     evaluation_seconds: float = math.inf
-    """Of the fastest validation so far."""
+    """What a validation takes; the later ones count more, as the machine may have become busy."""
     closing_seconds: float = 0.0
     """Kept back at the end of a wall-clock budget."""
 
@@ -176,10 +100,26 @@ class Training:
         """Part of the budget that is used up: what the schedule follows."""
         budget, progress = self.config.budget, self.progress
         if budget.unit == "seconds":
-            return progress.seconds / max(budget.amount - progress.closing_seconds, 1e-9)
+            available = budget.amount - progress.closing_seconds
+            return min(1.0, progress.seconds / available) if available > 0 else 1.0
         if budget.unit == "epochs":
-            return self.trainee.fraction_of_epochs(budget.amount, progress.tokens)
-        return progress.tokens / budget.amount
+            return min(1.0, self.trainee.fraction_of_epochs(budget.amount, progress.tokens))
+        return min(1.0, progress.tokens / budget.amount)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the budget is used up, or one more step would not end inside it."""
+        budget, progress = self.config.budget, self.progress
+        if budget.unit != "seconds" or self.fraction >= 1:
+            return self.fraction >= 1
+        end = progress.seconds + progress.next_update_seconds + progress.closing_seconds
+        return end > budget.amount
+
+    @property
+    def validation_due(self) -> bool:
+        """Whether the model is to be validated now."""
+        last = self.trainee.validates_average and self.is_over  # what is not validated is lost
+        return last or self.fraction >= self.progress.next_evaluation
 
     def standing(self) -> Standing:
         """What every event of the log begins with."""
@@ -212,7 +152,8 @@ class Training:
         if trainee.validates_average or self.fraction >= 1 - trainee.average_fraction:
             self.progress.num_averaged += 1
             self.weights.add_to_average(self.progress.num_averaged)
-        self.progress.update_seconds += time.monotonic() - began
+        self.progress.next_update_seconds = time.monotonic() - began
+        self.progress.update_seconds += self.progress.next_update_seconds
         return nats, norm
 
     def validate(self) -> float:
@@ -234,8 +175,6 @@ class Training:
         return nats
 
     def _timed_validation(self) -> float:
-        if self.config.budget.unit == "seconds" and math.isinf(self.progress.evaluation_seconds):
-            self.validate()  # the first look is slower than all others, by what it warms up
         began = time.monotonic()
         nats = self.validate()
         self.tick()
@@ -246,21 +185,23 @@ class Training:
         """Sets when to validate next, so that validation takes a few percent of the budget.
 
         Args:
-            seconds: What the last one took. The fastest counts.
+            seconds: What the last one took.
         """
         budget, progress = self.config.budget, self.progress
         number, fewest = self.trainee.num_validations
-        seconds = min(seconds, progress.evaluation_seconds)
+        if math.isfinite(progress.evaluation_seconds):
+            seconds = (progress.evaluation_seconds + seconds) / 2
         progress.evaluation_seconds = seconds
         if budget.unit == "seconds":
-            affordable = VALIDATION_SHARE * budget.amount / max(seconds, 1e-9)
-            number = min(max(affordable, fewest), number)
+            affordable = budget.amount / max(seconds, 1e-9)
+            number = min(max(VALIDATION_SHARE * affordable, fewest), number)
+            number = min(number, MOST_VALIDATION * affordable)
             progress.closing_seconds = self.trainee.closing_seconds(seconds)
         if not self.trainee.validates_average:
             progress.next_evaluation = self.fraction + 1 / number
             return
         # Evenly, so that the last one is at the end: what is averaged later is lost.
-        number = math.floor(number)
+        number = max(1, math.floor(number))
         following = (math.floor(self.fraction * number + 1e-9) + 1) / number
         progress.next_evaluation = min(1.0, following)
 
@@ -367,9 +308,12 @@ def fit(
         on_event(event)
 
     if progress.step == 0:
+        if not progress.next_evaluation:  # what only does harm is not kept: the start is better
+            valid_nats = training.look()
+            report(trainee.validation_event(training.standing(), None, valid_nats))
         training.save()
     reported = time.monotonic()
-    while training.fraction < 1:
+    while not training.is_over:
         nats, norm = training.update(trainee.next_batch())
         training.tick()
         if not math.isfinite(nats):
@@ -380,7 +324,7 @@ def fit(
         if time.monotonic() - reported > EVENT_SECONDS:
             reported, train = time.monotonic(), trainee.in_unit(nats, "train")
             report(TrainStep(**training.standing(), train=train, gradient_norm=norm))
-        if training.fraction >= progress.next_evaluation:
+        if training.validation_due:
             valid_nats = training.look()
             report(trainee.validation_event(training.standing(), nats, valid_nats))
         if stop():
@@ -393,8 +337,3 @@ def fit(
     training.tick()
     report(End(**training.standing(), valid=trainee.in_unit(valid_nats, "valid")))
     return valid_nats
-
-
-def autocast(precision: str) -> torch.autocast:
-    """Matrix products in bfloat16 where the run decided for it."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")

@@ -1,8 +1,9 @@
 """How fast a model trains on this machine, measured before the training begins."""
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -14,8 +15,10 @@ from ..ops.linear_log_probs import make_sampler
 from ..settings.models import ModelConfig, RecurrentConfig, TransformerConfig
 from ..settings.training import ClassifierTrainConfig, Precision, TrainConfig
 from ..system.machine import num_cores
-from .loop import autocast
+from .trainee import autocast
 
+MEASURING_SHARE = 0.05
+"""Of a wall-clock budget; what is not measured within it is not tried."""
 SMALL_STEP_SECONDS = 0.1
 """Below this one thread may be faster than all: what the others save they lose in waiting."""
 
@@ -44,20 +47,25 @@ def find_pace(
 ) -> Pace:
     """Times training steps with each precision and thread count that the settings leave open.
 
-    Torch then has the number of threads that was fastest.
+    Torch then has the number of threads that was fastest. At least one step is timed.
 
     Args:
         step: Goes forward and backward once; it must leave no trace.
         num_tokens: Read in a step.
     """
     auto = config.precision == "auto"
-    precisions: tuple[Precision, ...] = ("bfloat16", "float32") if auto else (config.precision,)
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16") if auto else (config.precision,)
     seconds: dict[tuple[Precision, int], float] = {}
+    budget = config.budget
+    left = MEASURING_SHARE * budget.amount if budget.unit == "seconds" else math.inf
 
     def time_with(threads: int) -> None:
+        nonlocal left
         torch.set_num_threads(threads)
         for precision in precisions:
-            seconds[precision, threads] = _step_seconds(partial(step, precision))
+            if left > 0:
+                times = _step_seconds(partial(step, precision), left)
+                seconds[precision, threads], left = min(times), left - sum(times)
 
     time_with(config.threads or num_cores())
     if not config.threads and num_cores() > 1 and min(seconds.values()) < SMALL_STEP_SECONDS:
@@ -76,14 +84,23 @@ def _threads(number: int) -> str:
     return f"{number} thread{'s' * (number > 1)}"
 
 
-def _step_seconds(step: Callable[[], object]) -> float:
-    """The faster of two steps."""
-    times = []
-    for _ in range(2):
+def _step_seconds(step: Callable[[], object], limit: float) -> list[float]:
+    """Of two steps, the first of which warms up; of one, if it takes longer than the limit."""
+    times: list[float] = []
+    while len(times) < 2 and sum(times) <= limit:
         began = time.perf_counter()
         step()
         times.append(time.perf_counter() - began)
-    return min(times)
+    return times
+
+
+def without_clock(config: TrainConfig) -> TrainConfig:
+    """Settles what is open so that the same settings give the same weights: nothing is timed.
+
+    Both precision and threads change the last digits of every sum.
+    """
+    precision: Precision = "float32" if config.precision == "auto" else config.precision
+    return replace(config, precision=precision, threads=config.threads or num_cores())
 
 
 def language_model_pace(model_config: ModelConfig, config: TrainConfig, vocab_size: int) -> Pace:

@@ -1,0 +1,88 @@
+"""One training in a process of its own: how it is stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from unrolled.comparison.worker import Job, run_worker
+from unrolled.results.events import Interrupted, Start
+from unrolled.runs.folder import load_config, load_train_state
+from unrolled.runs.prepared import PreparedText
+from unrolled.settings.data import DataConfig
+from unrolled.settings.training import Budget
+from unrolled.training.language_model import TrainRequest
+
+ENGLISH = str(Path(__file__).parents[1] / "data" / "english.txt")
+SETTINGS = {"batch_size": 4, "sequence_length": 16, "threads": 1, "checkpoint_seconds": 1e6}
+COMMAND = [sys.executable, "-m", "unrolled", "compare", ENGLISH, "--size=small", "--threads=1"]
+
+
+@pytest.fixture
+def job(tmp_path) -> Job:
+    """A training of hours."""
+    text = PreparedText.prepare(DataConfig((ENGLISH,)), tmp_path)
+    budget = Budget(1e9, "tokens")
+    request = TrainRequest("rnn", DataConfig((ENGLISH,)), "small", budget, 0, {}, SETTINGS)
+    return Job(tmp_path / "rnn", request, text.folder)
+
+
+def test_a_training_that_is_stopped_is_saved(job):
+    events = []
+    with pytest.raises(Interrupted):
+        run_worker(job, events.append, lambda: len(events) > 2)
+    assert load_config(job.run).results is None
+    _, values = load_train_state(job.run)
+    assert values["step"] > 0  # that of the beginning is not the last one
+
+
+def test_a_worker_that_is_told_to_stop_says_so(job):
+    def tell(event):
+        if isinstance(event, Start):
+            (worker,) = _children(os.getpid())
+            os.kill(worker, signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        run_worker(job, tell)
+
+
+def _children(parent: int) -> list[int]:
+    return [
+        int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    ]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_a_search_ends_with_its_comparison(tmp_path, number):
+    """Signals reach the parent alone; the worker is in its search, and there is no checkpoint."""
+    out = tmp_path / "out"
+    flags = ["--models", "lstm", "--budget", "100Mtokens", "--out", str(out)]
+    with subprocess.Popen(
+        [*COMMAND, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        _wait(lambda: (out / "lstm" / "tokenizer.json").exists())
+        (worker,) = _children(process.pid)
+        time.sleep(0.5)
+        assert not (out / "lstm" / "config.json").exists()
+        process.send_signal(number)
+        shown, errors = process.communicate(timeout=60)
+    _wait(lambda: not Path(f"/proc/{worker}").exists())
+    assert "Traceback" not in errors and shown == ""
+    if number == signal.SIGKILL:
+        assert process.returncode == -number
+        return
+    assert process.returncode == 130
+    assert errors.endswith("Stopped and saved. Resume with the same command and --resume.\n")
+
+
+def _wait(is_so) -> None:
+    for _ in range(6000):
+        if is_so():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen")
