@@ -1,6 +1,7 @@
 """`unrolled evaluate`, in this process."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,12 @@ def test_text_is_read_as_in_training(tmp_path, capsys):
         assert main(["evaluate", str(tmp_path / "run"), str(tmp_path / name), "--json"]) == 0
         figures.append(json.loads(capsys.readouterr().out))
     assert figures[0] == figures[1]  # whatever ends the lines
+
+
+def test_the_words_of_chinese_text_are_its_characters(run, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("我爱吃苹果。\n我爱喝茶。\n", "utf-8")
+    found = json.loads(run("evaluate", "zh", path, "--json"))
+    assert found["num_words"] == 12  # and the end of the file
+    bits = (found["loss_nats"] + found["spelling_nats"]) / math.log(2)
+    assert found["perplexity_per_word"] == pytest.approx(2 ** (bits / 12))

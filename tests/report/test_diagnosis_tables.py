@@ -152,15 +152,15 @@ VERDICTS = [
         ("vanishing", 1, 9, 1.4, -0.5, 1.0),
         "rnn",
         "Gradients vanish: after 9 steps less than 1 % is left; "
-        "this model hardly learns from words further back.",
-        "梯度消失：往回传 9 步就只剩不到 1%，再往前的词，这个模型几乎学不到。",
+        "this model hardly learns from tokens further back.",
+        "梯度消失：往回传 9 步就只剩不到 1%，再往前的词元，这个模型几乎学不到。",
     ),
     (
         ("vanishing", 1, 1, 0.2, -9.0, 1.0),
         "gru",
         "Gradients vanish: after 1 step less than 1 % is left; "
-        "this model hardly learns from words further back.",
-        "梯度消失：往回传 1 步就只剩不到 1%，再往前的词，这个模型几乎学不到。",
+        "this model hardly learns from tokens further back.",
+        "梯度消失：往回传 1 步就只剩不到 1%，再往前的词元，这个模型几乎学不到。",
     ),
     (
         ("exploding", 2, None, None, 0.07, 1234.0),
@@ -196,7 +196,7 @@ VERDICTS = [
         ("no gradient", None, None, None, None, None),
         "ngram",
         "An n-gram model has no gradients that could vanish: it counts, and its memory ends after "
-        "the words of one n-gram.",
+        "the tokens of one n-gram.",
         "n-gram 模型没有梯度，也就谈不上梯度消失：它只做计数，记忆以一个 n-gram 的长度为限。",
     ),
 ]

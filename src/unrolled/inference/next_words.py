@@ -18,12 +18,12 @@ from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, Tokenizer, WordTokenizer
 from ..text.words import PLAIN_WORDS, SOUTH_EAST_ASIAN
 from .generation import prompt_ids, read_prompt, unwritable
 
-BEAM, WIDEST, WIDTH, LONGEST = 128, 1_000, 64, 48
+BEAM, WIDEST, WIDTH, LONGEST = 128, 512, 64, 48
 """Beginnings of words that go on from token to token, where few and where many words are asked for;
 continuations of each; tokens of a word."""
 NEGLIGIBLE = 0.05
 """What is this much less likely than the k-th word is not followed any more."""
-LEAST = 1e-6
+LEAST = 1e-5
 """Nor what is this much less likely than the prefix, however many words are asked for."""
 MARKS_INSIDE = "'’·׳״-.,"
 """What may stand inside a word or number, so that only the next character ends it."""
@@ -82,7 +82,7 @@ def next_words(
     without spaces ends. A prefix that ends inside a word, or after one, has both kinds of
     continuation: words that complete it ("was" after "It wa") and words after it; together they
     have probability 1. A beam search joins tokens until every beginning left over is far less
-    likely than the k words found, about a thousand at most; the probability of a word may lack
+    likely than the k words found, or than one in 100,000; the probability of a word may lack
     what unlikely spellings would add.
 
     Args:
