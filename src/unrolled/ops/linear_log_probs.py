@@ -157,7 +157,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 def _gradients(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor | None, ...]:
     bias, *known = ctx.saved_tensors
     if torch.is_grad_enabled():
-        hidden, weight, targets, *_ = known
+        hidden, weight, targets = known[:3]
         return *_gradients_by_torch((hidden, weight, bias), targets, gradient), None, None
     grads = torch.ops.unrolled.linear_log_probs_backward(*known, gradient)
     return *grads, None, None
