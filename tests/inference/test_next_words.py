@@ -129,3 +129,18 @@ def test_more_words_are_found_than_beginnings_are_followed_otherwise():
     found = next_words(model, tokenizer, "the", 144)
     assert {candidate.text for candidate in found} == names
     assert sum(candidate.probability for candidate in found) > 0.95
+
+
+def test_a_prefix_is_read_on_one_thread(english, monkeypatch):
+    model, tokenizer = english
+    seen, real = [], type(model).read
+
+    def read(self, *arguments):
+        seen.append(torch.get_num_threads())
+        return real(self, *arguments)
+
+    monkeypatch.setattr(type(model), "read", read)
+    torch.set_num_threads(3)
+    next_tokens(model, tokenizer, "to be or")
+    assert seen == [1]
+    assert torch.get_num_threads() == 3

@@ -150,3 +150,19 @@ def test_byte_pairs_are_scored_too():
     score = score_text(model, tokenizer, "to be 床 not")
     assert sum(word.bits for word in score.words) == pytest.approx(score.bits)
     assert [word.text for word in score.words] == ["to", "be", "床", "not", "<eos>"]
+
+
+def test_one_short_text_is_scored_on_one_thread_and_many_on_all(model, monkeypatch):
+    seen = []
+    real = type(model).score
+
+    def score(self, *arguments):
+        seen.append(torch.get_num_threads())
+        return real(self, *arguments)
+
+    monkeypatch.setattr(type(model), "score", score)
+    torch.set_num_threads(3)
+    score_text(model, CHARS, TEXTS[0])
+    list(score_texts(model, CHARS, TEXTS[:1] * 9))
+    assert seen == [1, 3]
+    assert torch.get_num_threads() == 3

@@ -1,9 +1,13 @@
-"""Memory that is freed is used again."""
+"""Memory that is freed is used again, and threads do not wait for nothing."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+import torch
+
+from unrolled.system.machine import threads_for
 
 PROGRAM = """
 import resource, sys
@@ -36,3 +40,32 @@ def test_tensors_take_over_the_memory_of_others():
         return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     assert run("kept") < run("given back") / 10
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "spins"),
+    [
+        ({}, "", "1000"),
+        ({"GOMP_SPINCOUNT": "7"}, "", "7"),
+        ({"OMP_WAIT_POLICY": "active"}, "", "None"),
+        ({}, "import torch", "None"),  # too late
+    ],
+)
+def test_waiting_threads_go_to_sleep_unless_the_user_decides(before, first, spins):
+    program = f"{first}\nimport os, unrolled\nprint(os.environ.get('GOMP_SPINCOUNT'))"
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, env=environment | before, capture_output=True, text=True)
+    assert found.stdout.strip() == spins
+
+
+def test_few_rows_run_on_one_thread_and_change_nothing_afterwards():
+    torch.set_num_threads(3)
+    for num_rows, num_tokens, threads in ((1, 1, 1), (4, 4096, 1), (5, 5, 3), (1, 4097, 3)):
+        with threads_for(num_rows, num_tokens):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 3
+    with pytest.raises(ValueError), threads_for(1, 1):
+        raise ValueError
+    assert torch.get_num_threads() == 3

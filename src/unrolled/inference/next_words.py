@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..models.base import LanguageModel, State, select_rows
 from ..settings.check import at_least, check_value
+from ..system.machine import threads_for
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, Tokenizer
 from ..text.words import PLAIN_WORDS
 from .generation import read_prompt, unwritable
@@ -129,7 +130,8 @@ def _search(
         rows = torch.tensor([beginning.row for beginning in begun])
         tokens = torch.tensor([[beginning.token] for beginning in begun])
         state = select_rows(state, rows)  # lets go of the old one, which may be large
-        log_probs, state = model.read(tokens, state)
+        with threads_for(len(begun), len(begun)):
+            log_probs, state = model.read(tokens, state)
         log_probs = log_probs[:, -1]
         log_probs[:, list(unwritable(tokenizer))] = -math.inf
     best = heapq.nlargest(k, found.items(), key=lambda item: item[1])

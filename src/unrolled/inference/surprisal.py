@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..models.base import LanguageModel
 from ..results.loss import BITS_PER_NAT
 from ..results.summary import Summarized, Summary
+from ..system.machine import threads_for
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, UNKNOWN_ID, Tokenizer
 from ..text.words import CJK
 
@@ -164,7 +165,8 @@ def _score_rows(
     for filled, row in zip(tokens, rows, strict=True):
         filled[1 : len(row) + 1] = row
     batch = torch.from_numpy(tokens)
-    scores, _ = model.score(batch[:, :-1], batch[:, 1:], model.initial_state(len(rows)))
+    with threads_for(len(rows), batch.numel()):
+        scores, _ = model.score(batch[:, :-1], batch[:, 1:], model.initial_state(len(rows)))
     pairs = zip(scores.numpy(), rows, strict=True)
     return [scored[: len(row) + 1] for scored, row in pairs]
 
