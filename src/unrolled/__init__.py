@@ -10,6 +10,8 @@ print(unrolled.generate(run.model, run.tokenizer, "Once")[0])
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .system.machine import bound_spinning
+
 if TYPE_CHECKING:
     from .classification.estimator import TextClassifier as TextClassifier
     from .classification.request import ClassifyRequest as ClassifyRequest
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from .settings.data import FileFormat as FileFormat
     from .settings.training import Budget as Budget
     from .training.language_model import TrainRequest as TrainRequest
+
+bound_spinning()
 
 _HOME = {
     "TextClassifier": "classification.estimator",

@@ -295,3 +295,22 @@ def test_given_threads_are_not_measured(monkeypatch):
     training.trainee.config = replace(training.config, precision="auto", threads=1)
     assert training.trainee.decide() is None
     assert (training.config.precision, training.config.threads) == ("bfloat16", 1)
+
+
+def test_prediction_keeps_to_the_threads_and_few_texts_to_one():
+    training = make_training()
+    documents, config = training.trainee.train, training.config
+    seen = []
+    training.trainee.model.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    torch.set_num_threads(3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainee, "num_cores", lambda: 2)
+        patch.setattr(trainee, "SCORED_TEXTS", 8)
+        for threads, expected in ((1, 1), (2, 2), (5, 2), (0, 2)):
+            trainee.read(training.trainee.model, documents, replace(config, threads=threads))
+            assert set(seen) == {expected}
+            seen.clear()
+        patch.setattr(trainee, "SCORED_TEXTS", 1)
+        trainee.read(training.trainee.model, documents, replace(config, threads=2))
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == 3

@@ -243,3 +243,27 @@ def test_samples_begin_where_the_lines_of_the_training_do():
     assert generate(model, tokenizer, "", greedy) == ["on"]
     assert generate(model, tokenizer, "", greedy, 2, line) == ["ab", "ab"]
     assert "".join(stream(model, tokenizer, "", greedy, line)) == "ab"
+
+
+class ThreadCounter(Successor):
+    """Notes torch's number of threads whenever it is asked."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def read(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        self.seen.append(torch.get_num_threads())
+        return super().read(tokens, state)
+
+
+def test_few_rows_are_written_on_one_thread_and_the_callers_number_stays():
+    torch.set_num_threads(3)
+    model = ThreadCounter()
+    for _ in stream(model, CHARS, ""):
+        assert torch.get_num_threads() == 3  # between the pieces too
+    generate(model, CHARS, "a", num_samples=4)
+    assert set(model.seen) == {1}
+    model.seen.clear()
+    generate(model, CHARS, "a", num_samples=5)
+    assert model.seen[1:] and set(model.seen[1:]) == {3}
+    assert torch.get_num_threads() == 3

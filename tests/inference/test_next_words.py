@@ -217,3 +217,18 @@ def test_a_prefix_begins_where_lines_of_the_training_do():
     assert next_words(model, tokenizer, "", 1)[0].text == "once"
     assert next_words(model, tokenizer, "", 1, line)[0].text == "ab"
     assert next_tokens(model, tokenizer, "", 1, line)[0].text == "a"
+
+
+def test_a_prefix_is_read_on_one_thread(english, monkeypatch):
+    model, tokenizer = english
+    seen, real = [], type(model).read
+
+    def read(self, *arguments):
+        seen.append(torch.get_num_threads())
+        return real(self, *arguments)
+
+    monkeypatch.setattr(type(model), "read", read)
+    torch.set_num_threads(3)
+    next_tokens(model, tokenizer, "to be or")
+    assert seen == [1]
+    assert torch.get_num_threads() == 3

@@ -231,3 +231,19 @@ def test_one_string_is_no_list_of_texts(model):
             list(function(model, CHARS, ["to", 5]))
     with pytest.raises(ConfigError, match=r"^text must be a string, got \['to'\]\."):
         score_text(model, CHARS, ["to"])
+
+
+def test_one_short_text_is_scored_on_one_thread_and_many_on_all(model, monkeypatch):
+    seen = []
+    real = type(model).score
+
+    def score(self, *arguments):
+        seen.append(torch.get_num_threads())
+        return real(self, *arguments)
+
+    monkeypatch.setattr(type(model), "score", score)
+    torch.set_num_threads(3)
+    score_text(model, CHARS, TEXTS[0])
+    list(score_texts(model, CHARS, TEXTS[:1] * 9))
+    assert seen == [1, 3]
+    assert torch.get_num_threads() == 3

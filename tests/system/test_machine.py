@@ -1,5 +1,6 @@
-"""Memory that is freed is used again, and too little of it is said to be."""
+"""Memory and threads: what is freed is used again, too little is said, nobody waits for nothing."""
 
+import os
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from unrolled.errors import OutOfMemory
-from unrolled.system.machine import naming_lack_of_memory
+from unrolled.system.machine import naming_lack_of_memory, threads_for
 
 PROGRAM = """
 import resource, sys
@@ -59,3 +60,32 @@ def test_too_little_memory_is_one_sentence(take):
 def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError, match="shape"), naming_lack_of_memory():
         torch.ones(2).reshape(3)
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "spins"),
+    [
+        ({}, "", "1000"),
+        ({"GOMP_SPINCOUNT": "7"}, "", "7"),
+        ({"OMP_WAIT_POLICY": "active"}, "", "None"),
+        ({}, "import torch", "None"),  # too late
+    ],
+)
+def test_waiting_threads_go_to_sleep_unless_the_user_decides(before, first, spins):
+    program = f"{first}\nimport os, unrolled\nprint(os.environ.get('GOMP_SPINCOUNT'))"
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, env=environment | before, capture_output=True, text=True)
+    assert found.stdout.strip() == spins
+
+
+def test_few_rows_run_on_one_thread_and_change_nothing_afterwards():
+    torch.set_num_threads(3)
+    for num_rows, num_tokens, threads in ((1, 1, 1), (4, 4096, 1), (5, 5, 3), (1, 4097, 3)):
+        with threads_for(num_rows, num_tokens):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 3
+    with pytest.raises(ValueError), threads_for(1, 1):
+        raise ValueError
+    assert torch.get_num_threads() == 3

@@ -16,7 +16,7 @@ from ..models.classifier import RecurrentClassifier
 from ..results.classification import Look
 from ..results.events import LossUnit, Standing, Validation
 from ..settings.training import ClassifierTrainConfig, Precision
-from ..system.machine import num_cores, using_threads
+from ..system.machine import num_cores, threads_for, using_threads
 from ..training.optimizer import ParameterGroup, triangle
 from ..training.throughput import Pace, find_pace
 from ..training.trainee import Trainee, autocast
@@ -253,7 +253,13 @@ def read(
     """Log-probabilities of each text, `(D, K)`."""
     model.eval()
     found = np.zeros((len(documents), model.config.num_classes))
+    threads = min(config.threads or num_cores(), num_cores())
     for rows in documents.in_order(SCORED_TEXTS):
-        with autocast(config.precision):
-            found[rows] = model(*documents.batch(rows)).double().numpy()
+        tokens, lengths = documents.batch(rows)
+        with (
+            using_threads(threads),
+            threads_for(len(tokens), tokens.numel()),
+            autocast(config.precision),
+        ):
+            found[rows] = model(tokens, lengths).double().numpy()
     return found

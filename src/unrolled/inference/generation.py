@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..models.base import LanguageModel, State, select_rows
 from ..settings.check import Rule, above, at_least, between, check, check_text, check_value
+from ..system.machine import threads_for
 from ..text.store import Boundaries
 from ..text.tokenizers import BOUNDARY_ID, UNKNOWN, UNKNOWN_ID, Tokenizer, WordTokenizer
 from ..text.words import with_space
@@ -169,7 +170,8 @@ def sample_ids(
         if ended.all():
             return
         recent = torch.cat([recent, ids[:, None]], 1)[:, -PENALTY_WINDOW:]
-        log_probs, state = model.read(ids[:, None], state)
+        with threads_for(num_samples, num_samples):
+            log_probs, state = model.read(ids[:, None], state)
         log_probs = log_probs[:, -1]
 
 
@@ -183,9 +185,10 @@ def read_prompt(model: LanguageModel, prompt_ids: Sequence[int]) -> tuple[Tensor
     """Reads a prompt in pieces; returns the distribution after it, `(1, V)`, and the state."""
     tokens, state = torch.tensor([list(prompt_ids)]), model.initial_state(1)
     *before, last = tokens.split(PIECE, 1)
-    for piece in before:
-        state = model.advance(piece, state)
-    log_probs, state = model.read(last, state)
+    with threads_for(1, tokens.numel()):
+        for piece in before:
+            state = model.advance(piece, state)
+        log_probs, state = model.read(last, state)
     return log_probs[:, -1], state
 
 

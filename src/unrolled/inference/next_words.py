@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..models.base import LanguageModel, State, select_rows
 from ..settings.check import at_least, check_text, check_value
+from ..system.machine import threads_for
 from ..text.store import Boundaries
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, Tokenizer, WordTokenizer
 from ..text.words import PLAIN_WORDS, SOUTH_EAST_ASIAN
@@ -197,7 +198,8 @@ class _Search:
             rows = torch.tensor([path.row for path in paths])
             tokens = torch.tensor([[path.token] for path in paths])
             state = select_rows(state, rows)  # lets go of the old one, which may be large
-            log_probs, state = self.model.read(tokens, state)
+            with threads_for(len(paths), len(paths)):
+                log_probs, state = self.model.read(tokens, state)
             log_probs = log_probs[:, -1]
             log_probs[:, list(unwritable(self.tokenizer))] = -math.inf
         best = heapq.nlargest(self.k, self.found.items(), key=lambda item: item[1])

@@ -15,6 +15,7 @@ from ..models.base import LanguageModel
 from ..results.loss import BITS_PER_NAT
 from ..results.summary import Summarized, Summary
 from ..settings.check import check_text, check_texts
+from ..system.machine import threads_for
 from ..text.store import Boundaries
 from ..text.tokenizers import BOUNDARY, BOUNDARY_ID, UNKNOWN_ID, Tokenizer, WordTokenizer, utf8
 from ..text.words import COUNTED_WORDS
@@ -243,7 +244,8 @@ def _score_rows(
     for filled, row in zip(tokens, rows, strict=True):
         filled[1 : len(row) + 1] = row
     batch = torch.from_numpy(tokens)
-    scores, _ = model.score(batch[:, :-1], batch[:, 1:], model.initial_state(len(rows)))
+    with threads_for(len(rows), batch.numel()):
+        scores, _ = model.score(batch[:, :-1], batch[:, 1:], model.initial_state(len(rows)))
     return [scored[: len(row)] for scored, row in zip(scores.numpy(), rows, strict=True)]
 
 

@@ -155,11 +155,10 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 
 
 def _gradients(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor | None, ...]:
-    bias, *known = ctx.saved_tensors
+    bias, hidden, weight, targets, *kept = ctx.saved_tensors
     if torch.is_grad_enabled():
-        hidden, weight, targets = known[:3]
         return *_gradients_by_torch((hidden, weight, bias), targets, gradient), None, None
-    grads = torch.ops.unrolled.linear_log_probs_backward(*known, gradient)
+    grads = torch.ops.unrolled.linear_log_probs_backward(hidden, weight, targets, *kept, gradient)
     return *grads, None, None
 
 

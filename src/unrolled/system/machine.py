@@ -78,6 +78,30 @@ def naming_lack_of_memory() -> Iterator[None]:
         raise
 
 
+FEW_ROWS, FEW_TOKENS = 4, 4096
+"""Read on one thread: what others would save there they lose in waiting."""
+
+
+@contextmanager
+def threads_for(num_rows: int, num_tokens: int) -> Iterator[None]:
+    """One thread for few rows and tokens, and afterwards torch's own number; else that number."""
+    if num_rows > FEW_ROWS or num_tokens > FEW_TOKENS:
+        yield
+        return
+    with using_threads(1):
+        yield
+
+
+def bound_spinning() -> None:
+    """Lets threads that wait for others go to sleep soon, where the user has not decided.
+
+    As it comes, GNU OpenMP lets them spin for milliseconds: beside another busy process a step
+    takes up to twenty times as long. Heard only before torch is loaded.
+    """
+    if "torch" not in sys.modules and "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
 def keep_freed_memory() -> None:
     """Lets this process keep the memory that it frees, for its next tensors.
 
