@@ -4,10 +4,12 @@ Its file is safetensors with the settings as JSON in its header.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,19 +19,20 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import CheckpointError, ConfigError
+from ..models.build import not_finite
 from ..models.classifier import RecurrentClassifier
 from ..results.classification import Prediction
 from ..runs.folder import CLASSIFIER
 from ..settings.check import between, check_value
 from ..settings.models import ClassifierConfig
 from ..settings.training import ClassifierTrainConfig
-from ..system.files import write_atomically
+from ..system.files import parse_json, write_atomically
 from ..text.labels import plain
 from ..text.tokenizers import Tokenizer, tokenizer_from_dict
 from ..text.words import mirrored
 from .documents import Documents
 from .ensemble import mix
-from .linear import LinearModel
+from .linear import ORDERS, LinearModel
 from .metrics import LogProbs
 from .trainee import read
 
@@ -142,6 +145,10 @@ class Classifier:
                 yield Prediction(text, label, row[best], dict(zip(names, row, strict=True)))
 
 
+WEIGHTS = "weights", "alone"
+DAMAGE = (SafetensorError, ConfigError, AttributeError, LookupError, TypeError)
+DAMAGE += (RuntimeError, ValueError)
+"""What values of other types and shapes lead to."""
 FILE, KIND, FORMAT = CLASSIFIER, "unrolled classifier", "unrolled classifier 2"
 REMEDY, AGAIN = "Restore it, or train again.", "Use that version, or train again."
 
@@ -193,21 +200,40 @@ def load_classifier(path: str | Path) -> Classifier:
             raise CheckpointError(path, "was written by another version of unrolled", AGAIN)
         if found != FORMAT:
             raise CheckpointError(path, "is not a classifier", "Name one, or train one.")
-        return _build(json.loads(header["values"]), tensors)
-    except (SafetensorError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        return _build(parse_json(header["values"]), tensors)
+    except DAMAGE as error:
+        reason = shorten(str(error), 200).rstrip(".")
         raise CheckpointError(path, f"is damaged ({reason})", REMEDY) from None
+
+
+def _check_linear(linear: LinearModel, num_classes: int) -> None:
+    """Raises ValueError unless the arrays fit each other and the classes."""
+    rows, size = 1 if num_classes == 2 else num_classes, len(linear.columns)
+    shapes = linear.columns.shape, linear.ratios.shape, linear.weights.shape, linear.bias.shape
+    if linear.unit not in ORDERS:
+        raise ValueError(f"there is no unit {linear.unit!r}")
+    if num_classes < 2 or shapes != ((size,), (rows, size), (rows, size), (rows,)):
+        raise ValueError(f"the linear model of {num_classes} classes has the shapes {shapes}")
+    if linear.columns.dtype != np.int32 or (np.diff(linear.columns) <= 0).any():
+        raise ValueError("the columns of the linear model are out of order")
+    if not all(np.isfinite(part).all() for part in (linear.ratios, linear.weights, linear.bias)):
+        raise ValueError("the linear model has weights that are not finite")
 
 
 def _build(values: dict[str, Any], tensors: dict[str, Tensor]) -> Classifier:
     names = ("columns", "ratios", "weights", "bias")
     parts: dict[str, Any] = {name: tensors[f"linear.{name}"].numpy() for name in names}
-    members: dict[str, Member] = {"linear": LinearModel(**values["linear"], **parts)}
+    linear = LinearModel(**values["linear"], **parts)
+    _check_linear(linear, len(values["classes"]))
+    members: dict[str, Member] = {"linear": linear}
     for name, settings in values["recurrent"].items():
         members[name] = _recurrent(settings, f"{name}.", tensors)
-    return Classifier(
-        values["classes"], members, values["weights"], values["alone"], values["info"]
-    )
+    weights, alone = ({name: float(values[part][name]) for name in members} for part in WEIGHTS)
+    if not all(map(math.isfinite, (*weights.values(), *alone.values()))) or not any(
+        weights.values()
+    ):
+        raise ValueError("the mixture has no weights")
+    return Classifier(values["classes"], members, weights, alone, values["info"])
 
 
 def _recurrent(
@@ -216,9 +242,14 @@ def _recurrent(
     model = RecurrentClassifier(ClassifierConfig.from_json(settings["model"]))
     found = (name for name in tensors if name.startswith(prefix))
     model.load_state_dict({name.removeprefix(prefix): tensors[name] for name in found})
+    if (name := not_finite(model)) is not None:
+        raise ValueError(f"there are no numbers in {prefix}{name}")
+    tokenizer = tokenizer_from_dict(settings["tokenizer"])
+    if tokenizer.vocab_size != model.config.vocab_size:
+        raise ValueError(f"{prefix}tokenizer has {tokenizer.vocab_size} symbols")
     return RecurrentMember(
         model.eval().requires_grad_(False),
-        tokenizer_from_dict(settings["tokenizer"]),
+        tokenizer,
         ClassifierTrainConfig.from_json(settings["train"]),
         settings["mirrored"],
     )
