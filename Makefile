@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := runs/demo
 
-.PHONY: demo test check campaign bench bench-peers clean
+.PHONY: demo test fuzz check campaign bench bench-peers clean
 
 demo: $(READY)  ## about five minutes: compare all models on Shakespeare, let the best one write
 	rm -rf $(DEMO)
@@ -13,6 +13,9 @@ demo: $(READY)  ## about five minutes: compare all models on Shakespeare, let th
 
 test: $(READY)  ## all tests, and the examples in the documentation
 	$(BIN)/python -m pytest
+
+fuzz: $(READY)  ## new damaged inputs for every loader, about an hour; FUZZ is their number for each test
+	UNROLLED_FUZZ_EXAMPLES=$(or $(FUZZ),20000) $(BIN)/python -m pytest -q tests/fuzz
 
 check: $(READY)  ## formatting, lint and types
 	$(BIN)/ruff format --check .

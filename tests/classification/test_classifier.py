@@ -59,3 +59,20 @@ def test_what_is_no_classifier(trained, tmp_path):
         (tmp_path / FILE).write_bytes(changed)
         with pytest.raises(CheckpointError, match="is damaged"):
             load_classifier(tmp_path)
+
+
+def test_a_linear_model_of_wrong_shapes_or_without_numbers(trained, tmp_path):
+    classifier = trained[0].classifier
+    linear = classifier.linear
+    for change in (
+        {"weights": linear.weights[:, :-1]},
+        {"bias": np.zeros(3)},
+        {"columns": linear.columns[::-1].copy()},
+        {"ratios": np.full_like(linear.ratios, np.nan)},
+    ):
+        members = classifier.members | {"linear": replace(linear, **change)}
+        save_classifier(replace(classifier, members=members), tmp_path / FILE)
+        with pytest.raises(
+            CheckpointError, match=r"is damaged \(the .*linear model .*\)\. Restore"
+        ):
+            load_classifier(tmp_path)

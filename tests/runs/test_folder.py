@@ -144,6 +144,29 @@ def test_damaged_model(run):
     assert found.endswith(". Train the run again.") and "\n" not in found
 
 
+def test_weights_that_are_no_numbers(run):
+    weights = build(LSTM, CHARS.vocab_size).state_dict()
+    weights["embedding.weight"][0, 0] = float("nan")
+    save_file(weights, run / MODEL)
+    expected = "has no numbers in embedding.weight. Train the run again."
+    assert message(load, run) == f"{run / MODEL} {expected}"
+
+
+def test_json_nested_too_deeply(run):
+    (run / CONFIG).write_text("[" * 100_000)
+    remedy = "Restore it, or retrain."
+    expected = f"{run / CONFIG} is not JSON (it is nested too deeply). {remedy}"
+    assert message(load, run) == expected
+
+
+def test_damaged_lines_of_the_log_are_passed_over(run):
+    append_log(run, warning(1))
+    with (run / LOG).open("ab") as file:
+        file.write(b"\xff\xfe\n" + b"[" * 100_000 + b"\n")
+    append_log(run, warning(2))
+    assert list(read_log(run)) == [warning(1), warning(2)]
+
+
 def test_weights_of_another_shape(run):
     save_file(build(LSTM, 5).state_dict(), run / MODEL)
     found = message(load, run)

@@ -346,9 +346,9 @@ BPE: dict[str, Any] = {"kind": "bpe", "vocab": ["<eos>", "a"], "merges": []}
         ("{}", "KeyError: 'kind')"),
         ('{"kind": "gpt"}', "ValueError: there is no kind 'gpt')"),
         ('{"kind": "char", "chars": ["ab"]}', "TypeError: "),
-        ('{"kind": "word", "words": [], "spelling": [1]}', "KeyError: "),
+        ('{"kind": "word", "words": [], "spelling": [1]}', "ValueError: the spelling"),
         (json.dumps(BPE), "KeyError: "),
-        (json.dumps(BPE | {"merges": [["a", "b"]]}), "Exception: "),
+        (json.dumps(BPE | {"merges": [["a", "b"]]}), "ValueError: a merge"),
     ],
 )
 def test_files_that_are_no_tokenizer(tmp_path: Path, text: str, reason: str) -> None:
@@ -379,3 +379,18 @@ def test_half_a_character(tokenizer: Tokenizer) -> None:
             call("ab\ud800")
         message = "the text has half of a surrogate pair at character 2. Remove it."
         assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": "char", "chars": ["a"], "spelling": [0] * 256},
+        {"kind": "char", "chars": ["a"], "spelling": [-1] * 257},
+        {"kind": "bpe", "vocab": ["<eos>", "a", "b"], "merges": [["<eos>", "a"]]},
+        {"kind": "bpe", "vocab": ["<eos>", "a", "a"], "merges": []},
+    ],
+)
+def test_values_that_are_no_tokenizer(tmp_path, values):
+    (tmp_path / "tokenizer.json").write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match="tokenizer.json is not a tokenizer"):
+        load_tokenizer(tmp_path / "tokenizer.json")

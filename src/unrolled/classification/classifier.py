@@ -4,10 +4,12 @@ Its file is safetensors with the settings as JSON in its header.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,19 +20,20 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import CheckpointError, ConfigError
+from ..models.build import not_finite
 from ..models.classifier import RecurrentClassifier
 from ..results.classification import Prediction
 from ..runs.folder import CLASSIFIER
 from ..settings.check import between, check_value
 from ..settings.models import ClassifierConfig
 from ..settings.training import ClassifierTrainConfig
-from ..system.files import write_atomically
+from ..system.files import parse_json, write_atomically
 from ..text.labels import plain
 from ..text.tokenizers import Tokenizer, tokenizer_from_dict
 from ..text.words import mirrored
 from .documents import Documents
 from .ensemble import decisions, mix
-from .linear import LinearModel
+from .linear import UNITS, LinearModel
 from .metrics import LogProbs
 from .trainee import read
 
@@ -152,9 +155,13 @@ class Classifier:
                 yield Prediction(text, label, row[best], dict(zip(names, row, strict=True)))
 
 
-FILE, KIND, FORMAT = CLASSIFIER, "unrolled classifier", "unrolled classifier 3"
-ARRAYS = ("columns", "ratios", "weights", "bias")
+WEIGHTS = "weights", "alone"
+ARRAYS = "columns", "ratios", "weights", "bias"
 """Of a linear model."""
+DAMAGE = (SafetensorError, ConfigError, AttributeError, LookupError, TypeError)
+DAMAGE += (RuntimeError, ValueError)
+"""What values of other types and shapes lead to."""
+FILE, KIND, FORMAT = CLASSIFIER, "unrolled classifier", "unrolled classifier 3"
 REMEDY, AGAIN = "Restore it, or train again.", "Use that version, or train again."
 
 
@@ -208,21 +215,40 @@ def load_classifier(path: str | Path) -> Classifier:
             raise CheckpointError(path, "was written by another version of unrolled", AGAIN)
         if found != FORMAT:
             raise CheckpointError(path, "is not a classifier", "Name one, or train one.")
-        return _build(json.loads(header["values"]), tensors)
-    except (SafetensorError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        return _build(parse_json(header["values"]), tensors)
+    except DAMAGE as error:
+        reason = shorten(str(error), 200).rstrip(".")
         raise CheckpointError(path, f"is damaged ({reason})", REMEDY) from None
 
 
+def _check_linear(linear: LinearModel, num_classes: int) -> None:
+    """Raises ValueError unless the arrays fit each other and the classes."""
+    rows, size = 1 if num_classes == 2 else num_classes, len(linear.columns)
+    shapes = linear.columns.shape, linear.ratios.shape, linear.weights.shape, linear.bias.shape
+    if linear.unit not in UNITS:
+        raise ValueError(f"there is no unit {linear.unit!r}")
+    if num_classes < 2 or shapes != ((size,), (rows, size), (rows, size), (rows,)):
+        raise ValueError(f"the linear model of {num_classes} classes has the shapes {shapes}")
+    if linear.columns.dtype != np.int32 or (np.diff(linear.columns) <= 0).any():
+        raise ValueError("the columns of the linear model are out of order")
+    if not all(np.isfinite(part).all() for part in (linear.ratios, linear.weights, linear.bias)):
+        raise ValueError("the linear model has weights that are not finite")
+
+
 def _build(values: dict[str, Any], tensors: dict[str, Tensor]) -> Classifier:
-    members: dict[str, Member] = {}
+    classes, members = values["classes"], dict[str, Member]()
     for name, settings in values["linear"].items():
         arrays: dict[str, Any] = {part: tensors[f"{name}.{part}"].numpy() for part in ARRAYS}
-        members[name] = LinearModel(**settings, **arrays)
+        linear = LinearModel(**settings, **arrays)
+        _check_linear(linear, len(classes))
+        members[name] = linear
     for name, settings in values["recurrent"].items():
         members[name] = _recurrent(settings, f"{name}.", tensors)
-    own = {name: values[name] for name in ("weights", "alone", "thresholds", "info")}
-    return Classifier(values["classes"], members, **own)
+    weights, alone = ({name: float(values[part][name]) for name in members} for part in WEIGHTS)
+    known = [*weights.values(), *alone.values()]
+    if not all(map(math.isfinite, known)) or not any(weights.values()):
+        raise ValueError("the mixture has no weights")
+    return Classifier(classes, members, weights, alone, values["thresholds"], values["info"])
 
 
 def _recurrent(
@@ -231,9 +257,14 @@ def _recurrent(
     model = RecurrentClassifier(ClassifierConfig.from_json(settings["model"]))
     found = (name for name in tensors if name.startswith(prefix))
     model.load_state_dict({name.removeprefix(prefix): tensors[name] for name in found})
+    if (name := not_finite(model)) is not None:
+        raise ValueError(f"there are no numbers in {prefix}{name}")
+    tokenizer = tokenizer_from_dict(settings["tokenizer"])
+    if tokenizer.vocab_size != model.config.vocab_size:
+        raise ValueError(f"{prefix}tokenizer has {tokenizer.vocab_size} symbols")
     return RecurrentMember(
         model.eval().requires_grad_(False),
-        tokenizer_from_dict(settings["tokenizer"]),
+        tokenizer,
         ClassifierTrainConfig.from_json(settings["train"]),
         settings["mirrored"],
     )

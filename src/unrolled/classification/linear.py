@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ except ImportError:
 Features: TypeAlias = Any
 """A `scipy.sparse` matrix in rows, whose types the stubs do not know."""
 Unit: TypeAlias = Literal["word", "char"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
 WORDS, CHARACTERS, UNSPACED_CHARACTERS = range(1, 4), range(2, 6), range(1, 6)
 """Orders of n-grams: of words, of characters, and of scripts that do not divide words."""
 NUM_FEATURES = 1 << 30

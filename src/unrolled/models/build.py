@@ -6,6 +6,7 @@ from textwrap import shorten
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from ..errors import CheckpointError
 from ..settings.kinds import KINDS
@@ -21,6 +22,9 @@ FAMILIES: dict[str, Callable[..., NeuralModel]] = {
 }
 
 
+SIZES = "embedding_size", "hidden_size", "num_layers"
+
+
 def build(config: ModelConfig, vocab_size: int) -> NeuralModel:
     """Builds an untrained neural model; an n-gram is counted instead, see `ngram/`."""
     return FAMILIES[KINDS[config.kind].family](config, vocab_size)
@@ -30,16 +34,27 @@ def load_model(path: Path, config: ModelConfig, vocab_size: int) -> LanguageMode
     """Loads the weights of a saved model for use, without gradients.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or of another shape than its configuration.
+        CheckpointError: the file is missing, damaged, of another shape than its configuration, or
+            holds weights that are not finite.
     """
     if not path.is_file():
         raise CheckpointError(path, "does not exist", "Train the run to its end, or --resume it.")
     if isinstance(config, NgramConfig):
         return NgramModel.load(path)
+    for name in SIZES:  # a wrong number is named before memory is taken for it
+        if 4 * (size := getattr(config, name, 0)) > path.stat().st_size:
+            raise CheckpointError(path, f"is too small for {name} {size}", "Train the run again.")
     model = build(config, vocab_size)
     try:
         model.load_state_dict(load_file(path))
     except (RuntimeError, SafetensorError) as error:
         reason = shorten(str(error), 200, placeholder=" and more").rstrip(". ")
         raise CheckpointError(path, f"cannot be loaded: {reason}", "Train the run again.") from None
+    if (name := not_finite(model)) is not None:
+        raise CheckpointError(path, f"has no numbers in {name}", "Train the run again.")
     return model.eval().requires_grad_(False)
+
+
+def not_finite(model: nn.Module) -> str | None:
+    """The name of a weight that is infinite or not a number; None: there is none."""
+    return next((name for name, w in model.state_dict().items() if not w.isfinite().all()), None)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from ..errors import CheckpointError
-from ..system.files import write_atomically
+from ..system.files import parse_json, write_atomically
 
 LevelType = TypeVar("LevelType")
 
@@ -65,9 +65,9 @@ def map_arrays(
     try:
         data = np.memmap(path, np.uint8, "r")
         size = int.from_bytes(data[:8].tobytes(), "little")
-        header = json.loads(data[8 : 8 + size].tobytes())
+        header = parse_json(data[8 : 8 + size].tobytes())
         texts = header.pop("__metadata__")
-        metadata = {name: json.loads(text) for name, text in texts.items()}
+        metadata = {name: parse_json(text) for name, text in texts.items()}
         if metadata["kind"] != kind:
             raise CheckpointError(path, f"holds {metadata['kind']}, not {kind}", "Give another.")
         body = np.asarray(data[8 + size :])

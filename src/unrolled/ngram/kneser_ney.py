@@ -146,7 +146,12 @@ class KneserNey:
         for k, level in enumerate(levels, 1):
             n = len(level.keys)
             fits = len(level.log_probs) == n and len(level.log_backoffs) == n * (k < len(levels))
-            fits = fits and (level.log_probs <= 0).all() and np.isfinite(level.log_backoffs).all()
+            fits = fits and (level.log_probs <= 0).all()
+            fits = (
+                fits
+                and np.isfinite(level.log_probs).all()
+                and np.isfinite(level.log_backoffs).all()
+            )
             if not fits:
                 raise CheckpointError(path, f"is damaged at order {k}", "Train the model again.")
         return model

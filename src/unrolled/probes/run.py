@@ -1,6 +1,5 @@
 """All trials of a request, in one folder that keeps what is finished."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from ..errors import CheckpointError
 from ..report.probes import html
 from ..report.words import Language
 from ..results.probes import Probes, Trial, TrialProgress
-from ..system.files import locked, write_json, write_text
+from ..system.files import locked, parse_json, write_json, write_text
 from ..system.machine import machine, versions
 from .request import VARIANTS, ProbeRequest
 from .search import Limit, search
@@ -92,7 +91,7 @@ def _start(out: Path, request: ProbeRequest) -> Probes:
 
 def _read(path: Path) -> Probes:
     try:
-        return Probes.from_json(json.loads(path.read_text("utf-8")))
+        return Probes.from_json(parse_json(path.read_bytes()))
     except ValueError:
         problem = "is damaged, or no result of probes"
         raise CheckpointError(path, problem, "Delete it, or use another --out.") from None

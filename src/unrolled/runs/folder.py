@@ -35,7 +35,7 @@ from ..results.summary import Summarized, Summary
 from ..settings.data import DataConfig, DocumentKind, FileFormat
 from ..settings.models import ModelConfig
 from ..settings.training import TrainConfig
-from ..system.files import remove_left_behind, write_atomically, write_json, write_text
+from ..system.files import parse_json, remove_left_behind, write_atomically, write_json, write_text
 from ..system.records import Record, from_json
 from ..text.store import Boundaries
 from ..text.tokenizers import Tokenizer, load_tokenizer
@@ -92,7 +92,7 @@ def load_config(run: Path) -> RunConfig:
         remedy = "Make one with: unrolled train"
         raise CheckpointError(run, "is not a run folder: it has no config.json", remedy)
     try:
-        values = json.loads(path.read_text("utf-8"))
+        values = parse_json(path.read_bytes())
     except ValueError as error:
         raise CheckpointError(path, f"is not JSON ({error})", "Restore it, or retrain.") from None
     try:
@@ -246,7 +246,7 @@ def load_train_state(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(run, "has nothing to resume", "Start it without --resume.")
     try:
         with safe_open(path, "pt") as file:
-            values = json.loads(file.metadata()["values"])
+            values = parse_json(file.metadata()["values"])
             return {name: file.get_tensor(name) for name in file.keys()}, values  # noqa: SIM118
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(path, f"is damaged ({error})", "Train the run again.") from None
@@ -265,11 +265,11 @@ def append_log(run: Path, event: LoggedEvent) -> None:
 
 
 def read_log(run: Path) -> Iterator[LoggedEvent]:
-    """Yields the events of the log."""
+    """Yields the events of the log; lines that are none, as half-written ones, are passed over."""
     path = run / LOG
-    for line in path.read_text("utf-8").split("\n") if path.is_file() else ():
+    for line in path.read_bytes().split(b"\n") if path.is_file() else ():
         with suppress(ValueError):
-            yield from_json(LoggedEvent, json.loads(line), "event")
+            yield from_json(LoggedEvent, parse_json(line), "event")
 
 
 def trim_log(run: Path, step: int) -> None:

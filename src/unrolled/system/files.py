@@ -115,3 +115,15 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     except UnicodeEncodeError:  # a file's name need not be UTF-8: it is escaped then
         text = json.dumps(value, indent=2)
     write_text(path, text + "\n")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Reads JSON.
+
+    Raises:
+        ValueError: it is none, not UTF-8, or nested so deeply that it was not written by us.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

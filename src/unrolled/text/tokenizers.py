@@ -36,6 +36,8 @@ class Spelling:
         self.counts = list(counts)
         """How often each byte, and last the end, occurs in the symbols, `(257,)`."""
         events = np.array(self.counts, np.float64) + 1
+        if events.shape != (END + 1,) or not (np.isfinite(events) & (events >= 1)).all():
+            raise ValueError("the spelling is not a count for each byte and the end")
         self._nats: NDArray[np.float64] = -np.log(events / events.sum())
 
     @classmethod
@@ -193,6 +195,11 @@ class BpeTokenizer(Tokenizer):
         self.vocab, self.merges = list(vocab), [(left, right) for left, right in merges]
         self.vocab_size = len(self.vocab)
         ids = {symbol: token for token, symbol in enumerate(self.vocab)}
+        symbols = {*self.vocab[1:]}
+        if len(symbols) != len(self.vocab) - 1 or not symbols.issuperset(
+            part for left, right in self.merges for part in (left, right, left + right)
+        ):
+            raise ValueError("a merge is not of symbols, or a symbol stands twice")
         # Nothing merges into "<eos>", and it is no added token: text cannot become the boundary.
         self._encoder = hf.Tokenizer(hf.models.BPE(ids, self.merges))
         self._encoder.pre_tokenizer = hf.pre_tokenizers.ByteLevel(add_prefix_space=False)
