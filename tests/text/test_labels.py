@@ -182,9 +182,9 @@ def test_classes_are_sorted_as_people_count():
 def test_labels_that_may_not_be_meant_as_classes_are_said_once():
     labels = ["nan", "nan", "None", "null", "True", "true", "TRUE", "good", "good"]
     assert doubtful_labels(labels) == [
-        "The label 'None' (1 texts) looks like a missing value: it is taken as a class.",
+        "The label 'None' (1 text) looks like a missing value: it is taken as a class.",
         "The label 'nan' (2 texts) looks like a missing value: it is taken as a class.",
-        "The label 'null' (1 texts) looks like a missing value: it is taken as a class.",
+        "The label 'null' (1 text) looks like a missing value: it is taken as a class.",
         "The labels 'TRUE', 'True', 'true' differ in case only: each is taken as a class.",
     ]
     assert doubtful_labels(["good", "bad"]) == []

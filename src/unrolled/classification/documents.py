@@ -9,7 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..errors import ConfigError
+from ..settings.check import above, check_value
 from ..text.labels import LabelledTexts
+from ..text.splitting import NUM_NAMED
 from ..text.tokenizers import BOUNDARY_ID, Tokenizer
 from .metrics import Labels
 
@@ -44,6 +47,22 @@ def numbered(data: LabelledTexts, names: Sequence[str]) -> Labelled:
     labels = np.array([number[label] for label in data.labels], np.int64)
     weights = None if data.weights is None else np.array(data.weights, np.float64)
     return Labelled(data.texts, labels, weights, data.groups)
+
+
+def check_class_weight(given: ClassWeight, classes: Sequence[Any]) -> None:
+    """Raises ConfigError unless the weights are above 0, and of classes that there are."""
+    if given is None or given == "balanced":
+        return
+    if not isinstance(given, Mapping):
+        remedy = "Write balanced."
+        raise ConfigError("class_weight", "balanced or a dict of classes", repr(given), remedy)
+    for name, weight in given.items():
+        if name not in classes:
+            listed = ", ".join(map(repr, classes[:NUM_NAMED]))
+            raise ConfigError(
+                "class_weight", f"of classes such as {listed}", repr(name), "Correct it."
+            )
+        check_value(f"class_weight of {name!r}", weight, above(0, "Use for example 2.0."))
 
 
 def weigh(

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from ..models.classifier import RecurrentClassifier
 from ..results.classification import Look
 from ..results.events import Message, OnEvent, Start, Stop, ignore, never
-from ..settings.check import above, check_value, one_of
+from ..settings.check import check_value, one_of
 from ..settings.data import TokenizerKind
 from ..settings.kinds import RecurrentName
 from ..settings.models import ClassifierConfig
@@ -23,13 +23,12 @@ from ..settings.presets import override
 from ..settings.training import ClassifierTrainConfig
 from ..system.machine import num_cores, using_threads
 from ..text.labels import plain
-from ..text.splitting import NUM_NAMED
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
 from ..training.loop import Callbacks, MakeMonitor, Training
 from ..training.throughput import Pace
 from .classifier import Classifier, Member, RecurrentMember
-from .documents import ClassWeight, Labelled, joined_parts, weigh
+from .documents import ClassWeight, Labelled, check_class_weight, joined_parts, weigh
 from .ensemble import CHANCE, ThresholdMetric, fit_thresholds, fit_weights, mix, savings
 from .linear import LinearModel, Unit, fit_linear
 from .metrics import LogProbs, accuracy, log_loss
@@ -64,6 +63,7 @@ class ClassifierRequest:
     pretrained: Pretrained | None = None
     """A language model that the recurrent one begins from."""
     class_weight: ClassWeight = None
+    """How much the texts of each class count in every loss."""
     thresholds: ThresholdMetric | None = None
     """What the thresholds of the classes make greatest on held-out texts; None: the most probable
     class is predicted."""
@@ -133,12 +133,12 @@ def train_classifier(
         for name in curves
     }
     classifier = Classifier(classes, members, weights, alone)
+    used = found if any(weights[name] for name in curves) else linear.out_of_fold
+    mixed = mix(list(used.values()), np.array([weights[name] for name in used]))
     if request.thresholds:
-        used = linear.out_of_fold if not any(weights[name] for name in curves) else found
-        mixed = mix(list(used.values()), np.array([weights[name] for name in used]))
         labels = np.concatenate([train.labels, valid.labels])[-len(mixed) :]
         classifier = replace(classifier, thresholds=fit_thresholds(mixed, labels).tolist())
-    notes = [*linear.notes(), *_choice_notes(classifier, request, linear.num_held_out)]
+    notes = [*linear.notes(), *_choice_notes(classifier, request, len(mixed))]
     for note in notes:
         on_event(Message(text=note))
     return Trained(classifier, found, saved, seconds, curves, notes)
@@ -306,22 +306,7 @@ def check_settings(request: ClassifierRequest, classes: Sequence[Any]) -> None:
         _model_config(1, len(classes), wanted)
     if request.thresholds is not None:
         check_value("thresholds", request.thresholds, one_of(get_args(ThresholdMetric)))
-    _check_class_weight(request.class_weight, classes)
-
-
-def _check_class_weight(given: ClassWeight, classes: Sequence[Any]) -> None:
-    if given is None or given == "balanced":
-        return
-    if not isinstance(given, Mapping):
-        remedy = "Write balanced."
-        raise ConfigError("class_weight", "balanced or a dict of classes", repr(given), remedy)
-    for name, weight in given.items():
-        if name not in classes:
-            listed = ", ".join(map(repr, classes[:NUM_NAMED]))
-            raise ConfigError(
-                "class_weight", f"of classes such as {listed}", repr(name), "Correct it."
-            )
-        check_value(f"class_weight of {name!r}", weight, above(0, "Use for example 2.0."))
+    check_class_weight(request.class_weight, classes)
 
 
 def _train_recurrent(

@@ -240,9 +240,9 @@ def doubtful_labels(labels: Sequence[str]) -> list[str]:
     for name in sorted(counts):
         alike.setdefault(name.casefold(), []).append(name)
         if name.casefold() in MISSING:
+            count = "1 text" if counts[name] == 1 else f"{counts[name]:,} texts"
             notes.append(
-                f"The label {name!r} ({counts[name]:,} texts) looks like a missing value: "
-                "it is taken as a class."
+                f"The label {name!r} ({count}) looks like a missing value: it is taken as a class."
             )
     for names in alike.values():
         if len(names) > 1:
