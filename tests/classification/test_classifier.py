@@ -1,9 +1,11 @@
 """One file: what was saved comes back, and what is no classifier is refused."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from unrolled.classification.classifier import FILE, load_classifier, save_classifier
@@ -38,6 +40,28 @@ def test_a_linear_classifier_alone(trained, tmp_path):
     found = load_classifier(tmp_path / "a.safetensors")
     assert found.classes == [0, 1]
     np.testing.assert_array_equal(found.log_probs(TEXTS), linear.log_probs(TEXTS))
+
+
+def test_a_file_of_the_version_before_is_read(trained, tmp_path):
+    """It had one linear model, and no thresholds."""
+    classifier = trained[0].classifier
+    classifier = replace(
+        classifier,
+        members={name: classifier.members[name] for name in ("linear", "gru")},
+        weights={name: classifier.weights[name] for name in ("linear", "gru")},
+        alone={name: classifier.alone[name] for name in ("linear", "gru")},
+        thresholds=None,
+    )
+    save_classifier(classifier, tmp_path / FILE)
+    with safe_open(tmp_path / FILE, "np") as file:
+        values = json.loads(file.metadata()["values"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    before = values | {"linear": values["linear"]["linear"]}
+    del before["thresholds"]
+    header = {"format": "unrolled classifier 2", "values": json.dumps(before)}
+    save_file(tensors, tmp_path / FILE, header)
+    found = load_classifier(tmp_path)
+    np.testing.assert_array_equal(found.log_probs(TEXTS), classifier.log_probs(TEXTS))
 
 
 def test_what_is_no_classifier(trained, tmp_path):

@@ -162,6 +162,8 @@ DAMAGE = (SafetensorError, ConfigError, AttributeError, LookupError, TypeError)
 DAMAGE += (RuntimeError, ValueError)
 """What values of other types and shapes lead to."""
 FILE, KIND, FORMAT = CLASSIFIER, "unrolled classifier", "unrolled classifier 3"
+BEFORE = "unrolled classifier 2"
+"""Had one linear model, and no thresholds."""
 REMEDY, AGAIN = "Restore it, or train again.", "Use that version, or train again."
 
 
@@ -211,11 +213,14 @@ def load_classifier(path: str | Path) -> Classifier:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         found = header.get("format", "")
-        if found.startswith(KIND) and found != FORMAT:
-            raise CheckpointError(path, "was written by another version of unrolled", AGAIN)
-        if found != FORMAT:
+        if not found.startswith(KIND):
             raise CheckpointError(path, "is not a classifier", "Name one, or train one.")
-        return _build(parse_json(header["values"]), tensors)
+        values = parse_json(header.get("values", "null"))
+        if found == BEFORE and values["linear"]["unit"] == "word":  # those of characters differ
+            values |= {"linear": {"linear": values["linear"]}, "thresholds": None}
+        elif found != FORMAT:
+            raise CheckpointError(path, "was written by another version of unrolled", AGAIN)
+        return _build(values, tensors)
     except DAMAGE as error:
         reason = shorten(str(error), 200).rstrip(".")
         raise CheckpointError(path, f"is damaged ({reason})", REMEDY) from None
