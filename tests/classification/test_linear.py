@@ -32,7 +32,7 @@ def fit(texts, labels, num_classes, valid, **options):
 
 def fit_once(texts, labels, penalty) -> LinearModel:
     """Of two classes."""
-    labels, work = np.asarray(labels), _Work(Callbacks(), 1, 1)
+    labels, work = np.asarray(labels), _Work(Callbacks(), 1)
     task = _Task(presence(texts, "word"), labels, np.ones(len(labels)), 2, "word", work)
     return task.fit(np.arange(len(labels)), penalty)
 
@@ -162,10 +162,10 @@ def test_it_says_how_far_it_is_and_stops_when_it_is_told(monkeypatch):
         fit(TEXTS, LABELS, 2, valid=6, callbacks=Callbacks(stop=lambda: True))
 
 
-def test_threads_change_nothing_and_time_ends_the_search():
+def test_the_same_texts_give_the_same_weights_and_time_ends_the_search():
     texts = ["red apple", "red rose", "blue sky", "blue sea", "green leaf", "green tea"] * 5
     labels = [0, 0, 1, 1, 2, 2] * 5
-    one, two = (fit(texts, labels, 3, valid=6, threads=number)[0] for number in (1, 2))
+    one, two = (fit(texts, labels, 3, valid=6)[0] for _ in range(2))
     np.testing.assert_array_equal(one.weights, two.weights)
     assert fit(texts, labels, 3, valid=6, seconds=0)[0].penalty == linear.PENALTIES[0]
 

@@ -109,7 +109,7 @@ def test_a_guess_is_said_once_and_others_like_it_are_counted(tmp_path, capsys, m
     [
         ("info >&-", 0, ""),
         ("tarin 2>&-", 2, ""),
-        ("score {run} - <&-", 1, "error: standard input holds no sentence. Give one per line.\n"),
+        ("score {run} - <&-", 1, "error: standard input is empty. Give a file with text.\n"),
         ("next {run} the | true", 0, ""),
         ("evaluate {run} {text} | true", 0, ""),
         ("info | true", 0, ""),

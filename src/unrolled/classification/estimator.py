@@ -276,9 +276,9 @@ def _seed(random_state: Any) -> int:
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(MAX_SEED))
     whole = isinstance(random_state, int | np.integer) and not isinstance(random_state, bool)
-    if whole and 0 <= random_state < 2**63:
+    if whole and 0 <= random_state < 2**32:
         return int(random_state)
-    rule = "a whole number from 0 to 2**63 - 1, None, or a RandomState or Generator of numpy"
+    rule = "a whole number from 0 to 2**32 - 1, None, or a RandomState or Generator of numpy"
     raise ConfigError("random_state", rule, repr(random_state), "Write for example 0.")
 
 

@@ -18,7 +18,6 @@ Source: Weinberger et al. 2009.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast, get_args
 
@@ -169,7 +168,6 @@ class _Work:
     """Fits of one class each: how many are done, and who is told."""
 
     callbacks: Callbacks
-    threads: int
     planned: int
     done: int = 0
     said: float = 0.0
@@ -197,7 +195,6 @@ def fit_linear(
     num_classes: int,
     unit: Unit,
     callbacks: Callbacks,
-    threads: int = 1,
     seconds: float = float("inf"),
 ) -> tuple[LinearModel, LogProbs]:
     """Fits the model to all texts.
@@ -206,7 +203,6 @@ def fit_linear(
         data: N texts, those held out at the end.
         num_valid: How many are held out to choose the penalty by. With fewer than 200, all are
             held out in turn.
-        threads: Classes fitted side by side.
         seconds: No further penalty is tried after this time.
 
     Returns:
@@ -219,7 +215,7 @@ def fit_linear(
     features = presence(data.texts, unit)
     folds = _folds(data, num_valid)
     rows = num_classes if num_classes > 2 else 1
-    work = _Work(callbacks, threads, (len(PENALTIES) * len(folds) + 1) * rows)
+    work = _Work(callbacks, (len(PENALTIES) * len(folds) + 1) * rows)
     task = _Task(features, data.labels, data.each_weight, num_classes, unit, work)
     first = len(data.texts) - num_valid if len(folds) == 1 else 0
     best, best_loss, chosen = np.zeros((0, num_classes)), np.inf, PENALTIES[0]
@@ -277,18 +273,10 @@ class _Task:
         features = _seen(self.features[rows], columns)
         labels, weights = self.labels[rows], self.weights[rows]
 
-        def fit(number: int) -> _Row:
-            return _fit_class(features, labels == number, weights, penalty)
-
         fitted = []
-        with ThreadPoolExecutor(self.work.threads) as pool:  # liblinear lets go of the interpreter
-            try:
-                for row in pool.map(fit, numbers):
-                    fitted.append(row)
-                    self.work.step()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        for number in numbers:  # not side by side: liblinear has one random generator for all
+            fitted.append(_fit_class(features, labels == number, weights, penalty))
+            self.work.step()
         ratios, found, bias = zip(*fitted, strict=True)
         return LinearModel(
             self.unit, penalty, columns, np.stack(ratios), np.stack(found), np.array(bias)

@@ -21,7 +21,7 @@ from ..settings.kinds import RecurrentName
 from ..settings.models import ClassifierConfig
 from ..settings.presets import override
 from ..settings.training import ClassifierTrainConfig
-from ..system.machine import num_cores, using_threads
+from ..system.machine import using_threads
 from ..text.labels import plain
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
@@ -208,7 +208,7 @@ def _train_linear(
         began, told = time.monotonic(), callbacks.named(name)
         members[name], held_out[name] = fit_linear(
             *(data, len(valid.texts), num_classes, unit, told),
-            *(config.threads or num_cores(), LINEAR_SHARE * budget),
+            LINEAR_SHARE * budget,
         )
         seconds[name] = time.monotonic() - began
         number = len(held_out[name])

@@ -57,10 +57,10 @@ def embedding(
     if factors is not None:
         check_tensors(weight=weight, factors=factors)
         check_shape("factors", factors, tokens.shape, "that of the tokens")
-    if dtype not in (torch.float32, torch.bfloat16):
-        raise TensorError("dtype", "torch.float32 or torch.bfloat16", dtype, "Convert the result.")
     if weight.dtype != torch.float32:
         return embedding_reference(tokens, weight, factors)
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise TensorError("dtype", "torch.float32 or torch.bfloat16", dtype, "Convert the result.")
     few = not torch.is_grad_enabled() and tokens.numel() < MANY_TOKENS
     if few or not kernels.supports(weight.device, torch.float32):
         return embedding_reference(tokens, weight, factors).to(dtype)
