@@ -16,7 +16,9 @@ TEXTS = ["a good film", "a bad film", "so good, so good", "bad, bad acting"] * 1
 def path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("classifier")
     fitted = TextClassifier(kind="gru", hidden_sizes=(4,), embedding_size=4, budget="1epochs")
-    fitted.fit(TEXTS, ["good", "bad"] * 20).save(folder / "classifier.safetensors")
+    with pytest.warns(UserWarning, match="Only 40 held-out texts"):
+        fitted.fit(TEXTS, ["good", "bad"] * 20)
+    fitted.save(folder / "classifier.safetensors")
     return folder / "classifier.safetensors"
 
 

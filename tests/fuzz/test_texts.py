@@ -18,6 +18,7 @@ from unrolled.text.labels import read_labelled
 
 from .mutations import FUZZ, mutated
 
+pytestmark = pytest.mark.filterwarnings("ignore::unrolled.errors.TextWarning")
 ROWS = [("good, really", "yes"), ('a "bad" one\nwith lines', "no"), ("春眠不觉晓", "yes")] * 3
 ARPA = (Path(__file__).parents[1] / "ngram" / "arpa" / "plain.arpa").read_bytes()
 

@@ -74,9 +74,9 @@ def test_reversing_keeps_padding_in_its_place():
 
 def test_vectors_turn_around_like_the_words_they_stand_for():
     tokens, lengths = torch.tensor([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]]), torch.tensor([3, 5])
-    vectors = torch.stack([tokens, 10 * tokens], 2)
+    vectors = torch.stack([tokens, 10 * tokens], 2).float()
     turned = reverse(tokens, lengths)
-    assert torch.equal(reverse(vectors, lengths), torch.stack([turned, 10 * turned], 2))
+    assert torch.equal(reverse(vectors, lengths), torch.stack([turned, 10 * turned], 2).float())
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
