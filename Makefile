@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := runs/demo
 
-.PHONY: demo test fuzz check campaign bench bench-peers clean
+.PHONY: demo test sanitize fuzz check campaign bench bench-peers clean
 
 demo: $(READY)  ## about five minutes: compare all models on Shakespeare, let the best one write
 	rm -rf $(DEMO)
@@ -13,6 +13,9 @@ demo: $(READY)  ## about five minutes: compare all models on Shakespeare, let th
 
 test: $(READY)  ## all tests, and the examples in the documentation
 	$(BIN)/python -m pytest
+
+sanitize: $(READY)  ## the operators' tests on kernels built with AddressSanitizer: a few minutes
+	scripts/sanitize $(BIN)/python
 
 fuzz: $(READY)  ## new damaged inputs for every loader, about an hour; FUZZ is their number for each test
 	UNROLLED_FUZZ_EXAMPLES=$(or $(FUZZ),20000) $(BIN)/python -m pytest -q tests/fuzz
