@@ -1,5 +1,7 @@
 """The linear baseline: its features, its equations, and what it learns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -196,3 +198,11 @@ def test_typical_ngrams():
     bad, good = model.typical(TEXTS, 1)
     assert bad[0][0].startswith("bad") or bad[0][0].endswith("bad")
     assert "good" in good[0][0] and good[0][1] > 0
+
+
+def test_typical_ngrams_that_are_equals_come_by_the_alphabet():
+    # The order of a set of words is another in every process.
+    model, _ = fit(TEXTS, LABELS, 2, valid=6)
+    same = np.ones_like(model.ratios)
+    [*_, row] = replace(model, ratios=same, weights=same).typical(TEXTS, 9)
+    assert len(row) == 9 and [text for text, _ in row] == sorted(text for text, _ in row)

@@ -3,12 +3,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
-from unrolled.classification import pretraining, training
+from unrolled.classification import pretraining, run, training
 from unrolled.classification.classifier import load_classifier, save_classifier
 from unrolled.classification.evaluation import evaluate_classifier
 from unrolled.classification.metrics import accuracy, log_loss
@@ -19,6 +20,7 @@ from unrolled.models.classifier import RecurrentClassifier
 from unrolled.report.classification import reason
 from unrolled.report.words import Words
 from unrolled.results.events import Interrupted
+from unrolled.runs.folder import TRAIN_STATE
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import ClassifierConfig
 from unrolled.settings.training import Budget
@@ -260,3 +262,14 @@ def test_a_language_model_with_more_in_it_is_refused(
         f"{language_model} has {name} {value}, which a classifier cannot take over. "
         f"Train one with {name} {default}."
     )
+
+
+def test_what_says_that_a_training_was_interrupted_goes_last(tmp_path, monkeypatch):
+    # Without it the same command is refused, and what else was left would stay.
+    (tmp_path / TRAIN_STATE).touch()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run, "forget_pretraining", Mock(side_effect=KeyboardInterrupt))
+        run._forget(tmp_path)
+    assert (tmp_path / TRAIN_STATE).exists()
+    run._forget(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -19,7 +19,7 @@ from unrolled.runs.folder import load, load_config, save_config
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
 from unrolled.settings.training import Budget
-from unrolled.system.files import locked
+from unrolled.system.files import TEMPORARY, locked
 from unrolled.training.language_model import TrainRequest
 
 ENGLISH = str(Path(__file__).parents[1] / "data" / "english.txt")
@@ -120,10 +120,13 @@ def test_a_run_that_is_trained_but_not_measured_is_measured_on_resume(compared, 
     shutil.copytree(out, copy, symlinks=True)
     PreparedText.prepare(request().train.data, copy)
     save_config(copy / "gru", replace(load_config(copy / "gru"), measured=None))
+    for folder in (copy, copy / "gru"):  # as a kill leaves them
+        (folder / f"{TEMPORARY}a").mkdir()
     again = compare(copy, request(kinds=("gru", "ngram")), print, resume=True)
     for found, before in zip(again.models, result.models, strict=True):
         assert found.bits_per_byte == before.bits_per_byte
         assert found.generate_tokens_per_second > 0
+    assert not list(copy.rglob(f"{TEMPORARY}*"))
 
 
 def test_a_comparison_that_failed_at_its_text_leaves_nothing(tmp_path):

@@ -1,5 +1,6 @@
 """Text → run folder, also when it is killed on the way."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from unrolled.runs.folder import RunConfig, save_config
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
 from unrolled.settings.training import Budget, TrainConfig
-from unrolled.system.files import locked
+from unrolled.system.files import TEMPORARY, locked
 from unrolled.system.machine import num_cores
 from unrolled.training import language_model
 from unrolled.training.language_model import TrainRequest
@@ -172,6 +173,18 @@ def test_a_run_killed_before_its_first_step_begins_anew(tmp_path, english, whole
     assert not (run / folder.TRAIN_STATE).exists()
     resume(run)
     assert_same_weights(run, whole_run)
+
+
+def test_a_run_killed_after_its_results_is_tidied_when_it_is_resumed(whole_run, tmp_path):
+    run, before = tmp_path / "run", {path.name for path in whole_run.rglob("*")}
+    shutil.copytree(whole_run, run)
+    (run / folder.TRAIN_STATE).touch()
+    (run / f"{TEMPORARY}a").mkdir()
+    (run / "tokens").mkdir()
+    (run / "tokens" / "train.ids").touch()
+    with pytest.raises(CheckpointError, match="it is finished"):
+        resume(run)
+    assert {path.name for path in run.rglob("*")} == before
 
 
 def test_a_run_killed_in_its_last_evaluation_ends_the_same(

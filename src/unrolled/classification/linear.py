@@ -148,18 +148,18 @@ class LinearModel:
     def typical(self, texts: Sequence[str], number: int) -> list[list[tuple[str, float]]]:
         """The n-grams of some texts that speak most for each of K classes, and how much.
 
-        Those that stand in fewer than three of the texts are left out.
+        Those that stand in fewer than three of the texts are left out; equals come by the alphabet.
         """
         counts = Counter(gram for text in texts for gram in set(ngrams(text, self.unit)))
-        grams = [gram for gram, count in counts.items() if count >= 3]
+        grams = sorted(gram for gram, count in counts.items() if count >= 3)
         if not grams:
             return [[] for _ in range(max(2, len(self.ratios)))]
         found = np.searchsorted(self.columns, places(grams)).clip(max=len(self.columns) - 1)
         strength = self.ratios[:, found] * self.weights[:, found]
         strength = np.concatenate([-strength, strength]) if len(strength) == 1 else strength
         return [
-            [(grams[place], float(row[place])) for place in np.argsort(-row)[:number].tolist()]
-            for row in strength
+            [(grams[place], float(row[place])) for place in order[:number].tolist()]
+            for row, order in zip(strength, np.argsort(-strength, kind="stable"), strict=True)
         ]
 
 

@@ -160,12 +160,12 @@ def _classify(
 
 
 def _forget(out: Path) -> None:
-    """Removes what only an interrupted training needs."""
-    remove_train_state(out)
+    """Removes what only an interrupted training needs, last what says that it was interrupted."""
     remove_train_state(out / BACKWARD_FOLDER)
     with suppress(OSError):  # not there, or not empty
         (out / BACKWARD_FOLDER).rmdir()
     forget_pretraining(out)
+    remove_train_state(out)
 
 
 def _typical(classifier: Classifier, texts: Sequence[str]) -> dict[str, list[Part]]:

@@ -20,7 +20,7 @@ from ..runs.prepared import PreparedText, clean_up
 from ..settings.check import check
 from ..settings.kinds import COMPARED, KINDS, KindName
 from ..settings.training import Budget
-from ..system.files import locked, write_json, write_text
+from ..system.files import locked, remove_left_behind, write_json, write_text
 from ..text.files import title_of
 from ..training.language_model import TrainRequest
 from ..training.learning_rate import FEWEST_UPDATES
@@ -145,6 +145,8 @@ def compare(
         write_text(out / REPORT, html(comparison, request.language))
         _link_best(out, comparison)
         clean_up(out)
+        for folder in (out, *(run for run, _ in _runs(out, request))):
+            remove_left_behind(folder)
     return comparison
 
 

@@ -254,8 +254,8 @@ def load_train_state(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def remove_train_state(run: Path) -> None:
     """Removes what only `--resume` needs, and what killed writes left behind."""
-    (run / TRAIN_STATE).unlink(missing_ok=True)
     remove_left_behind(run)
+    (run / TRAIN_STATE).unlink(missing_ok=True)  # last: without it nothing is done over again
 
 
 def append_log(run: Path, event: LoggedEvent) -> None:

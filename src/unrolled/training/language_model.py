@@ -30,7 +30,7 @@ from ..runs.folder import (
     save_config,
     trim_log,
 )
-from ..runs.prepared import PreparedText, count_model, load_baselines
+from ..runs.prepared import PreparedText, clean_up, count_model, load_baselines
 from ..settings.check import SEED, check
 from ..settings.data import DataConfig
 from ..settings.kinds import KindName, Size
@@ -163,6 +163,7 @@ def resume(
     with locked(run):
         config = load_config(run)
         if config.results is not None or config.train is None:
+            _tidy(run, config)
             raise CheckpointError(run, "has nothing to resume: it is finished", "Use it as it is.")
         text = PreparedText.open(run / config.text)
         torch.set_num_threads(config.train.threads)
@@ -173,9 +174,15 @@ def resume(
         step = training.progress.step
         on_event(Start(step=step, text=f"Resuming at step {step:,}."))
         _fit(job, config, training)
-        if text.folder.samefile(run):
-            text.clean_up()
+        _tidy(run, config)
         return load(run)
+
+
+def _tidy(run: Path, config: RunConfig) -> None:
+    """Removes what a finished run needs no more; a kill may have come before."""
+    remove_train_state(run)
+    if (run / config.text).resolve() == run.resolve():
+        clean_up(run)
 
 
 def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, TrainConfig]:
