@@ -46,7 +46,7 @@ def prepare(
         UnrolledError: a text cannot be read, or is too short for its splits.
     """
     with _spool(folder) as spool:
-        parts = _read_splits(config, spool)
+        parts, whole_files = _read_splits(config, spool)
         if tokenizer is None:
             train = parts["train"]
             tokenizer = train_tokenizer(
@@ -55,7 +55,7 @@ def prepare(
                 train.num_bytes,
                 config.vocab_size,
             )
-        return tokenizer, build_store(folder, parts, tokenizer, _are_whole_files(config))
+        return tokenizer, build_store(folder, parts, tokenizer, whole_files)
 
 
 def encode_texts(
@@ -73,7 +73,8 @@ def encode_texts(
     """
     with _spool(folder) as spool:
         config = DataConfig(column=column, documents=documents, **vars(files))
-        return build_store(folder, {"text": _read(texts, config, spool / "text")}, tokenizer)
+        text = _read(_find(texts, config), config, spool / "text")
+        return build_store(folder, {"text": text}, tokenizer)
 
 
 @contextmanager
@@ -88,38 +89,41 @@ def _spool(folder: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _read_splits(config: DataConfig, spool: Path) -> dict[str, Part]:
-    """Reads all texts; files for validation or test are that split."""
+def _read_splits(config: DataConfig, spool: Path) -> tuple[dict[str, Part], bool]:
+    """Reads all texts; files for validation or test are that split.
+
+    Returns:
+        The splits, and whether the documents of the training text are files, not lines or rows.
+    """
     if not config.valid and config.valid_fraction == 0:
         rule = "above 0 without files for validation"
         raise ConfigError("valid_fraction", rule, 0, "Write 0.05, or name files with --valid.")
     if (*config.texts, *config.valid, *config.test).count(str(STANDARD_INPUT)) > 1:
         raise TextError("standard input", "is named twice", "It can be read once: name a file.")
+    paths = _find(config.texts, config)
     parts = split_corpus(
-        _read(config.texts, config, spool / "train").corpus,
+        _read(paths, config, spool / "train").corpus,
         0.0 if config.valid else config.valid_fraction,
         0.0 if config.test else config.test_fraction,
     )
     for name, texts in (("valid", config.valid), ("test", config.test)):
         if texts:
-            parts[name] = _read(texts, config, spool / name)
-    return {name: parts[name] for name in ("train", "valid", "test") if name in parts}
+            parts[name] = _read(_find(texts, config), config, spool / name)
+    whole_files = config.documents == "file" and not any(map(is_table, paths))
+    ordered = {name: parts[name] for name in ("train", "valid", "test") if name in parts}
+    return ordered, whole_files
 
 
-def _read(texts: Sequence[str], config: DataConfig, folder: Path) -> Part:
+def _find(texts: Sequence[str], config: DataConfig) -> list[Path]:
     if not texts:
         raise TextError("the input", "names no text", "Give a file or a folder.")
-    paths = find_files(texts, config.encoding)
+    return find_files(texts, config.encoding)
+
+
+def _read(paths: Sequence[Path], config: DataConfig, folder: Path) -> Part:
     pieces = read_pieces(paths, config.column, config.documents, config)
     corpus = Corpus.write(pieces, folder)
     return Part(corpus, corpus.spans())
-
-
-def _are_whole_files(config: DataConfig) -> bool:
-    """Whether the documents of a training text are files, not lines or rows of tables."""
-    if config.documents == "line":
-        return False
-    return not any(map(is_table, find_files(config.texts, config.encoding)))
 
 
 def build_store(
