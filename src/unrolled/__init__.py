@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .classification.estimator import TextClassifier as TextClassifier
     from .classification.request import ClassifyRequest as ClassifyRequest
     from .classification.run import classify as classify
-    from .comparison.comparison import CompareRequest as CompareRequest
     from .comparison.comparison import compare as compare
+    from .comparison.request import CompareRequest as CompareRequest
     from .diagnosis.examination import DiagnoseRequest as DiagnoseRequest
     from .diagnosis.examination import diagnose as diagnose
     from .diagnosis.monitor import train as train
@@ -56,7 +56,7 @@ _HOME = {
     "TextClassifier": "classification.estimator",
     "ClassifyRequest": "classification.request",
     "classify": "classification.run",
-    "CompareRequest": "comparison.comparison",
+    "CompareRequest": "comparison.request",
     "compare": "comparison.comparison",
     "DiagnoseRequest": "diagnosis.examination",
     "diagnose": "diagnosis.examination",

@@ -25,6 +25,7 @@ from ..system.machine import using_threads
 from ..text.labels import plain
 from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
+from ..training.clock import Clock
 from ..training.loop import Callbacks, MakeMonitor, Training
 from ..training.throughput import Pace
 from .classifier import Classifier, Member, RecurrentMember
@@ -118,7 +119,6 @@ def train_classifier(
     curves: dict[str, list[Look]] = {}
     spent = time.monotonic() - began
     for name, wanted, backward in _recurrent_models(request):
-        began = time.monotonic()
         place = folder / BACKWARD_FOLDER if folder is not None and backward else folder
         member, training, found[name] = _train_recurrent(
             *(train, valid, len(classes), wanted),
@@ -126,7 +126,7 @@ def train_classifier(
         )
         assert isinstance(training.trainee, ClassifierTrainee)
         members[name], curves[name] = member, training.trainee.curve
-        seconds[name] = training.resumed_seconds - spent + time.monotonic() - began
+        seconds[name] = training.clock.seconds - spent
     weights, saved = _mixture(linear, found, valid)
     alone = linear.alone | {
         name: float(fit_weights([found[name]], valid.labels, valid.each_weight)[0])
@@ -319,7 +319,7 @@ def _train_recurrent(
     callbacks: Callbacks,
     spent_seconds: float,
 ) -> tuple[RecurrentMember, Training, LogProbs]:
-    config = _train_config(request)
+    clock, config = Clock(spent_seconds), _train_config(request)
     tokenizer = _tokenizer(train.texts, request)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -329,11 +329,10 @@ def _train_recurrent(
         member = RecurrentMember(model, tokenizer, config, backward)
         documents, held_out = member.documents(train.texts), member.documents(valid.texts)
         trainee = ClassifierTrainee(model, documents, train, held_out, valid, config)
-        training = Training(trainee, folder)
+        training = Training(trainee, folder, clock)
         if training.restore():
             text = f"Resuming at {training.fraction:.0%} of the budget."
         else:
-            training.spend(spent_seconds)
             text = _announce(trainee, trainee.decide())
         callbacks.on_event(Start(step=training.progress.step, text=text))
         with using_threads(trainee.config.threads):

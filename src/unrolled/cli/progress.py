@@ -17,6 +17,7 @@ from ..results.events import (
     OnEvent,
     Stopped,
     TrainStep,
+    TurnOver,
     Validation,
 )
 from ..results.probes import Trial, TrialProgress
@@ -48,7 +49,7 @@ class Progress:
         """Shows one event; its run names the training where there are several."""
         if isinstance(event, TrainStep | Validation | End):
             self._advance(event)
-        elif not isinstance(event, GradientNorms | Stopped):
+        elif not isinstance(event, GradientNorms | Stopped | TurnOver):
             prefix = f"{event.run}: " if event.run else ""
             self.console.print(f"{prefix}{event.text}", markup=False)
 

@@ -4,106 +4,33 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
-from statistics import mean, stdev
+from typing import TypeAlias
 
 from ..errors import CheckpointError, ConfigError
 from ..report.comparison import html
-from ..report.format import rank_order
-from ..report.words import Language
-from ..results.comparison import ComparedModel, Comparison, CurvePoint
-from ..results.events import End, Interrupted, OnEvent, Stop, Validation, ignore, named, never
-from ..results.run import RunResults
-from ..runs.folder import CONFIG, RunConfig, load_config, read_log
+from ..results.comparison import Comparison
+from ..results.events import Interrupted, OnEvent, Stop, ignore, named, never
+from ..runs.folder import CONFIG, load_config
 from ..runs.prepared import PreparedText, clean_up
-from ..settings.check import check
-from ..settings.kinds import COMPARED, KINDS, KindName
+from ..settings.kinds import KINDS
 from ..settings.training import Budget
-from ..system.files import locked, remove_left_behind, write_json, write_text
-from ..text.files import title_of
+from ..system.files import locked, parse_json, remove_left_behind, write_json, write_text
 from ..training.language_model import TrainRequest
-from ..training.learning_rate import FEWEST_UPDATES
-from .recommendation import recommend
-from .worker import Job, run_worker
+from .collection import collect
+from .request import CompareRequest
+from .worker import Job, workers
 
-REPORT, RESULTS, BEST = "report.html", "results.json", "best"
-OVERHEAD_SECONDS = 8.0
-"""Kept back per run for starting a process, measuring speeds and writing samples, at least."""
+REPORT, RESULTS, BEST = "report.html", "comparison.json", "best"
+RESERVE_SECONDS = 7.0
+"""Kept back per network for measuring speeds and writing samples."""
 FEWEST_SECONDS = 5
 """Share of a network below which a budget is refused."""
+MOST_ROUNDS, TURN_SECONDS = 20, 3.0
+"""How many turns a network has, as a rule, and what a turn takes at least."""
 
 
-@dataclass(frozen=True)
-class CompareRequest:
-    """What to compare.
-
-    Raises:
-        ConfigError: a value is of another type.
-    """
-
-    train: TrainRequest
-    """Text, size, settings and the whole budget; its kind and seed are replaced."""
-    kinds: tuple[KindName, ...] = COMPARED
-    """Default: all but "mingru"."""
-    num_seeds: int = 1
-    """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
-    language: Language = "en"
-    """Of the report."""
-
-    def __post_init__(self) -> None:
-        check(self)
-
-
-@dataclass
-class Shares:
-    """What each network may take of a budget: equal parts of what is left of a time."""
-
-    budget: Budget
-    began: float
-    """`time.monotonic()` when the budget began to run."""
-    share: Budget | None = None
-    """Of every network, once it is decided."""
-    is_resumed: bool = False
-    """What was spent before the break is not known; the share stays what it was."""
-    overhead_seconds: float = OVERHEAD_SECONDS
-
-    @classmethod
-    def of(cls, out: Path, budget: Budget, began: float) -> "Shares":
-        """Those of a comparison that begins or, with runs in its folder, goes on."""
-        budgets = [run.train.budget for run in _begun(out) if run.train is not None]
-        share = next((each for each in budgets if each.unit == "seconds"), None)
-        return cls(budget, began, share, is_resumed=share is not None)
-
-    def next(self, num_networks: int) -> Budget:
-        """The share of the next of so many networks; less than an equal one where time ran away.
-
-        Raises:
-            ConfigError: there is too little for each.
-        """
-        if self.budget.unit != "seconds":
-            return self.budget
-        spent = time.monotonic() - self.began
-        seconds = (self.budget.amount - spent) / num_networks - self.overhead_seconds
-        if self.share is None:
-            if seconds < FEWEST_SECONDS:
-                least = spent + num_networks * (self.overhead_seconds + FEWEST_SECONDS)
-                rule = f"at least {math.ceil(least)}s for {num_networks} networks on this text"
-                remedy = "Give more time, or compare fewer models."
-                raise ConfigError("budget", rule, self.budget, remedy)
-            self.share = Budget(seconds, "seconds")
-        if self.is_resumed:
-            return self.share
-        return replace(self.share, amount=max(1.0, min(self.share.amount, seconds)))
-
-    def account(self, run: Path, seconds: float) -> None:
-        """Learns from a worker that took so long what it spends beside training."""
-        results = load_config(run).results
-        if results is not None:
-            self.overhead_seconds = max(self.overhead_seconds, seconds - results.seconds)
-
-
-def compare(
+def compare(  # noqa: PLR0913
     out: str | Path,
     request: CompareRequest,
     on_event: OnEvent = ignore,
@@ -111,18 +38,21 @@ def compare(
     began: float | None = None,
     stop: Stop = never,
 ) -> Comparison:
-    """Trains every kind of model in its own process; writes report.html and results.json.
+    """Trains every kind of model in its own process; writes report.html and comparison.json.
 
     A wall-clock budget is for everything; what is left after preparing the text and counting the
     n-gram is split evenly over the networks. A budget in tokens or epochs is for each of them.
+    The networks train in turns, so that what disturbs the machine disturbs all; after every round
+    report and figures are brought up to date.
 
     Args:
         out: Gets a run folder for each model, the report and its figures.
         on_event: Receives the events of all trainings; `event.run` names the one.
-        resume: Keep the runs that are finished and continue the one that is not. Where all are,
-            only the report is written again.
+        resume: Keep the runs that are finished and continue those that are not, with more time
+            where the budget is larger than it was. Where all are finished, only the report is
+            written again.
         began: `time.monotonic()` when the budget began to run; default now.
-        stop: Asked several times a second; once true, the training is saved and all ends.
+        stop: Asked several times a second; once true, the trainings are saved and all ends.
 
     Raises:
         UnrolledError: the request cannot be carried out.
@@ -135,40 +65,137 @@ def compare(
         if request.kinds.count(kind) > 1:
             raise ConfigError("models", "different ones", f"{kind} twice", "Name each once.")
     with locked(out):
+        share = shared_before(out, request) if resume else None
         if not (resume and all(_is_finished(run) for run, _ in _runs(out, request))):
             text = _text(out, request, resume)
-            _train_all(
-                out, request, text, Shares.of(out, request.train.budget, began), on_event, stop
-            )
-        comparison = collect(out, request)
-        write_json(out / RESULTS, comparison.to_json())
-        write_text(out / REPORT, html(comparison, request.language))
-        _link_best(out, comparison)
+            share = _train_all(_Job(out, request, text, on_event, stop), share, began)
+        comparison = _write(out, request, share)
         clean_up(out)
         for folder in (out, *(run for run, _ in _runs(out, request))):
             remove_left_behind(folder)
     return comparison
 
 
-def _train_all(  # noqa: PLR0913
-    out: Path,
-    request: CompareRequest,
-    text: PreparedText,
-    shares: Shares,
-    on_event: OnEvent,
-    stop: Stop,
+_Planned: TypeAlias = tuple[Path, TrainRequest]
+"""A run and what to train there."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A comparison on its way."""
+
+    out: Path
+    request: CompareRequest
+    text: PreparedText
+    on_event: OnEvent
+    stop: Stop
+
+
+def shared_before(out: Path, request: CompareRequest) -> Budget | None:
+    """The share of each network in a comparison that goes on; None: it was not decided yet.
+
+    Raises:
+        CheckpointError: its comparison.json is damaged.
+        ConfigError: the budget is smaller than it was, or larger though a network is finished.
+    """
+    before = load_comparison(out)
+    if before is None or before.budget is None or before.share is None:
+        return None
+    now, old = request.train.budget, before.budget
+    networks = [run for run, one in _runs(out, request) if one.kind != "ngram"]
+    if now == old:
+        return before.share
+    if now.unit != old.unit or now.amount < old.amount:
+        raise ConfigError("budget", f"{old} or more, as before the break", now, "Give that.")
+    if any(_is_finished(run) for run in networks):
+        remedy = "Give that, or begin a new comparison in another --out."
+        raise ConfigError("budget", f"{old}, since a network has finished with it", now, remedy)
+    if now.unit != "seconds":
+        return now
+    more = (now.amount - old.amount) / len(networks)
+    return replace(before.share, amount=before.share.amount + more)
+
+
+def _share(budget: Budget, began: float, num_networks: int) -> Budget:
+    """What each network may take of what is left of the budget.
+
+    Raises:
+        ConfigError: there is too little for each.
+    """
+    if budget.unit != "seconds" or not num_networks:
+        return budget
+    spent = time.monotonic() - began
+    seconds = (budget.amount - spent) / num_networks - RESERVE_SECONDS
+    if seconds < FEWEST_SECONDS:
+        least = spent + num_networks * (RESERVE_SECONDS + FEWEST_SECONDS)
+        rule = f"at least {math.ceil(least)}s for {num_networks} networks on this text"
+        raise ConfigError("budget", rule, budget, "Give more time, or compare fewer models.")
+    return replace(budget, amount=seconds)
+
+
+def _train_all(job: _Job, share: Budget | None, began: float) -> Budget:
+    """Trains what is not finished; returns the share of each network."""
+    runs = _runs(job.out, job.request)
+    counted = [(run, one) for run, one in runs if one.kind == "ngram"]
+    _take_turns(job, counted, math.inf)
+    if share is None:
+        share = _share(job.request.train.budget, began, len(runs) - len(counted))
+    rounds = MOST_ROUNDS
+    if share.unit == "seconds":
+        rounds = max(1, min(rounds, int(share.amount / TURN_SECONDS)))
+    _write(job.out, job.request, share, 0.0)
+    for number in range(job.request.num_seeds):  # the processes of all seeds at once: much memory
+        seed = job.request.train.seed + number
+        team = [(run, replace(one, budget=share)) for run, one in runs if one.kind != "ngram"]
+        _take_turns(job, [each for each in team if each[1].seed == seed], 1 / rounds, share)
+    return share
+
+
+def _take_turns(
+    job: _Job, runs: Sequence[_Planned], step: float, share: Budget | None = None
 ) -> None:
-    runs = _runs(out, request)
-    for number, (run, one) in enumerate(runs):
-        if stop():
-            raise Interrupted
-        if _is_finished(run):
-            continue
-        if one.kind != "ngram":
-            one = replace(one, budget=shares.next(len(runs) - number))
-        began = time.monotonic()
-        run_worker(Job(run, one, text.folder), named(on_event, run.name), stop)
-        shares.account(run, time.monotonic() - began)
+    """Trains several models in turns of such a part of their budgets, until all are finished."""
+    todo = [Job(run, one, job.text.folder) for run, one in runs if not _is_finished(run)]
+    with workers(todo) as active:
+        while active:
+            least = min(worker.fraction for worker in active)
+            until = step * (math.floor(least / step + 1e-6) + 1)
+            for worker in active:
+                if job.stop():
+                    raise Interrupted
+                if worker.fraction < until:
+                    worker.turn(until, named(job.on_event, worker.job.run.name), job.stop)
+            active = [worker for worker in active if not worker.is_finished]
+            if active and share is not None:
+                _write(job.out, job.request, share, min(worker.fraction for worker in active))
+
+
+def _write(
+    out: Path, request: CompareRequest, share: Budget | None, cut_short: float | None = None
+) -> Comparison:
+    """Brings the figures, the report and the link to the best up to date."""
+    comparison = collect(out, request, share, cut_short)
+    if comparison.models:
+        write_text(out / REPORT, html(comparison, request.language))
+        _link_best(out, comparison)
+    write_json(out / RESULTS, comparison.to_json())
+    return comparison
+
+
+def load_comparison(out: str | Path) -> Comparison | None:
+    """What a comparison found so far; None: nothing was compared there yet.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    path = Path(out) / RESULTS
+    if not path.is_file():
+        return None
+    try:
+        return Comparison.from_json(parse_json(path.read_bytes()))
+    except (ConfigError, ValueError) as error:
+        problem = f"is no comparison ({str(error).rstrip('.')})"
+        raise CheckpointError(path, problem, "Restore it, or compare again.") from None
 
 
 def _link_best(out: Path, comparison: Comparison) -> None:
@@ -183,20 +210,14 @@ def _text(out: Path, request: CompareRequest, resume: bool) -> PreparedText:
         try:
             return PreparedText.open(out)
         except CheckpointError:  # killed while it was prepared?
-            if _begun(out):
+            if list(out.glob(f"*/{CONFIG}")):
                 raise
     elif any(out.iterdir()):
         raise CheckpointError(out, "is not empty", "Choose another --out, or add --resume.")
     return PreparedText.prepare(request.train.data, out)
 
 
-def _begun(out: Path) -> list[RunConfig]:
-    """What is known of the runs that have begun."""
-    paths = sorted(out.glob(f"*/{CONFIG}"))
-    return [load_config(path.parent) for path in paths]
-
-
-def _runs(out: Path, request: CompareRequest) -> list[tuple[Path, TrainRequest]]:
+def _runs(out: Path, request: CompareRequest) -> list[_Planned]:
     """Every run with what to train; the n-gram first: the others share what time it leaves."""
     kinds = sorted(request.kinds, key=[*KINDS].index)
     runs = [(out / "ngram", replace(request.train, kind="ngram", train_settings={}))]
@@ -211,91 +232,3 @@ def _runs(out: Path, request: CompareRequest) -> list[tuple[Path, TrainRequest]]
 
 def _is_finished(run: Path) -> bool:
     return (run / CONFIG).is_file() and load_config(run).measured is not None
-
-
-def collect(out: Path, request: CompareRequest) -> Comparison:
-    """Reads finished runs into one comparison, ranked by bits per byte."""
-    configs = [load_config(out / kind) for kind in request.kinds]
-    models = [_compared(out, config, request.num_seeds) for config in configs]
-    models.sort(key=rank_order)
-    results = configs[0].results
-    assert results is not None
-    rows = results.baselines
-    if "ngram" in request.kinds:  # stands in the table itself
-        rows = [row for row in rows if not row.name.endswith("-gram")]
-    return Comparison(
-        title=title_of(configs[0].data.texts),
-        conditions=_conditions(request, configs, results),
-        split=results.split,
-        baselines=rows,
-        models=models,
-        recommendation=recommend(models),
-    )
-
-
-def _compared(out: Path, config: RunConfig, num_seeds: int) -> ComparedModel:
-    """One row: the run of the first seed, with the mean and spread of all."""
-    kind, results, measured = config.model.kind, config.results, config.measured
-    assert results is not None and measured is not None
-    others = range(1, 1 if kind == "ngram" else num_seeds)
-    all_results = [results, *(load_config(out / f"{kind}-seed{n}").results for n in others)]
-    seeds = [each.bits_per_byte for each in all_results if each is not None]
-    settings = config.model.to_json() | (config.train.to_json() if config.train else {})
-    return ComparedModel(
-        name=kind,
-        run=str(out / kind),
-        bits_per_byte=mean(seeds),
-        spread=stdev(seeds) if len(seeds) > 1 else None,
-        seeds=seeds,
-        perplexity=results.perplexity,
-        perplexity_per_word=results.perplexity_per_word,
-        closed_vocabulary=results.closed_vocabulary,
-        num_parameters=results.num_parameters,
-        train_tokens_per_second=results.train_tokens_per_second,
-        score_tokens_per_second=measured.score_tokens_per_second,
-        generate_tokens_per_second=measured.generate_tokens_per_second,
-        peak_bytes=results.peak_bytes,
-        file_bytes=results.file_bytes,
-        train_seconds=results.train_seconds,
-        learning_rate=config.train.learning_rate if config.train else None,
-        tried_learning_rates=config.tried_learning_rates,
-        notes=results.notes,
-        settings=settings,
-        curve=_curve(out / kind),
-        loss_by_position=measured.loss_by_position,
-        samples=measured.samples,
-        num_updates=results.train_steps,
-        doubt=next((each.doubt for each in all_results if each is not None and each.doubt), None),
-    )
-
-
-def _curve(run: Path) -> list[CurvePoint]:
-    points = []
-    for event in read_log(run):
-        if isinstance(event, Validation | End):
-            train = event.train if isinstance(event, Validation) else None
-            points.append(CurvePoint(event.seconds, event.tokens, train, event.valid))
-    return points
-
-
-def _conditions(
-    request: CompareRequest, configs: Sequence[RunConfig], results: RunResults
-) -> dict[str, str | float]:
-    config, budget = configs[0], request.train.budget
-    networks = [each.train for each in configs if each.train is not None]
-    share = f", {networks[0].budget.amount:.0f}s per network" if networks else ""
-    return {
-        "text": ", ".join(config.data.texts),
-        "data hash": config.data_hash[:16],
-        "scored": f"{results.split}: {results.num_bytes:,} bytes, {results.num_tokens:,} tokens",
-        "tokenizer": f"{config.tokenizer.kind}, {config.vocab_size:,} symbols",
-        "budget": f"{budget}{share if budget.unit == 'seconds' else ' per network'}",
-        "learning rates": "three tried per network, in 15 % of its budget, where that is enough "
-        f"for {FEWEST_UPDATES} updates each",
-        "seeds": request.num_seeds,
-        "precision": ", ".join(sorted({train.precision for train in networks})) or "float64",
-        "threads": max((train.threads for train in networks), default=1),
-        "machine": config.machine,
-        "versions": ", ".join(f"{name} {value}" for name, value in config.versions.items()),
-        "date": date.today().isoformat(),
-    }

@@ -2,21 +2,22 @@
 
 What the finished run costs to use is measured there too: speeds, loss by position, samples.
 
-`python -m unrolled.comparison.worker` reads a job as one JSON line and answers with events as JSON
-lines.
+`python -m unrolled.comparison.worker` reads a job as one JSON line, then for each of its turns the
+part of the budget that it may use up, and answers with events as JSON lines.
 """
 
 import json
 import math
 import os
+import queue
 import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -35,6 +36,8 @@ from ..results.events import (
     OnEvent,
     Stop,
     Stopped,
+    TurnOver,
+    Wait,
     event_from_json,
     ignore,
     never,
@@ -43,7 +46,7 @@ from ..results.run import Measured
 from ..runs.folder import CONFIG, load, load_config, save_config
 from ..runs.prepared import PreparedText
 from ..system.interrupt import stop_on_interrupt
-from ..system.machine import keep_freed_memory, naming_lack_of_memory
+from ..system.machine import keep_freed_memory, naming_lack_of_memory, process_began
 from ..system.records import Record
 from ..text.tokenizers import BOUNDARY_ID
 from ..training.language_model import TrainRequest, resume, train
@@ -112,72 +115,152 @@ class Job(Record):
     """Folder of the prepared text."""
 
 
-def run_worker(job: Job, on_event: OnEvent = ignore, stop: Stop = never) -> None:
-    """Trains or resumes a run in a new process, then measures it.
+class Worker:
+    """A training in a process of its own, which works in turns.
 
     Ctrl-C in a terminal reaches this process alone, which passes it on. When this process dies,
     the worker's standard input ends, and the worker stops too.
-
-    Args:
-        stop: Asked several times a second; once true, the worker saves the run and ends.
-
-    Raises:
-        Interrupted: `stop` returned true, or the worker was told to stop.
-        WorkerError: the training failed; the message is its own.
     """
-    command = [sys.executable, "-m", "unrolled.comparison.worker"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
-    ) as process:
-        try:
-            _listen(process, job, on_event, stop)
-            if stop():
-                process.terminate()
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(SAVING_SECONDS)
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.fraction = 0.0
+        """Part of its budget that is used up."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pending = b""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the process has done its work."""
+        return self._process is not None and self._process.poll() == 0
+
+    def turn(self, until: float, on_event: OnEvent = ignore, stop: Stop = never) -> None:
+        """Lets it train until that part of its budget is used up, and a validation follows.
+
+        The process begins with the first turn. The one that uses up the whole budget measures the
+        finished run too, and ends the process.
+
+        Args:
+            stop: Asked several times a second; once true, the worker saves the run and ends.
+
+        Raises:
+            Interrupted: `stop` returned true, or the worker was told to stop.
+            WorkerError: the training failed; the message is its own.
+        """
+        process = self._start()
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # why it ended is in what it wrote
+            process.stdin.write(json.dumps(until).encode() + b"\n")
+            process.stdin.flush()
+        for line in self._lines(process, stop):
+            event = event_from_json(json.loads(line))
+            if isinstance(event, Failed):
+                raise WorkerError(event.text)
+            if isinstance(event, Stopped):
                 raise Interrupted
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        raise WorkerError(f"Training {job.run} ended with exit code {process.returncode}.")
-
-
-def _listen(process: subprocess.Popen[bytes], job: Job, on_event: OnEvent, stop: Stop) -> None:
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(job.to_json()).encode() + b"\n")
-    process.stdin.flush()
-    for line in _lines(process, stop):
-        event = event_from_json(json.loads(line))
-        if isinstance(event, Failed):
-            raise WorkerError(event.text)
-        if isinstance(event, Stopped):
+            if isinstance(event, TurnOver):
+                self.fraction = event.fraction
+                return
+            on_event(event)
+        if stop():
             raise Interrupted
-        on_event(event)
+        if process.wait():
+            raise WorkerError(f"Training {self.job.run} ended with exit code {process.returncode}.")
+        self.fraction = 1.0
 
+    def _start(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            command = [sys.executable, "-m", "unrolled.comparison.worker"]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+            )
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(self.job.to_json()).encode() + b"\n")
+        return self._process
 
-def _lines(process: subprocess.Popen[bytes], stop: Stop) -> Iterator[bytes]:
-    """What a worker writes, until it ends or is to stop."""
-    assert process.stdout is not None
-    pending = b""
-    while not stop():
-        ready, _, _ = select.select([process.stdout], [], [], POLL_SECONDS)
-        if not ready:
-            continue
-        piece = os.read(process.stdout.fileno(), 1 << 16)
-        if not piece:
+    def _lines(self, process: subprocess.Popen[bytes], stop: Stop) -> Iterator[bytes]:
+        """What the worker writes, until it ends or is to stop."""
+        assert process.stdout is not None
+        while not stop():
+            line, end, rest = self._pending.partition(b"\n")
+            if end:
+                self._pending = rest
+                yield line
+                continue
+            ready, _, _ = select.select([process.stdout], [], [], POLL_SECONDS)
+            if not ready:
+                continue
+            piece = os.read(process.stdout.fileno(), 1 << 16)
+            if not piece:
+                return
+            self._pending += piece
+
+    def tell_to_stop(self) -> None:
+        """Asks it to save what it has and to end; where it waits for its turn, all is saved."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def close(self) -> None:
+        """Waits until it has ended, and ends it where that takes long."""
+        if self._process is None:
             return
-        *lines, pending = (pending + piece).split(b"\n")
-        yield from lines
+        with self._process as process:
+            try:
+                process.wait(SAVING_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
-def work(job: Job, on_event: OnEvent, stop: Stop) -> None:
+@contextmanager
+def workers(jobs: Iterable[Job]) -> Iterator[list[Worker]]:
+    """Workers for several jobs; whatever happens, none is left behind."""
+    made = [Worker(job) for job in jobs]
+    try:
+        yield made
+    finally:
+        for worker in made:
+            worker.tell_to_stop()
+        for worker in made:
+            worker.close()
+
+
+class _Turns:
+    """The worker's side: what the next line of standard input allows."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop, self._until = stop, 0.0
+        self._lines: queue.Queue[str] = queue.Queue()
+
+    def listen(self) -> None:
+        """Reads turns, in a thread; without its parent a worker has nobody to work for."""
+        for line in sys.stdin:
+            self._lines.put(line)
+        signal.raise_signal(signal.SIGTERM)
+
+    def wait(self, fraction: float) -> None:
+        """Returns when it may go on.
+
+        Raises:
+            Interrupted: it is to stop.
+        """
+        if fraction < self._until:
+            return
+        if self._until:
+            _send(TurnOver(fraction=fraction))
+        while not self._stop():
+            with suppress(queue.Empty):
+                self._until = float(self._lines.get(timeout=POLL_SECONDS))
+                return
+        raise Interrupted
+
+
+def work(job: Job, on_event: OnEvent, stop: Stop, wait: Wait) -> None:
     """Does one job in this process."""
-    run, text = job.run, PreparedText.open(job.text)
+    run, text, began = job.run, PreparedText.open(job.text), process_began()
     if not (run / CONFIG).exists():
-        train(run, job.request, on_event, stop, GradientMonitor, text=text)
+        train(run, job.request, on_event, stop, GradientMonitor, began, text, wait)
     elif load_config(run).results is None:  # else only measuring it was cut short
-        resume(run, on_event, stop, GradientMonitor)
+        resume(run, on_event, stop, GradientMonitor, wait, job.request.budget)
     measure(run, text)
 
 
@@ -189,24 +272,19 @@ def main() -> None:
     """Reads the job, does it, reports."""
     keep_freed_memory()
     with stop_on_interrupt() as stop:
-        line = sys.stdin.readline()
-        threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+        line, turns = sys.stdin.readline(), _Turns(stop)
+        threading.Thread(target=turns.listen, daemon=True).start()
         with suppress(BrokenPipeError, KeyboardInterrupt):  # nobody listens any more
-            _answer(line, stop)
+            _answer(line, stop, turns)
             os._exit(0)
         os._exit(1)
 
 
-def _stop_at_end_of_input() -> None:
-    """Without its parent a worker has nobody to work for."""
-    sys.stdin.read()
-    signal.raise_signal(signal.SIGTERM)
-
-
-def _answer(line: str, stop: Stop) -> None:
+def _answer(line: str, stop: Stop, turns: _Turns) -> None:
     try:
         with naming_lack_of_memory():
-            work(Job.from_json(json.loads(line)), _send, stop)
+            turns.wait(0.0)
+            work(Job.from_json(json.loads(line)), _send, stop, turns.wait)
     except (Interrupted, KeyboardInterrupt):
         _send(Stopped())
     except UnrolledError as error:

@@ -20,6 +20,8 @@ from ..text.tokenizers import Tokenizer
 
 VALID_BYTES = 40_000
 """Validation text looked at during training; the final split is scored whole."""
+MOST_BLOCKS, BLOCK_TOKENS = 200, 100
+"""Parts of a split whose losses are kept, and the fewest tokens of one."""
 LANES = 32
 WARMUP = 512
 """Tokens that a lane reads before its own part, so that cutting a text costs it no context."""
@@ -94,8 +96,23 @@ def to_bits_per_byte(nats_per_token: float, split: SplitInfo) -> float:
 
 def evaluate(model: LanguageModel, store: TokenStore, split: str) -> Loss:
     """Scores a split of a store."""
-    scores = score_stream(model, store.tokens(split))
-    return to_loss(-float(scores.sum(dtype=np.float64)), store.split(split))
+    return evaluate_blocks(model, store, split)[0]
+
+
+def evaluate_blocks(
+    model: LanguageModel, store: TokenStore, split: str
+) -> tuple[Loss, list[float]]:
+    """Scores a split of a store.
+
+    Returns:
+        Its loss; the nats of equally long parts of it, in its order, to compare models by. Up to a
+        few tokens at its end are in none of them.
+    """
+    scores = score_stream(model, store.tokens(split)).astype(np.float64)
+    number = max(1, min(MOST_BLOCKS, len(scores) // BLOCK_TOKENS))
+    length = len(scores) // number
+    blocks = -scores[: number * length].reshape(number, length).sum(1)
+    return to_loss(-float(scores.sum()), store.split(split)), blocks.tolist()
 
 
 def num_validation_tokens(store: TokenStore) -> int:

@@ -1,8 +1,9 @@
 """What a comparison found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from ..settings.training import Budget
 from ..system.records import Record
 from .loss import Baseline
 from .summary import Figure, Summarized, Summary
@@ -34,6 +35,20 @@ class TriedRate(Record):
     bits_per_byte: float | None
 
 
+@dataclass(frozen=True)
+class Difference(Record):
+    """What a model needs more than another, in bits per byte, and how sure that is."""
+
+    bits_per_byte: float
+    margin: float
+    """The 95 % interval reaches so far on each side."""
+
+    @property
+    def is_tie(self) -> bool:
+        """Whether the two models cannot be told apart."""
+        return not abs(self.bits_per_byte) > self.margin
+
+
 Doubt: TypeAlias = Literal["hardly trained", "no better than its start"]
 
 
@@ -44,29 +59,33 @@ class ComparedModel(Record):
     name: str
     run: str
     bits_per_byte: float | None
-    spread: float | None
-    seeds: list[float]
-    perplexity: float | None
-    perplexity_per_word: float | None
-    closed_vocabulary: bool
-    num_parameters: int | None
-    train_tokens_per_second: float | None
-    score_tokens_per_second: float | None
-    generate_tokens_per_second: float | None
-    peak_bytes: float | None
-    file_bytes: float | None
-    train_seconds: float | None
-    learning_rate: float | None
-    tried_learning_rates: list[TriedRate]
-    notes: list[str]
-    settings: dict[str, Any]
-    curve: list[CurvePoint]
-    loss_by_position: list[Position]
-    samples: list[str]
+    spread: float | None = None
+    seeds: list[float] = field(default_factory=list)
+    perplexity: float | None = None
+    perplexity_per_word: float | None = None
+    closed_vocabulary: bool = False
+    num_parameters: int | None = None
+    train_tokens_per_second: float | None = None
+    score_tokens_per_second: float | None = None
+    generate_tokens_per_second: float | None = None
+    peak_bytes: float | None = None
+    file_bytes: float | None = None
+    train_seconds: float | None = None
+    learning_rate: float | None = None
+    tried_learning_rates: list[TriedRate] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    curve: list[CurvePoint] = field(default_factory=list)
+    loss_by_position: list[Position] = field(default_factory=list)
+    samples: list[str] = field(default_factory=list)
     num_updates: int | None = None
     """Of a network."""
     doubt: Doubt | None = None
     """Why it is not ranked: what it reached says nothing about its kind."""
+    behind: Difference | None = None
+    """To the best model; None of that itself, and of what is not ranked."""
+    others_share: float | None = None
+    """Of the processor time that there was in its training, what went to other programs."""
 
 
 Purpose: TypeAlias = Literal["quality", "speed", "size", "length"]
@@ -109,6 +128,13 @@ class Comparison(Summarized, Record):
     """Models without training, and the n-gram where it is not compared itself."""
     models: list[ComparedModel]
     recommendation: list[Advice]
+    budget: Budget | None = None
+    """Of the whole comparison, or where it is no time, of each network."""
+    share: Budget | None = None
+    """Of each network."""
+    cut_short: float | None = None
+    """Part of its share that every network had when the comparison was stopped: the figures are
+    of validation text, the weights those in the folders. None: it is complete."""
 
     def summary(self) -> Summary:
         """The models, the best first, what each is recommended for, and the baselines."""

@@ -154,13 +154,27 @@ class Stopped(_Event):
     kind: Literal["interrupted"] = "interrupted"
 
 
+@dataclass(frozen=True, kw_only=True)
+class TurnOver(_Event):
+    """A worker process waits for its next turn."""
+
+    kind: Literal["turn"] = "turn"
+    fraction: float
+    """Of its budget that is used up."""
+
+
 LoggedEvent: TypeAlias = (
     TrainStep | Validation | GradientFlow | GradientNorms | Warned | Diverged | End
 )
-Event: TypeAlias = LoggedEvent | Message | Start | Failed | Stopped
+Event: TypeAlias = LoggedEvent | Message | Start | Failed | Stopped | TurnOver
 OnEvent: TypeAlias = Callable[[Event], None]
 Stop: TypeAlias = Callable[[], bool]
 """Asked now and then; once true, a training saves itself and raises `Interrupted`."""
+
+
+Wait: TypeAlias = Callable[[float], None]
+"""Called where a training may wait for its turn, with the part of its budget that is used up;
+returns once it may go on, or raises `Interrupted`."""
 
 
 class Interrupted(Exception):

@@ -19,7 +19,7 @@ UNIGRAM = "unigram"
 class RunResults(Evaluation):
     """The loss of the finished model on the split that it is judged by, and what it took."""
 
-    OPTIONAL: ClassVar[tuple[str, ...]] = ("train_steps", "notes")
+    OPTIONAL: ClassVar[tuple[str, ...]] = (*("train_steps", "notes", "others_share", "block_nats"),)
 
     split: str
     """"test", or "valid" where there is no test split."""
@@ -30,6 +30,10 @@ class RunResults(Evaluation):
     """Updates of a network."""
     train_epochs: float
     train_tokens_per_second: float
+    others_share: float | None = None
+    """Of the processor time that there was in the training, what went to other programs."""
+    block_nats: list[float] = field(default_factory=list)
+    """What each of equally long parts of the split costs, in its order."""
     notes: list[str] = field(default_factory=list)
     """What is to be known of an n-gram's counts."""
     file_bytes: int

@@ -6,6 +6,7 @@ import platform
 import re
 import resource
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,31 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def others_processor_seconds() -> float:
+    """Processor time that other processes took since the machine began, on the cores of this one.
+
+    What a hypervisor gave to other machines counts too. Differences of it are what is meant.
+    """
+    import psutil  # `unrolled --help` has no use for it
+
+    cores = psutil.cpu_times(percpu=True)
+    if hasattr(os, "sched_getaffinity"):
+        cores = [cores[number] for number in os.sched_getaffinity(0) if number < len(cores)]
+    # A guest's time is part of the user's; waiting for a disk leaves the processor to others.
+    busy = (each._asdict() for each in cores)
+    idle = {"idle", "iowait", "guest", "guest_nice"}
+    total = sum(value for row in busy for name, value in row.items() if name not in idle)
+    own = psutil.Process().cpu_times()
+    return total - own.user - own.system
+
+
+def process_began() -> float:
+    """`time.monotonic()` when this process began: Python and torch were not loaded then."""
+    import psutil
+
+    return time.monotonic() - (time.time() - psutil.Process().create_time())
 
 
 def peak_bytes() -> int:

@@ -10,10 +10,10 @@ import torch
 
 from .. import kernels
 from ..errors import CheckpointError
-from ..inference.evaluation import baselines, evaluate, to_bits_per_byte, validation_nats
+from ..inference.evaluation import baselines, evaluate_blocks, to_bits_per_byte, validation_nats
 from ..models.base import LanguageModel
 from ..models.build import build
-from ..results.events import End, Message, OnEvent, Start, Stop, ignore, never
+from ..results.events import End, Message, OnEvent, Start, Stop, Wait, ignore, never
 from ..results.run import RunResults
 from ..runs.folder import (
     CONFIG,
@@ -41,7 +41,8 @@ from ..system.files import locked
 from ..system.machine import machine, peak_bytes, versions
 from ..system.records import Record
 from ..text.store import Boundaries, TokenStore
-from .learning_rate import search_learning_rate
+from .clock import Clock
+from .learning_rate import after_search, search_learning_rate
 from .loop import Callbacks, MakeMonitor, Training
 from .throughput import Pace, language_model_pace, without_clock
 from .trainee import LanguageModelTrainee
@@ -89,9 +90,10 @@ class Job:
     run: Path
     text: PreparedText
     callbacks: Callbacks
+    clock: Clock
 
 
-def train(
+def train(  # noqa: PLR0913
     run: str | Path,
     request: TrainRequest,
     on_event: OnEvent = ignore,
@@ -99,6 +101,7 @@ def train(
     monitor: MakeMonitor | None = None,
     began: float | None = None,
     text: PreparedText | None = None,
+    wait: Wait | None = None,
 ) -> Run:
     """Trains one model in a new run folder.
 
@@ -108,12 +111,13 @@ def train(
         monitor: Builds what observes every update; the weights are the same without.
         began: `time.monotonic()` when the budget began to run; default now.
         text: Default: `request.data`, prepared inside the run; its tokens are removed at the end.
+        wait: Called now and then, where the training may wait for its turn.
 
     Raises:
         UnrolledError: the request cannot be carried out.
         Interrupted: `stop` returned true; `resume` continues.
     """
-    began, run = time.monotonic() if began is None else began, Path(run)
+    run, clock = Path(run), Clock(0.0 if began is None else time.monotonic() - began)
     with locked(run):
         if (run / CONFIG).exists():
             remedy = "Choose another --out, or add --resume."
@@ -122,7 +126,7 @@ def train(
         own = text is None
         text = PreparedText.prepare(request.data, run) if text is None else text
         try:
-            _train(Job(run, text, Callbacks(on_event, stop, monitor)), request, began)
+            _train(Job(run, text, Callbacks(on_event, stop, monitor, wait), clock), request)
         except BaseException:
             if not (run / CONFIG).exists():  # nothing that could be resumed
                 for name in (TOKENIZER, MODEL, LOG):
@@ -135,15 +139,15 @@ def train(
         return load(run)
 
 
-def _train(job: Job, request: TrainRequest, began: float) -> None:
+def _train(job: Job, request: TrainRequest) -> None:
     text = job.text
     model_config, train_config = _settings(request, text.store.vocab_size)
     text.tokenizer.save(job.run / TOKENIZER)
     config = _conditions(job, request, model_config)
     if isinstance(model_config, NgramConfig):
-        _count(job, config, model_config, began)
+        _count(job, config, model_config)
     else:
-        _fit(job, *_start(job, request, replace(config, train=train_config), began))
+        _fit(job, *_start(job, request, replace(config, train=train_config)))
 
 
 def resume(
@@ -151,8 +155,14 @@ def resume(
     on_event: OnEvent = ignore,
     stop: Stop = never,
     monitor: MakeMonitor | None = None,
+    wait: Wait | None = None,
+    budget: Budget | None = None,
 ) -> Run:
     """Goes on with a run from its last checkpoint, to the same weights as without a break.
+
+    Args:
+        on_event, stop, monitor, wait: As of `train`.
+        budget: In place of the one that it began with.
 
     Raises:
         CheckpointError: there is nothing to resume, or it is damaged.
@@ -165,10 +175,16 @@ def resume(
         if config.results is not None or config.train is None:
             _tidy(run, config)
             raise CheckpointError(run, "has nothing to resume: it is finished", "Use it as it is.")
+        train_config = config.train
+        if budget is not None:
+            left = after_search(budget) if config.tried_learning_rates else budget
+            train_config = replace(train_config, budget=left)
+            config = replace(config, train=train_config)
+            save_config(run, config)
         text = PreparedText.open(run / config.text)
-        torch.set_num_threads(config.train.threads)
-        job = Job(run, text, Callbacks(on_event, stop, monitor))
-        training = _whole_training(job, config.model, config.train)
+        torch.set_num_threads(train_config.threads)
+        job = Job(run, text, Callbacks(on_event, stop, monitor, wait), Clock())
+        training = _whole_training(job, config.model, train_config)
         if not training.restore():  # it was killed before the first step
             trim_log(run, -1)
         step = training.progress.step
@@ -216,9 +232,7 @@ def _conditions(job: Job, request: TrainRequest, model_config: ModelConfig) -> R
     )
 
 
-def _start(
-    job: Job, request: TrainRequest, config: RunConfig, began: float
-) -> tuple[RunConfig, Training]:
+def _start(job: Job, request: TrainRequest, config: RunConfig) -> tuple[RunConfig, Training]:
     """Decides what is open, by measuring: precision, threads, learning rate, dropout."""
     store, model_config, train_config = job.text.store, config.model, config.train
     num_tokens = store.split("train").num_tokens
@@ -234,17 +248,17 @@ def _start(
             lambda short: _training(job, None, model_config, short, 0, validation_tokens),
             pace.tokens_per_second,
             num_tokens,
-            job.callbacks.stop,
+            job.clock,
+            job.callbacks,
         )
         config = replace(config, tried_learning_rates=tried)
-    epochs = expected_epochs(train_config, num_tokens, pace, began)
+    epochs = expected_epochs(train_config, num_tokens, pace, job.clock.seconds)
     regular = regularize(model_config, epochs, pace.num_parameters / num_tokens)
     config = replace(config, model=override(regular, **request.model_settings), train=train_config)
     save_config(job.run, config)
     training = _whole_training(job, config.model, train_config, validation_tokens)
     tokens_per_step = train_config.batch_size * train_config.sequence_length
     training.progress.next_update_seconds = tokens_per_step / pace.tokens_per_second
-    training.spend(time.monotonic() - began)
     job.callbacks.on_event(Start(step=0, text=announce(train_config, store, pace, epochs)))
     return config, training
 
@@ -272,7 +286,8 @@ def _training(
     unigram = job.text.unigram()
     model.set_output_bias(unigram)
     tokens = closing_tokens, validation_tokens
-    return Training(LanguageModelTrainee(model, store, train_config, unigram, *tokens), run)
+    trainee = LanguageModelTrainee(model, store, train_config, unigram, *tokens)
+    return Training(trainee, run, Clock() if run is None else job.clock)
 
 
 def _whole_training(
@@ -287,14 +302,14 @@ def _whole_training(
     return _training(job, job.run, model_config, train_config, *tokens)
 
 
-def expected_epochs(config: TrainConfig, num_tokens: int, pace: Pace, began: float) -> float:
-    """How often the budget lets the model read the training text."""
+def expected_epochs(config: TrainConfig, num_tokens: int, pace: Pace, spent: float) -> float:
+    """How often what is left of the budget after `spent` seconds lets the model read the text."""
     budget = config.budget
     if budget.unit == "epochs":
         return budget.amount
     if budget.unit == "tokens":
         return budget.amount / num_tokens
-    left = max(0.0, budget.amount - (time.monotonic() - began))
+    left = max(0.0, budget.amount - spent)
     # Roughly a tenth of the time goes into validation and checkpoints.
     return 0.9 * left * pace.tokens_per_second / num_tokens
 
@@ -323,21 +338,20 @@ def _fit(job: Job, config: RunConfig, training: Training) -> None:
         "train_steps": progress.step,
         "train_epochs": progress.tokens / trainee.batches.tokens_per_epoch,
         "train_tokens_per_second": progress.tokens / max(progress.update_seconds, 1e-9),
+        "others_share": progress.others_seconds / max(progress.available_seconds, 1e-9),
     }
     training.tick()
     _conclude(job, config, trainee.model, figures, progress.seconds)
 
 
-def _count(job: Job, config: RunConfig, model_config: NgramConfig, began: float) -> None:
+def _count(job: Job, config: RunConfig, model_config: NgramConfig) -> None:
     order, store = model_config.order, job.text.store
     job.callbacks.on_event(Message(text=f"Counting n-grams of order 1 to {order}."))
     model, seconds = count_model(store, order)
     model.save(job.run / MODEL)
     num_tokens = store.split("train").num_tokens
     valid = to_bits_per_byte(validation_nats(model, store), store.split("valid"))
-    end = End(
-        step=0, tokens=num_tokens, seconds=time.monotonic() - began, fraction=1.0, valid=valid
-    )
+    end = End(step=0, tokens=num_tokens, seconds=job.clock.seconds, fraction=1.0, valid=valid)
     append_log(job.run, end)
     job.callbacks.on_event(end)
     figures = {
@@ -347,7 +361,7 @@ def _count(job: Job, config: RunConfig, model_config: NgramConfig, began: float)
         "train_tokens_per_second": num_tokens / seconds,
         "notes": list(model.notes),
     }
-    _conclude(job, config, model, figures, time.monotonic() - began)
+    _conclude(job, config, model, figures, job.clock.seconds)
 
 
 def _final_split(store: TokenStore) -> str:
@@ -360,12 +374,13 @@ def _conclude(
     """Scores the test split (or validation where there is none) and writes the results."""
     began, store, split = time.monotonic(), job.text.store, _final_split(job.text.store)
     simple = baselines(store, split, load_baselines(job.text.folder))
-    loss = evaluate(model, store, split)
+    loss, block_nats = evaluate_blocks(model, store, split)
     results = RunResults(
         **vars(loss),
         **figures,
         split=split,
         baselines=simple,
+        block_nats=block_nats,
         file_bytes=(job.run / MODEL).stat().st_size,
         peak_bytes=peak_bytes(),
         train_seconds=seconds,

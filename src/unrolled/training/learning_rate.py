@@ -1,14 +1,14 @@
 """Which learning rate: short trainings of equal updates, and the one that ends lowest."""
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from ..results.comparison import TriedRate
-from ..results.events import Interrupted, Stop, never
+from ..results.events import Interrupted, Stop
 from ..settings.training import Budget, TrainConfig
-from .loop import Training
+from .clock import Clock
+from .loop import Callbacks, Training
 
 SEARCH_SHARE = 0.15
 """Part of the budget that the search takes."""
@@ -25,7 +25,8 @@ def search_learning_rate(
     start: Callable[[TrainConfig], Training],
     tokens_per_second: float,
     tokens_per_epoch: int,
-    stop: Stop = never,
+    clock: Clock | None = None,
+    callbacks: Callbacks = Callbacks(),  # noqa: B008  it is frozen
 ) -> tuple[TrainConfig, list[TriedRate]]:
     """Trains briefly at each rate and takes the one with the lowest validation loss.
 
@@ -36,26 +37,27 @@ def search_learning_rate(
     Args:
         start: Builds a training that writes nothing from its settings.
         tokens_per_second, tokens_per_epoch: What to expect.
+        clock: Of the whole run; it stands while `callbacks.wait` is called after each trial.
 
     Returns:
         The settings with the best rate and the rest of the budget; what every rate reached. Where
         the budget has too few updates for a search, the settings as they were and no rates.
 
     Raises:
-        Interrupted: `stop` returned true.
+        Interrupted: `callbacks.stop` returned true.
     """
-    began, trial = time.monotonic(), _trial_budget(config.budget)
+    trial, clock = _trial_budget(config.budget), clock or Clock()
     tokens = {"seconds": tokens_per_second, "epochs": tokens_per_epoch, "tokens": 1}[trial.unit]
     fewest_tokens = FEWEST_UPDATES * config.batch_size * config.sequence_length
     if trial.amount * tokens < fewest_tokens:
         return config, []
     by_clock = config.budget.unit == "seconds"
-    end = began + SEARCH_SHARE * config.budget.amount if by_clock else math.inf
+    end = clock.seconds + SEARCH_SHARE * config.budget.amount if by_clock else math.inf
     tried: list[TriedRate] = []
     for factor in FACTORS:
         rate = config.learning_rate * factor
         training = start(replace(config, budget=trial, learning_rate=rate))
-        nats = _try(training, end, stop)
+        nats = _try(training, end, clock, callbacks.stop)
         if nats is None:  # the machine has become slower since the first
             break
         tried.append(TriedRate(rate, training.trainee.in_unit(nats, "valid")))
@@ -63,11 +65,19 @@ def search_learning_rate(
             if training.progress.step < FEWEST_UPDATES:
                 return config, []
             trial = Budget(training.progress.tokens, "tokens")
-    if not by_clock:  # a clock runs on by itself
-        rest = (1 - SEARCH_SHARE) * config.budget.amount
-        config = replace(config, budget=replace(config.budget, amount=rest))
+        if callbacks.wait is not None:
+            with clock.stopped():
+                callbacks.wait(SEARCH_SHARE * len(tried) / len(FACTORS))
+    config = replace(config, budget=after_search(config.budget))
     best = min(tried, key=_loss, default=None)
     return (config if best is None else replace(config, learning_rate=best.learning_rate)), tried
+
+
+def after_search(budget: Budget) -> Budget:
+    """What a search leaves of a budget; a clock runs on by itself."""
+    if budget.unit == "seconds":
+        return budget
+    return replace(budget, amount=(1 - SEARCH_SHARE) * budget.amount)
 
 
 def _trial_budget(budget: Budget) -> Budget:
@@ -81,7 +91,7 @@ def _loss(tried: TriedRate) -> float:
     return math.inf if bits is None else bits
 
 
-def _try(training: Training, end: float, stop: Stop) -> float | None:
+def _try(training: Training, end: float, clock: Clock, stop: Stop) -> float | None:
     """The validation loss in nats after a trial; infinite if it diverged, None if time ran out."""
     while not training.is_over:
         nats, _ = training.update(training.trainee.next_batch())
@@ -90,7 +100,7 @@ def _try(training: Training, end: float, stop: Stop) -> float | None:
             raise Interrupted
         if not math.isfinite(nats):
             return math.inf
-        if time.monotonic() > end:
+        if clock.seconds > end:
             return None
     if not training.progress.num_averaged:
         training.validate()

@@ -20,6 +20,7 @@ from ..results.events import (
     Standing,
     Stop,
     TrainStep,
+    Wait,
     Warned,
     ignore,
     named,
@@ -27,6 +28,7 @@ from ..results.events import (
 )
 from ..runs.folder import TRAIN_STATE, append_log, load_train_state, save_train_state, trim_log
 from ..settings.training import ClassifierTrainConfig, TrainConfig
+from .clock import Clock
 from .optimizer import clip_gradients, make_optimizer, set_rates
 from .state import TrainedWeights
 from .trainee import Trainee
@@ -64,6 +66,10 @@ class Progress:
     """What a validation takes; the later ones count more, as the machine may have become busy."""
     closing_seconds: float = 0.0
     """Kept back at the end of a wall-clock budget."""
+    available_seconds: float = 0.0
+    """Processor time that there was."""
+    others_seconds: float = 0.0
+    """What of it went to other processes."""
 
 
 @dataclass
@@ -73,6 +79,7 @@ class Training:
     trainee: Trainee[Any, Any]
     run: Path | None
     """Folder of log and checkpoints; None: nothing is written."""
+    clock: Clock = field(default_factory=Clock)
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
@@ -80,9 +87,7 @@ class Training:
         self.model: nn.Module = trainee.model
         self.optimizer = make_optimizer(trainee.parameter_groups(), trainee.betas)
         self.weights = TrainedWeights(self.model, self.optimizer)
-        self.resumed_seconds, self._started = 0.0, time.monotonic()
-        """Seconds of earlier parts of the training."""
-        self._saved = self._started
+        self._saved = time.monotonic()
         if trainee.validates_average:
             self.progress.next_evaluation = 1 / trainee.num_validations[0]
 
@@ -90,10 +95,6 @@ class Training:
     def config(self) -> TrainConfig | ClassifierTrainConfig:
         """How it is trained."""
         return self.trainee.config
-
-    def spend(self, seconds: float) -> None:
-        """Counts time that the run took before the loop began."""
-        self.resumed_seconds += seconds
 
     @property
     def fraction(self) -> float:
@@ -134,7 +135,12 @@ class Training:
 
     def tick(self) -> None:
         """Brings the clock up to date."""
-        self.progress.seconds = self.resumed_seconds + time.monotonic() - self._started
+        self.progress.seconds = self.clock.seconds
+
+    def _look_around(self) -> None:
+        """Notes what processor time others took."""
+        progress = self.progress
+        progress.available_seconds, progress.others_seconds = self.clock.processors()
 
     def update(self, batch: Any) -> tuple[float, float]:
         """Takes one optimizer step; returns the loss in nats and the norm before clipping."""
@@ -215,6 +221,7 @@ class Training:
             self.model.load_state_dict(self.weights.average)
             self.validate()
         self.model.load_state_dict(self.weights.best)
+        self._look_around()
         return self.progress.best_nats
 
     def save_best(self) -> None:
@@ -224,6 +231,7 @@ class Training:
 
     def save(self) -> None:
         """Writes a checkpoint from which training goes on to the same weights."""
+        self._look_around()
         self._saved = time.monotonic()
         if self.run is None:
             return
@@ -253,7 +261,8 @@ class Training:
         except (KeyError, RuntimeError, TypeError, ValueError):
             path = self.run / TRAIN_STATE
             raise CheckpointError(path, *self.trainee.does_not_fit) from None
-        self.resumed_seconds, self._started = self.progress.seconds, time.monotonic()
+        progress = self.progress
+        self.clock.set(progress.seconds, progress.available_seconds, progress.others_seconds)
         trim_log(self.run, self.progress.step)
         return True
 
@@ -265,11 +274,12 @@ class Training:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What a training calls: `on_event`, `stop` and the monitor."""
+    """What a training calls: `on_event`, `stop`, the monitor and `wait`."""
 
     on_event: OnEvent = ignore
     stop: Stop = never
     monitor: MakeMonitor | None = None
+    wait: Wait | None = None
 
     def named(self, run: str) -> "Callbacks":
         """The same, with every event saying which training it is of."""
@@ -278,7 +288,7 @@ class Callbacks:
     def fit(self, training: Training) -> float:
         """See `fit`."""
         monitor = self.monitor(training) if self.monitor else None
-        return fit(training, self.on_event, self.stop, monitor)
+        return fit(training, self.on_event, self.stop, monitor, self.wait)
 
 
 def fit(
@@ -286,6 +296,7 @@ def fit(
     on_event: OnEvent = ignore,
     stop: Stop = never,
     monitor: Monitor | None = None,
+    wait: Wait | None = None,
 ) -> float:
     """Trains until the budget is used up; the model then has the best weights.
 
@@ -293,6 +304,7 @@ def fit(
         on_event: Receives every event that also goes into the log.
         stop: Asked after every step; once true, a checkpoint is written and training ends.
         monitor: Looks at every update; its events are reported like all others.
+        wait: Called after every validation, when a checkpoint is written; the clock stands.
 
     Returns:
         The loss on validation text in nats.
@@ -327,6 +339,10 @@ def fit(
         if training.validation_due:
             valid_nats = training.look()
             report(trainee.validation_event(training.standing(), nats, valid_nats))
+            if wait is not None:
+                training.save()
+                with training.clock.stopped():
+                    wait(training.fraction)
         if stop():
             training.save()
             raise Interrupted
