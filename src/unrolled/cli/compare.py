@@ -18,7 +18,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     /,
     *,
     out: Path,
-    budget: str = "10m",
+    budget: str | None = None,
     models: Annotated[
         tuple[KindName, ...], Parameter(negative=(), consume_multiple=True)
     ] = COMPARED,
@@ -41,7 +41,8 @@ def compare(  # noqa: PLR0913  a parameter is a flag
         Folder to write: report.html, results.json, and a run folder for each model.
     budget
         Wall-clock time for everything, split evenly over the networks (10m), or tokens
-        (2Mtokens) or epochs (3epochs) for each of them.
+        (2Mtokens) or epochs (3epochs) for each of them; default: 10m. With --resume: default what
+        it was, and more lets all go on for longer.
     models
         Kinds of model to compare.
     size
@@ -62,7 +63,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
         Language of the recommendation and the report: en or zh.
     """
     began = time.monotonic()
-    limit = Budget.parse(budget)
+    limit = Budget.parse("10m" if budget is None else budget)
     source = data.config(required(texts))
     from ..comparison import comparison
     from ..results.events import Interrupted
@@ -74,17 +75,21 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     try:
         with Progress() as progress, stop_on_interrupt() as interrupted:
             settings = {"precision": precision, "threads": threads}
+            before = comparison.load_comparison(out) if resume and budget is None else None
             train = TrainRequest(
                 kind=models[0],
                 data=source,
                 size=size,
-                budget=limit,
+                budget=limit if before is None or before.budget is None else before.budget,
                 seed=seed,
                 train_settings={k: value for k, value in settings.items() if value is not None},
             )
             request = comparison.CompareRequest(train, models, seeds, language)
             result = comparison.compare(out, request, progress, resume, began, interrupted)
     except (Interrupted, KeyboardInterrupt):
+        found = comparison.load_comparison(out)
+        if found is not None and found.models:
+            print_comparison(found, language, out / comparison.REPORT)
         saved = "and saved. Resume with the same command and --resume."
         print(f"Stopped {saved}" if out.is_dir() else "Stopped.", file=sys.stderr)
         return 130

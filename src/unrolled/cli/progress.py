@@ -15,6 +15,7 @@ from ..results.events import (
     Event,
     GradientNorms,
     OnEvent,
+    RoundOver,
     Stopped,
     TrainStep,
     TurnOver,
@@ -49,6 +50,10 @@ class Progress:
         """Shows one event; its run names the training where there are several."""
         if isinstance(event, TrainStep | Validation | End):
             self._advance(event)
+        elif isinstance(event, RoundOver):
+            for rank, run in enumerate(event.ranking, 1):
+                if run in self.tasks:
+                    self.bar.update(self.tasks[run], description=f"{rank}. {run}")
         elif not isinstance(event, GradientNorms | Stopped | TurnOver):
             prefix = f"{event.run}: " if event.run else ""
             self.console.print(f"{prefix}{event.text}", markup=False)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..probes.request import ProbeRequest
 from ..report.classification import reason as why
-from ..report.comparison import reason, unranked
+from ..report.comparison import cut_short, disturbed, reason, unranked
 from ..report.diagnosis_tables import verdict_sentence
 from ..report.format import MISSING, in_bytes, number, perplexity, rank_key, rank_order, scaled
 from ..report.probes import reached, verdict
@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # torch is not loaded before a command needs it
     from ..inference.surprisal import TextScore
     from .rows import Row
 
-COMPARED = ("bits/byte", "ppl", "size", "train", "score", "write", "memory", "file")
+COMPARED = ("bits/byte", "behind best", "ppl", "size", "train", "score", "memory", "file")
 TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})
 NO_CLASS = "?"
 DOUBTS: dict[Doubt, str] = {
@@ -114,8 +114,7 @@ def print_explanation(explanation: Explained) -> None:
 def print_comparison(comparison: Comparison, language: Language, report: Path) -> None:
     """Prints the ranked models between the baselines, the advice, and where the report is."""
     table = Table(
-        title=f"{comparison.title}, {comparison.split} split; tokens per second: train, "
-        "score, write",
+        title=f"{comparison.title}, {comparison.split} split; tokens per second: train, score",
         box=SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
@@ -131,26 +130,30 @@ def print_comparison(comparison: Comparison, language: Language, report: Path) -
     console = Console(highlight=False)
     console.print(table)
     words = Words("comparison", language)
-    if doubtful := unranked(comparison.models, words):
-        console.print(doubtful, markup=False)
+    for said in (cut_short(comparison, words), unranked(comparison.models, words)):
+        if said:
+            console.print(said, markup=False)
     for advice in comparison.recommendation:
         purpose = words(f"purpose {advice.purpose}")
         console.print(f"[bold]{purpose}: {advice.model}[/bold]. {reason(advice, words)}")
+    if said := disturbed(comparison, words):
+        console.print(said, markup=False)
     if comparison.models:
         console.print(f"Use the best: unrolled generate {comparison.models[0].run}")
     console.print(f"Pictures, samples and conditions: {report}")
 
 
 def _model_cells(model: ComparedModel) -> tuple[str, ...]:
-    spread = "" if model.spread is None else f" ± {model.spread:.3f}"
+    behind = model.behind
+    gap = "" if behind is None else f"{behind.bits_per_byte:.3f}±{number(behind.margin)}"
     return (
         f"[bold]{model.name}[/bold]",
-        number(model.bits_per_byte) + spread,
+        number(model.bits_per_byte),
+        "tie" if behind is not None and behind.is_tie else gap,
         perplexity(model.perplexity),
         scaled(model.num_parameters),
         scaled(model.train_tokens_per_second),
         scaled(model.score_tokens_per_second),
-        scaled(model.generate_tokens_per_second),
         in_bytes(model.peak_bytes),
         in_bytes(model.file_bytes),
     )

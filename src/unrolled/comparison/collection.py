@@ -13,7 +13,7 @@ from ..runs.folder import CONFIG, RunConfig, load_config, read_log
 from ..settings.training import Budget
 from ..text.files import title_of
 from ..training.learning_rate import FEWEST_UPDATES
-from .recommendation import recommend
+from .recommendation import disturbance, recommend
 from .request import CompareRequest
 from .uncertainty import Trained, difference, seed_spread
 
@@ -51,6 +51,7 @@ def collect(
         baselines=rows,
         models=models,
         recommendation=recommend(models),
+        disturbance=disturbance(models),
         budget=request.train.budget,
         share=share,
         cut_short=cut_short,

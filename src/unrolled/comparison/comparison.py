@@ -10,7 +10,7 @@ from typing import TypeAlias
 from ..errors import CheckpointError, ConfigError
 from ..report.comparison import html
 from ..results.comparison import Comparison
-from ..results.events import Interrupted, OnEvent, Stop, ignore, named, never
+from ..results.events import Interrupted, OnEvent, RoundOver, Stop, ignore, named, never
 from ..runs.folder import CONFIG, load_config
 from ..runs.prepared import PreparedText, clean_up
 from ..settings.kinds import KINDS
@@ -143,21 +143,31 @@ def _train_all(job: _Job, share: Budget | None, began: float) -> Budget:
     rounds = MOST_ROUNDS
     if share.unit == "seconds":
         rounds = max(1, min(rounds, int(share.amount / TURN_SECONDS)))
-    _write(job.out, job.request, share, 0.0)
-    for number in range(job.request.num_seeds):  # the processes of all seeds at once: much memory
-        seed = job.request.train.seed + number
-        team = [(run, replace(one, budget=share)) for run, one in runs if one.kind != "ngram"]
-        _take_turns(job, [each for each in team if each[1].seed == seed], 1 / rounds, share)
+    networks = [(run, replace(one, budget=share)) for run, one in runs if one.kind != "ngram"]
+    for number in range(job.request.num_seeds):  # not all at once: that much memory nobody has
+        team = [each for each in networks if each[1].seed == job.request.train.seed + number]
+        _take_turns(job, team, 1 / rounds, None if number else share)
+        if number + 1 < job.request.num_seeds:  # a comparison of fewer seeds, but a whole one
+            _write(job.out, replace(job.request, num_seeds=number + 1), share)
     return share
 
 
 def _take_turns(
     job: _Job, runs: Sequence[_Planned], step: float, share: Budget | None = None
 ) -> None:
-    """Trains several models in turns of such a part of their budgets, until all are finished."""
+    """Trains several models in turns of such a part of their budgets, until all are finished.
+
+    Args:
+        share: Of the first seed: what is known is written after every round.
+    """
     todo = [Job(run, one, job.text.folder) for run, one in runs if not _is_finished(run)]
     with workers(todo) as active:
         while active:
+            if share is not None:
+                done = min(worker.fraction for worker in active)
+                known = _write(job.out, job.request, share, done)
+                ranking = [model.name for model in known.models]
+                job.on_event(RoundOver(fraction=done, ranking=ranking))
             least = min(worker.fraction for worker in active)
             until = step * (math.floor(least / step + 1e-6) + 1)
             for worker in active:
@@ -166,8 +176,6 @@ def _take_turns(
                 if worker.fraction < until:
                     worker.turn(until, named(job.on_event, worker.job.run.name), job.stop)
             active = [worker for worker in active if not worker.is_finished]
-            if active and share is not None:
-                _write(job.out, job.request, share, min(worker.fraction for worker in active))
 
 
 def _write(

@@ -1,11 +1,14 @@
 """Which model to take for which purpose, and the figures that say why."""
 
 from collections.abc import Sequence
+from statistics import mean
 
-from ..results.comparison import Advice, ComparedModel, Purpose
+from ..results.comparison import Advice, ComparedModel, Disturbance, Purpose
 
 TOLERANCE = 1.15
 """A model that is fast or small may cost this much more bits than the best, not more."""
+DISTURBED = 0.1
+"""Of the processor time: what others take up to here is not worth a word."""
 FAR = 128
 """Tokens of context from which on a text counts as long."""
 
@@ -31,6 +34,16 @@ def recommend(models: Sequence[ComparedModel]) -> list[Advice]:
     ]
 
 
+def disturbance(models: Sequence[ComparedModel]) -> Disturbance | None:
+    """How much other programs took while the networks trained, where that is worth a word."""
+    shares = {model.name: model.others_share for model in models}
+    known = {name: share for name, share in shares.items() if share is not None}
+    if not known or mean(known.values()) < DISTURBED:
+        return None
+    most = max(known, key=lambda name: known[name])
+    return Disturbance(mean(known.values()), known[most], most)
+
+
 def _bits(model: ComparedModel) -> float:
     bits = model.bits_per_byte
     return float("inf") if bits is None else bits
@@ -49,14 +62,13 @@ def _for_quality(ranked: Sequence[ComparedModel]) -> Advice:
     if not others:
         return Advice(purpose="quality", model=best.name, figure=_bits(best))
     second = others[0]
-    gap, noise = _bits(second) - _bits(best), max(best.spread or 0.0, second.spread or 0.0)
     return Advice(
         purpose="quality",
         model=best.name,
         figure=_bits(best),
         rival=second.name,
         rival_figure=_bits(second),
-        spread=noise if gap <= noise else None,
+        behind=second.behind,
     )
 
 

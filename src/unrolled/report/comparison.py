@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigError
-from ..results.comparison import Advice, Baseline, ComparedModel, Comparison
+from ..results.comparison import Advice, Baseline, ComparedModel, Comparison, Difference
 from .charts import Axis, Chart, Level, line, line_chart, point_chart
 from .format import (
     SPACE,
@@ -14,6 +14,7 @@ from .format import (
     in_bytes,
     is_known,
     number,
+    percent,
     perplexity,
     rank_key,
     rank_order,
@@ -43,7 +44,15 @@ def html(comparison: Comparison, language: Language = "en") -> str:
         words,
         title=comparison.title,
         verdict=" ".join(
-            filter(None, [verdict(models, comparison.baselines, words), unranked(models, words)])
+            filter(
+                None,
+                (
+                    cut_short(comparison, words),
+                    verdict(models, comparison.baselines, words),
+                    unranked(models, words),
+                    disturbed(comparison, words),
+                ),
+            )
         ),
         advice=[
             (row, ranks.get(row.model), reason(row, words)) for row in comparison.recommendation
@@ -63,7 +72,7 @@ def html(comparison: Comparison, language: Language = "en") -> str:
 
 
 def verdict(models: Sequence[ComparedModel], baselines: Sequence[Baseline], words: Words) -> str:
-    """Says in one sentence who won, by how much, and whether that is more than chance.
+    """Says in one sentence who won, by how much, and how sure that is.
 
     Args:
         models: The best first.
@@ -78,19 +87,42 @@ def verdict(models: Sequence[ComparedModel], baselines: Sequence[Baseline], word
     floor_bits = rank_key(floor) if floor else bits
     if floor and floor_bits < bits:
         return words("verdict baseline", floor=floor.name, floor_bits=floor_bits, **said)
-    margins = [(floor.name, floor_bits - bits)] if floor else []
+    margins = [(floor.name, f"{floor_bits - bits:.3f}")] if floor else []
     claim = "verdict one"
     if len(models) > 1 and is_known(second_bits := models[1].bits_per_byte):
-        second, gap = models[1], second_bits - bits
-        noise = max(best.spread or 0, second.spread or 0)
-        if gap <= noise:
-            said |= {"second": second.name, "second_bits": second_bits, "noise": noise}
+        second = models[1]
+        if second.behind is not None and second.behind.is_tie:
+            level = [model.name for model in models[1:] if model.behind and model.behind.is_tie]
+            said |= {"others": words("list separator").join(level), "gap": gap_of(second.behind)}
             return words("verdict level", **said)
         claim = "verdict best"
+        gap = gap_of(second.behind) if second.behind else f"{second_bits - bits:.3f}"
         margins.insert(0, (second.name, gap))
     keys = ("verdict less", "verdict less too")
     lead = "".join(words(k, other=o, gap=g) for k, (o, g) in zip(keys, margins, strict=False))
     return words(claim, **said) + lead + words("stop")
+
+
+def gap_of(difference: Difference) -> str:
+    """A difference with its 95 % interval: "0.041 ± 0.006"."""
+    return f"{difference.bits_per_byte:.3f} ± {number(difference.margin)}"
+
+
+def cut_short(comparison: Comparison, words: Words) -> str:
+    """Says how far the networks came where the comparison was stopped; empty where it was not."""
+    if comparison.cut_short is None:
+        return ""
+    return words("cut short", share=percent(comparison.cut_short, words.language))
+
+
+def disturbed(comparison: Comparison, words: Words) -> str:
+    """Says how much other programs took while the networks trained; empty where it was little."""
+    found = comparison.disturbance
+    if found is None:
+        return ""
+    shares = {"share": percent(found.share, words.language)}
+    shares["most"] = percent(found.most, words.language)
+    return words("disturbed", model=found.model, **shares)
 
 
 def unranked(models: Sequence[ComparedModel], words: Words) -> str:
@@ -119,9 +151,10 @@ def reason(advice: Advice, words: Words) -> str:
 def _quality(advice: Advice, words: Words) -> str:
     said = words("why quality", figure=advice.figure)
     if advice.rival is not None and advice.rival_figure is not None:
-        gap = advice.rival_figure - advice.figure
-        key = "why quality: less" if advice.spread is None else "why quality: level"
-        said += words(key, rival=advice.rival, gap=gap, spread=advice.spread or 0)
+        behind, is_tie = advice.behind, advice.behind is not None and advice.behind.is_tie
+        gap = gap_of(behind) if behind else f"{advice.rival_figure - advice.figure:.3f}"
+        key = "why quality: level" if is_tie else "why quality: less"
+        said += words(key, rival=advice.rival, gap=gap)
         said += words("why quality: ngram") if advice.model == "ngram" else ""
     return said
 
@@ -173,8 +206,8 @@ def _ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline], wor
     longest = max(filter(is_known, figures), default=0.0)
     rows: list[tuple[tuple[bool, float], Row]] = []
     for rank, model in enumerate(models):
-        spread = "" if model.spread is None else f"± {model.spread:.3f}"
-        bits = barred(model.bits_per_byte, longest, number(model.bits_per_byte), rank, spread)
+        bits = number(model.bits_per_byte)
+        bits = barred(model.bits_per_byte, longest, bits, rank, behind_best(model, words))
         cells = [_figure(model, column, column.best_of(models), rank) for column in columns]
         row = Row(model.name, [bits, *cells], rank, small=_doubt(model, words))
         rows.append((rank_order(model), row))
@@ -185,6 +218,15 @@ def _ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline], wor
     rows.sort(key=lambda pair: pair[0])
     headings = [words("model"), words("bits per byte"), *(column.heading for column in columns)]
     return Table(headings, [row for _, row in rows], barred=[words("bits per byte")])
+
+
+def behind_best(model: ComparedModel, words: Words) -> str:
+    """What a model needs more than the best: "+0.041 ± 0.006", or that it is a tie."""
+    if model.behind is None:
+        return ""
+    if model.behind.is_tie:
+        return words("tie", gap=gap_of(model.behind))
+    return f"+{gap_of(model.behind)}"
 
 
 def _figure(model: ComparedModel, column: Column, best: float | None, rank: int) -> Cell:
@@ -293,7 +335,10 @@ def _settings(model: ComparedModel, words: Words) -> list[tuple[str, str]]:
         words("trained for"): duration(model.train_seconds, words.language),
     }
     if len(model.seeds) > 1:
-        rows[words("by seed")] = ", ".join(number(bits) for bits in model.seeds)
+        spread = f" (± {number(model.spread)})"
+        rows[words("by seed")] = ", ".join(number(bits) for bits in model.seeds) + spread
+    if model.others_share is not None:
+        rows[words("others share")] = percent(model.others_share, words.language)
     if model.tried_learning_rates:
         rows[words("tried rates")] = ", ".join(
             f"{rate.learning_rate:g}{SPACE}→{SPACE}{number(rate.bits_per_byte)}"

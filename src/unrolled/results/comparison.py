@@ -88,6 +88,17 @@ class ComparedModel(Record):
     """Of the processor time that there was in its training, what went to other programs."""
 
 
+@dataclass(frozen=True)
+class Disturbance(Record):
+    """What of the processor time other programs took while the networks had their turns."""
+
+    share: float
+    """Mean over the networks, from 0 to 1."""
+    most: float
+    model: str
+    """The one whose turns were disturbed most."""
+
+
 Purpose: TypeAlias = Literal["quality", "speed", "size", "length"]
 
 
@@ -102,8 +113,8 @@ class Advice(Record):
     rival: str | None = None
     """The next best in quality; where another is faster or smaller, the best in quality."""
     rival_figure: float | None = None
-    spread: float | None = None
-    """Standard deviation over seeds, where the rival is no further away than that; else None."""
+    behind: Difference | None = None
+    """What the next best in quality needs more."""
     cost: float | None = None
     """Bits per byte more than the best in quality needs."""
     has_no_equal: bool = False
@@ -128,6 +139,8 @@ class Comparison(Summarized, Record):
     """Models without training, and the n-gram where it is not compared itself."""
     models: list[ComparedModel]
     recommendation: list[Advice]
+    disturbance: Disturbance | None = None
+    """Where other programs took much of the processor while networks trained."""
     budget: Budget | None = None
     """Of the whole comparison, or where it is no time, of each network."""
     share: Budget | None = None

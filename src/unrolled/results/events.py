@@ -163,10 +163,21 @@ class TurnOver(_Event):
     """Of its budget that is used up."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RoundOver(_Event):
+    """Every network of a comparison had its turn."""
+
+    kind: Literal["round"] = "round"
+    fraction: float
+    """Of its budget that every network has used up."""
+    ranking: list[str]
+    """Models by their loss on validation text, the best first."""
+
+
 LoggedEvent: TypeAlias = (
     TrainStep | Validation | GradientFlow | GradientNorms | Warned | Diverged | End
 )
-Event: TypeAlias = LoggedEvent | Message | Start | Failed | Stopped | TurnOver
+Event: TypeAlias = LoggedEvent | Message | Start | Failed | Stopped | TurnOver | RoundOver
 OnEvent: TypeAlias = Callable[[Event], None]
 Stop: TypeAlias = Callable[[], bool]
 """Asked now and then; once true, a training saves itself and raises `Interrupted`."""

@@ -108,6 +108,7 @@ def language_model_pace(model_config: ModelConfig, config: TrainConfig, vocab_si
     torch.manual_seed(0)
     model = build(model_config, vocab_size).train()
     size = (config.batch_size, config.sequence_length)
+    _wake(model)
     tokens = torch.randint(vocab_size, size, generator=torch.Generator().manual_seed(0))
     state = _carried(model, model_config, tokens)
     sampler = make_sampler(torch.zeros(vocab_size), config.candidates)
@@ -120,6 +121,14 @@ def language_model_pace(model_config: ModelConfig, config: TrainConfig, vocab_si
         model.zero_grad()
 
     return find_pace(config, step, tokens.numel(), model.num_parameters())
+
+
+def _wake(model: NeuralModel) -> None:
+    """One tiny step: what is loaded once is not part of what a step takes."""
+    tokens = torch.zeros((1, 2), dtype=torch.int64)
+    loss, _, _ = model.loss(tokens, tokens, model.initial_state(1))
+    loss.backward()
+    model.zero_grad()
 
 
 def _carried(model: NeuralModel, model_config: ModelConfig, tokens: Tensor) -> State:
