@@ -292,7 +292,7 @@ def planted_lstm(forget_bias: float) -> RecurrentModel:
 def kept(model: RecurrentModel, tokens: Tensor) -> Tensor:
     """Forget gates of the first layer along a text, `(B, T, H)`, read from the empty state."""
     recorder = StepRecorder()
-    model._hidden(tokens, model.initial_state(len(tokens)), recorder)
+    model(tokens, model.initial_state(len(tokens)), recorder)
     recorded = recorder.layers[0]
     before = [recorded.start[0], *(step[0] for step in recorded.states[:-1])]
     return recorded.layer.gates(recorded.x, torch.stack(before))["forget"].transpose(0, 1)
@@ -313,7 +313,7 @@ def input_gradient(model: Any, tokens: Tensor) -> list[float]:
         return kept[-1]
 
     with model.embedding.register_forward_hook(keep):
-        hidden, _ = model.eval()._hidden(tokens[:, :-1], model.initial_state(len(tokens)))
+        hidden, _ = model.eval()(tokens[:, :-1], model.initial_state(len(tokens)))
     loss = -model.embedding.score(hidden[:, -1:], tokens[:, -1:]).sum()
     norms = torch.autograd.grad(loss, kept)[0].norm(dim=2).sum(0).flip(0)
     return (norms / norms[0]).tolist()[:-WARM_UP]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from unrolled.errors import ConfigError
-from unrolled.models import recurrent
+from unrolled.models import base
 from unrolled.models.recurrent import RecurrentModel
 from unrolled.nn.attention import rotary_angles
 from unrolled.settings.models import RecurrentConfig
@@ -36,7 +36,7 @@ def test_a_long_text_is_scored_in_pieces(monkeypatch):
     tokens = torch.randint(23, (2, 50))
     with torch.no_grad():
         expected, _ = model.score(tokens, tokens, model.initial_state(2))
-        monkeypatch.setattr(recurrent, "PIECE", 7)
+        monkeypatch.setattr(base, "PIECE", 7)
         found, _ = model.score(tokens, tokens, model.initial_state(2))
     torch.testing.assert_close(found, expected)
 

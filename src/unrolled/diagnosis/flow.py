@@ -143,7 +143,7 @@ def state_gradients(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list
     with torch.enable_grad():
         # Weights of a loaded model ask for no gradient: the state that is read does.
         start = _with_gradient(detach_state(state))
-        hidden, _ = model._hidden(tokens[:, warm_up:-1], start, recorder)
+        hidden, _ = model(tokens[:, warm_up:-1], start, recorder)
         loss = -model.embedding.score(hidden[:, -1:], tokens[:, -1:]).sum()
         wanted = [part for each in recorder.layers for states in each.states for part in states]
         found = iter(torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True))

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -105,33 +105,66 @@ def state_from_tensors(like: State, tensors: dict[str, Tensor], prefix: str = "s
     )
 
 
-class NeuralModel(nn.Module, ABC):
-    """A `LanguageModel` with weights; predicts through the tied `embedding`."""
+PIECE = 1024
+"""Time steps computed at a time where no gradient is needed."""
 
-    vocab_size: int
-    embedding: TiedEmbedding
+
+class NeuralModel(nn.Module, ABC):
+    """A `LanguageModel` with weights, which embeds and predicts tokens with one matrix.
+
+    A subclass writes `initial_state` and `forward`, and may write `preset` and `learning_rate`; see
+    docs/models.md. All else that is asked of a language model follows.
+
+    Args:
+        vocab_size: V.
+        embedding_size: E, of `self.embedding`, which `forward` calls with tokens.
+    """
+
+    learning_rate: ClassVar[float] = 2e-3
+    """Peak of the schedule where the user sets none; for our kinds settings/kinds.py has it."""
+
+    def __init__(self, vocab_size: int, embedding_size: int) -> None:
+        super().__init__()
+        self.vocab_size = vocab_size
+        self.embedding = TiedEmbedding(vocab_size, embedding_size)
+
+    @classmethod
+    def preset(cls, size: str, vocab_size: int) -> dict[str, Any]:
+        """Returns settings, of those that `__init__` takes, for "small", "medium" or "large"."""
+        return {}
 
     @abstractmethod
     def initial_state(self, batch_size: int) -> Any:
-        """Returns the state before any token was read, for B rows."""
+        """Returns the state before any token was read, for B rows, each tensor `(B, ...)`."""
 
     @abstractmethod
-    def read(self, tokens: Tensor, state: Any) -> tuple[Tensor, State]:
+    def forward(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Reads `tokens (B, T)`; returns what the softmax reads, `(B, T, E)`, and the next state.
+
+        T is that of one of `pieces`. Tokens and state are not changed.
+        """
+
+    def pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Cuts `tokens (B, T)` along time into what is computed at once.
+
+        A long text is cut where no gradient needs the whole.
+        """
+        return tokens.split(tokens.shape[1] if torch.is_grad_enabled() else PIECE, 1)
+
+    def read(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
-
-    @abstractmethod
-    def _pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
-        """Cuts `tokens (B, T)` along time into what is computed at once."""
-
-    @abstractmethod
-    def _hidden(self, tokens: Tensor, state: Any) -> tuple[Tensor, State]:
-        """What the softmax reads after each of one piece of tokens, `(B, T, E)`, and the state."""
+        check_tokens(tokens)
+        log_probs = []
+        for piece in self.pieces(tokens):
+            hidden, state = self(piece, state)
+            log_probs.append(self.embedding.log_probs(hidden))
+        return torch.cat(log_probs, 1), state
 
     def advance(self, tokens: Tensor, state: Any) -> State:
         """Reads `tokens (B, T)`; returns the next state."""
         check_tokens(tokens)
-        for piece in self._pieces(tokens):
-            _, state = self._hidden(piece, state)
+        for piece in self.pieces(tokens):
+            _, state = self(piece, state)
         return state
 
     def score(
@@ -143,8 +176,8 @@ class NeuralModel(nn.Module, ABC):
         """
         check_tokens(tokens, targets)
         scores = []
-        for piece, following in zip(self._pieces(tokens), self._pieces(targets), strict=True):
-            hidden, state = self._hidden(piece, state)
+        for piece, following in zip(self.pieces(tokens), self.pieces(targets), strict=True):
+            hidden, state = self(piece, state)
             scores.append(self.embedding.score(hidden, following, candidates))
         return torch.cat(scores, 1), state
 

@@ -2,13 +2,12 @@
 
 from typing import Any, TypeAlias
 
-import torch
 from torch import Tensor, nn
 
 from ..kernels import input_type
 from ..nn.attention import PastAttention
 from ..nn.build import build_layer
-from ..nn.embedding import TiedEmbedding, check_tokens
+from ..nn.embedding import check_tokens
 from ..nn.stack import RecurrentStack, Runner, StackState, run_layer
 from ..ops.dropout import embedding_dropout
 from ..ops.linear_log_probs import Candidates
@@ -17,8 +16,6 @@ from .base import NeuralModel, State
 
 RecurrentState: TypeAlias = StackState | tuple[StackState, Tensor, Tensor, Tensor]
 """Of the layers; with attention also keys and values `(B, C, 1, H)` and steps read `(B,)`."""
-PIECE = 1024
-"""Time steps computed at a time where no gradient is needed."""
 
 
 class RecurrentModel(NeuralModel):
@@ -30,11 +27,9 @@ class RecurrentModel(NeuralModel):
     """
 
     def __init__(self, config: RecurrentConfig, vocab_size: int) -> None:
-        super().__init__()
-        self.vocab_size = vocab_size
+        super().__init__(vocab_size, config.embedding_size)
         self.embedding_dropout = config.embedding_dropout
         self.lookahead = config.lookahead
-        self.embedding = TiedEmbedding(vocab_size, config.embedding_size)
         widths = [config.embedding_size] + [config.hidden_size] * (config.num_layers - 1)
         self.stack = RecurrentStack(
             [build_layer(config, width) for width in widths],
@@ -58,12 +53,6 @@ class RecurrentModel(NeuralModel):
             return state
         return state, *self.attention.initial_state(batch_size)
 
-    def read(self, tokens: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
-        """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
-        check_tokens(tokens)
-        hidden, state = self._hidden(tokens, state)
-        return self.embedding.log_probs(hidden), state
-
     def loss(
         self,
         tokens: Tensor,
@@ -86,11 +75,7 @@ class RecurrentModel(NeuralModel):
         later = -self.embedding.score(ahead, targets[:, 1:], candidates).mean()
         return main + self.lookahead * later, main, state
 
-    def _pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
-        """Cuts a long text where no gradient needs the whole."""
-        return tokens.split(tokens.shape[1] if torch.is_grad_enabled() else PIECE, 1)
-
-    def _hidden(
+    def forward(
         self, tokens: Tensor, state: RecurrentState, run: Runner = run_layer
     ) -> tuple[Tensor, RecurrentState]:
         """What the softmax reads, `(B, T, E)`; `run` runs each layer, see nn/stack.py."""

@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from ..errors import ShapeError
 from ..nn.attention import Block, rotary_angles, window_mask
-from ..nn.embedding import TiedEmbedding, check_tokens
 from ..settings.models import TransformerConfig
 from .base import NeuralModel
 
@@ -31,12 +30,10 @@ class TransformerModel(NeuralModel):
     """
 
     def __init__(self, config: TransformerConfig, vocab_size: int) -> None:
-        super().__init__()
-        self.vocab_size = vocab_size
+        super().__init__(vocab_size, config.hidden_size)
         self.config = config
         width, heads = config.hidden_size, config.num_heads
         self.head_width = width // heads
-        self.embedding = TiedEmbedding(vocab_size, width)
         self.blocks = nn.ModuleList(
             Block(width, heads, config.dropout) for _ in range(config.num_layers)
         )
@@ -61,20 +58,11 @@ class TransformerModel(NeuralModel):
         layers = tuple((weight.new_zeros(shape), weight.new_zeros(shape)) for _ in self.blocks)
         return layers, torch.zeros(batch_size, dtype=torch.int64, device=weight.device)
 
-    def read(self, tokens: Tensor, state: Cache) -> tuple[Tensor, Cache]:
-        """Reads `tokens (B, T)`; returns log-probabilities `(B, T, V)` and the next state."""
-        check_tokens(tokens)
-        log_probs = []
-        for piece in self._pieces(tokens):
-            hidden, state = self._hidden(piece, state)
-            log_probs.append(self.embedding.log_probs(hidden))
-        return torch.cat(log_probs, 1), state
-
-    def _pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
+    def pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
         """Cuts a long text: attention over a piece costs its length times that of the window."""
         return tokens.split(self.config.context, 1)
 
-    def _hidden(self, tokens: Tensor, state: Cache) -> tuple[Tensor, Cache]:
+    def forward(self, tokens: Tensor, state: Cache) -> tuple[Tensor, Cache]:
         """What the softmax reads, `(B, T, D)`, for T <= context."""
         layers, counts = state
         if len(counts) != len(tokens):
