@@ -1,7 +1,8 @@
 """Runs the examples in README.md, README.zh.md and docs/: Python blocks and `$ unrolled` commands.
 
 Each page is one session in an empty folder with `my-texts/` (English) and `古诗/` (Chinese) in it,
-labelled texts in `reviews.csv` and `new-reviews.csv`, and two more in `sentences.txt`.
+labelled texts in `reviews.csv` and `new-reviews.csv`, two more in `sentences.txt`, and the model of
+`examples/own_model.py`.
 Budgets and times of measuring are cut short; everything else runs as it is written.
 """
 
@@ -46,6 +47,7 @@ def enter(namespace: dict[str, Any]) -> None:
         shutil.copy(ROOT / "tests" / "data" / text, folder / name)
     for name in ("reviews.csv", "new-reviews.csv"):
         shutil.copy(ROOT / "tests" / "data" / "reviews.csv", folder / name)
+    shutil.copy(ROOT / "examples" / "own_model.py", folder)
     (folder / "sentences.txt").write_text("The plot is not dull at all.\nWhat a cold film!\n")
     os.chdir(folder)
 

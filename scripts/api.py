@@ -20,6 +20,7 @@ SECTIONS = {
         "classify ClassifyRequest"
     ),
     "Classify": "TextClassifier",
+    "Models of your own": "NeuralModel",
     "Use a run": (
         "load Run evaluate generate stream SamplingConfig score_text score_texts rank TextScore "
         "next_tokens next_words Candidate"

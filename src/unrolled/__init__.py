@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .inference.surprisal import rank as rank
     from .inference.surprisal import score_text as score_text
     from .inference.surprisal import score_texts as score_texts
+    from .models.base import NeuralModel as NeuralModel
     from .probes.request import ProbeRequest as ProbeRequest
     from .probes.run import probe as probe
     from .results.classification import Classification as Classification
@@ -73,6 +74,7 @@ _HOME = {
     "rank": "inference.surprisal",
     "score_text": "inference.surprisal",
     "score_texts": "inference.surprisal",
+    "NeuralModel": "models.base",
     "ProbeRequest": "probes.request",
     "probe": "probes.run",
     "Classification": "results.classification",

@@ -16,9 +16,11 @@ from unrolled.diagnosis.flow import (
     horizon,
     judge,
     longest,
+    state_gradients,
     text_windows,
 )
 from unrolled.errors import ConfigError, TextError
+from unrolled.models.base import NeuralModel
 from unrolled.models.recurrent import RecurrentModel
 from unrolled.models.transformer import TransformerModel
 from unrolled.nn.modified import Modified
@@ -208,6 +210,41 @@ def test_forget_biases_order_half_lives_and_give_their_rates(seed):
 def test_the_longest_memory_is_that_of_the_cell():
     best = longest(gradient_flow(planted_lstm(0, 3.0), text(0), 64))
     assert best.path == "cell"
+
+
+class Wrapped(NeuralModel):
+    """A model of the user's that nobody can look into: the state is all that is seen of it."""
+
+    def __init__(self, inner: RecurrentModel) -> None:
+        super().__init__(V, 32)
+        self.inner, self.embedding = inner, inner.embedding
+
+    def initial_state(self, batch_size):
+        return self.inner.initial_state(batch_size), torch.zeros(batch_size, dtype=torch.int64)
+
+    def forward(self, tokens, state):
+        hidden, inner = self.inner(tokens, state[0])
+        return hidden, (inner, state[1] + tokens.shape[1])
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_of_a_model_of_the_users_each_tensor_of_the_state_is_followed(kind):
+    """The state after a step decides all that follows: the same gradients, from lag 1 on.
+
+    At lag 0 the output is no function of the state that is handed on. Counts have no gradient.
+    """
+    model = make(kind).double().requires_grad_(False)
+    expected, found = (state_gradients(each, text(0), 64) for each in (model, Wrapped(model)))
+    assert len(found) == len(expected[0]) == (2 if kind == "lstm" else 1)
+    for (part,), layer in zip(found, expected[0], strict=True):
+        assert (part[-1] == 0).all()
+        if kind == "gru":
+            torch.testing.assert_close(part[:-1], layer[:-1])
+    flows = gradient_flow(Wrapped(model), text(0), 64)
+    assert [(flow.layer, flow.path, flow.lags[0]) for flow in flows] == [
+        (number, "hidden", 1) for number in range(1, len(found) + 1)
+    ]
+    assert judge(flows).kind == "vanishing"
 
 
 def test_half_life_rate_and_horizon_of_a_power():

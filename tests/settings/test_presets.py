@@ -149,8 +149,8 @@ def test_superfluous_names_the_flag():
         (
             "mamba",
             "medium",
-            "model must be one of ngram, rnn, gru, lstm, mingru, transformer, got mamba. "
-            "Choose one of these.",
+            "model must be one of ngram, rnn, gru, lstm, mingru, transformer, or module:Class, "
+            "got mamba. Choose one of these.",
         ),
         (
             "lstm",

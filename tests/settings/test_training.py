@@ -78,10 +78,11 @@ def test_a_classifier_is_written_as_before_where_checkpoints_come_as_a_rule():
 
 
 def test_unknown_kind_of_model():
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ConfigError) as caught:
         from_json(ModelConfig, {"kind": "mamba"}, "model")
     assert str(caught.value) == (
-        "model.kind must be one of gru, lstm, mingru, ngram, rnn, transformer, got 'mamba'"
+        "model must be one of ngram, rnn, gru, lstm, mingru, transformer, or module:Class, "
+        "got mamba. Choose one of these."
     )
 
 

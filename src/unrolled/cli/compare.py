@@ -20,7 +20,8 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     out: Path,
     budget: str | None = None,
     models: Annotated[
-        tuple[KindName, ...], Parameter(negative=(), consume_multiple=True)
+        tuple[KindName | str, ...],
+        Parameter(negative=(), consume_multiple=True, show_default=", ".join),
     ] = COMPARED,
     size: Size = "medium",
     seeds: int = 1,
@@ -44,7 +45,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
         (2Mtokens) or epochs (3epochs) for each of them; default: 10m. With --resume: default what
         it was, and more lets all go on for longer.
     models
-        Kinds of model to compare.
+        Kinds of model to compare, or module:Class for one of yours.
     size
         Size of the networks.
     seeds

@@ -27,6 +27,7 @@ from ..results.diagnosis import Diagnosis
 from ..results.loss import Baseline, Evaluation
 from ..results.probes import Probes, Trial
 from ..results.run import RunResults
+from ..settings.own import naming
 
 if TYPE_CHECKING:  # torch is not loaded before a command needs it
     from ..inference.next_words import Candidate
@@ -51,7 +52,9 @@ def print_results(run: Path, kind: str, results: RunResults) -> None:
         print(DOUBTS[results.doubt].format(kind=kind, updates=results.train_steps))
     for note in results.notes:
         print(f"Note: {note}")
-    print(f"Trained for {results.train_seconds:.0f} s. Use it: unrolled generate {run}")
+    print(
+        f"Trained for {results.train_seconds:.0f} s. Use it: {naming(kind)}unrolled generate {run}"
+    )
 
 
 def print_evaluation(name: str, loss: Evaluation, split: str) -> None:
@@ -139,7 +142,8 @@ def print_comparison(comparison: Comparison, language: Language, report: Path) -
     if said := disturbed(comparison, words):
         console.print(said, markup=False)
     if comparison.models:
-        console.print(f"Use the best: unrolled generate {comparison.models[0].run}")
+        best = comparison.models[0]
+        console.print(f"Use the best: {naming(best.name)}unrolled generate {best.run}")
     console.print(f"Pictures, samples and conditions: {report}")
 
 

@@ -18,7 +18,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
     /,
     *,
-    model: KindName | None = None,
+    model: KindName | str | None = None,
     out: Path,
     budget: str | None = None,
     size: Size | None = None,
@@ -36,7 +36,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     Parameters
     ----------
     model
-        Kind of model; default: lstm.
+        Kind of model, or module:Class for one of yours; default: lstm.
     out
         Run folder to write.
     budget

@@ -10,6 +10,7 @@ from ..report.format import is_known, rank_order
 from ..results.comparison import ComparedModel, Comparison, CurvePoint
 from ..results.events import End, Validation
 from ..runs.folder import CONFIG, RunConfig, load_config, read_log
+from ..settings.models import flat_settings
 from ..settings.training import Budget
 from ..text.files import title_of
 from ..training.learning_rate import FEWEST_UPDATES
@@ -92,7 +93,7 @@ def _compared(
     """One row: the run of the first seed, with the mean and spread of all."""
     config, curve = seeds[0], _curve(out / kind)
     results, measured = config.results, config.measured
-    settings = config.model.to_json() | (config.train.to_json() if config.train else {})
+    settings = flat_settings(config.model) | (config.train.to_json() if config.train else {})
     model = ComparedModel(
         name=kind,
         run=str(out / kind),

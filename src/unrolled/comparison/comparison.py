@@ -13,7 +13,7 @@ from ..results.comparison import Comparison
 from ..results.events import Interrupted, OnEvent, RoundOver, Stop, ignore, named, never
 from ..runs.folder import CONFIG, load_config
 from ..runs.prepared import PreparedText, clean_up
-from ..settings.kinds import KINDS
+from ..settings.kinds import kind_order
 from ..settings.training import Budget
 from ..system.files import locked, parse_json, remove_left_behind, write_json, write_text
 from ..training.language_model import TrainRequest
@@ -227,7 +227,7 @@ def _text(out: Path, request: CompareRequest, resume: bool) -> PreparedText:
 
 def _runs(out: Path, request: CompareRequest) -> list[_Planned]:
     """Every run with what to train; the n-gram first: the others share what time it leaves."""
-    kinds = sorted(request.kinds, key=[*KINDS].index)
+    kinds = sorted(request.kinds, key=kind_order)
     runs = [(out / "ngram", replace(request.train, kind="ngram", train_settings={}))]
     runs *= "ngram" in kinds
     for number in range(request.num_seeds):

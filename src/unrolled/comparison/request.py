@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from ..errors import ConfigError
+from ..models.own import named_kind
 from ..report.words import Language
 from ..settings.check import check
-from ..settings.kinds import COMPARED, KindName
+from ..settings.kinds import COMPARED, AnyKind
 from ..training.language_model import TrainRequest
 
 
@@ -18,8 +20,8 @@ class CompareRequest:
 
     train: TrainRequest
     """Text, size, settings and the whole budget; its kind and seed are replaced."""
-    kinds: tuple[KindName, ...] = COMPARED
-    """Default: all but "mingru"."""
+    kinds: tuple[AnyKind, ...] = COMPARED
+    """Default: all but "mingru"; classes of yours too, see `TrainRequest`."""
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
     language: Language = "en"
@@ -27,3 +29,8 @@ class CompareRequest:
 
     def __post_init__(self) -> None:
         check(self)
+        object.__setattr__(self, "kinds", tuple(map(named_kind, self.kinds)))
+        for kind in self.kinds:
+            if kind.startswith("__main__:"):  # a worker has another one
+                remedy = "Move it there: each model is trained in a process of its own."
+                raise ConfigError("model", "a class in a file that can be imported", kind, remedy)

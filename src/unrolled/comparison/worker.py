@@ -45,6 +45,8 @@ from ..results.events import (
 from ..results.run import Measured
 from ..runs.folder import CONFIG, load, load_config, save_config
 from ..runs.prepared import PreparedText
+from ..settings.kinds import KINDS
+from ..settings.own import search_path
 from ..system.interrupt import stop_on_interrupt
 from ..system.machine import keep_freed_memory, naming_lack_of_memory, process_began
 from ..system.records import Record
@@ -171,8 +173,13 @@ class Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             command = [sys.executable, "-m", "unrolled.comparison.worker"]
+            own = {} if self.job.request.kind in KINDS else {"PYTHONPATH": search_path()}
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                process_group=0,
+                env=os.environ | own,
             )
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(self.job.to_json()).encode() + b"\n")

@@ -22,6 +22,7 @@ from ..runs.folder import Run, contents, load, read_log
 from ..runs.prepared import PreparedText
 from ..settings.check import above, check
 from ..settings.data import DocumentKind, FileFormat
+from ..settings.models import flat_settings
 from ..settings.training import Budget
 from ..system.files import locked, write_json, write_text
 from ..system.machine import machine, using_threads, versions
@@ -30,7 +31,15 @@ from ..text.files import find_files, title_of
 from ..text.prepare import encode_texts
 from ..text.store import SplitInfo
 from .dynamics import measure_dynamics
-from .flow import NUM_ROWS, WARM_UP, gradient_flow, judge, judge_words, text_windows
+from .flow import (
+    NUM_ROWS,
+    WARM_UP,
+    gradient_flow,
+    judge,
+    judge_words,
+    keeps_state,
+    text_windows,
+)
 from .memory import affordable_targets, measure_memory
 from .remedies import NO_CURE, cure, remedies_of, trial_budget
 
@@ -207,14 +216,15 @@ def _measure(
         on_event(Message(text=text))
 
     kind, flows, dynamics = run.config.model.kind, [], None
-    if isinstance(run.model, RecurrentModel):
+    if keeps_state(run.model):
         say("Following gradients through time.")
         exact = deepcopy(run.model).double()
         windows = text_windows(tokens)
         flows = gradient_flow(exact, windows, WARM_UP)
-        say("Measuring dynamics.")
-        longer = text_windows(tokens, NUM_ROWS, WARM_UP + LYAPUNOV_TOKENS)
-        dynamics = measure_dynamics(exact, longer, WARM_UP)
+        if isinstance(exact, RecurrentModel):
+            say("Measuring dynamics.")
+            longer = text_windows(tokens, NUM_ROWS, WARM_UP + LYAPUNOV_TOKENS)
+            dynamics = measure_dynamics(exact, longer, WARM_UP)
     say("Measuring how much context is used.")
     models = {kind: run.model} | {n: m for n, m in run.baselines.items() if n == BASELINE}
     number = affordable_targets(models.values(), tokens, request.memory_seconds)
@@ -255,7 +265,7 @@ def _conditions(run: Run, split: SplitInfo, request: DiagnoseRequest) -> dict[st
         "gradients in": "float64",
         "places in the text": NUM_ROWS,
         "tokens read before": WARM_UP,
-        **{key: value for key, value in config.model.to_json().items() if key != "kind"},
+        **{key: value for key, value in flat_settings(config.model).items() if key != "kind"},
         **{key: getattr(trained, key) for key in TRAINED if trained is not None},
         "machine": machine(),
         "versions": ", ".join(f"{name} {value}" for name, value in versions().items()),

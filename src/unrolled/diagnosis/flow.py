@@ -9,7 +9,7 @@ last step, and its gradient is taken with respect to the state after every step:
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from torch import Tensor
 
 from ..errors import ConfigError, ShapeError, TextError
 from ..inference.evaluation import even_windows
-from ..models.base import detach_state
+from ..models.base import NeuralModel, detach_state
 from ..models.recurrent import RecurrentModel
+from ..models.transformer import TransformerModel
 from ..nn.layer import Layer
 from ..results.diagnosis import Flow, Verdict, VerdictKind, WordFlow
 
@@ -121,7 +122,12 @@ class StepRecorder:
         return torch.stack([step[0] for step in kept]), *states
 
 
-def state_gradients(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[list[Tensor]]:
+def keeps_state(model: object) -> TypeGuard[NeuralModel]:
+    """Whether a gradient runs through what it remembers; not so of windows and counts."""
+    return isinstance(model, NeuralModel) and not isinstance(model, TransformerModel)
+
+
+def state_gradients(model: NeuralModel, tokens: Tensor, warm_up: int) -> list[list[Tensor]]:
     """Norms of the gradient of each row's last loss with respect to every state before it.
 
     Args:
@@ -131,7 +137,8 @@ def state_gradients(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list
 
     Returns:
         Of each layer, and of each part of its state (h; of an LSTM h and c), `(T, B)` norms of
-        dL_T/dh_t, the first step first.
+        dL_T/dh_t, the first step first. A model of the user's has a layer for each tensor of its
+        state.
     """
     if not 0 <= warm_up < tokens.shape[1] - 2:
         raise ShapeError("tokens", f"(B, more than {warm_up + 2})", tuple(tokens.shape))
@@ -139,15 +146,34 @@ def state_gradients(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list
     if warm_up:
         with torch.no_grad():
             state = model.advance(tokens[:, :warm_up], state)
+    # Weights of a loaded model ask for no gradient: the state that is read does.
+    start = _with_gradient(detach_state(state))
+    if not isinstance(model, RecurrentModel):
+        return _tensor_gradients(model, tokens[:, warm_up:], start)
     recorder = StepRecorder()
     with torch.enable_grad():
-        # Weights of a loaded model ask for no gradient: the state that is read does.
-        start = _with_gradient(detach_state(state))
         hidden, _ = model(tokens[:, warm_up:-1], start, recorder)
         loss = -model.embedding.score(hidden[:, -1:], tokens[:, -1:]).sum()
         wanted = [part for each in recorder.layers for states in each.states for part in states]
         found = iter(torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True))
     return [_norms(each, found) for each in recorder.layers]
+
+
+@torch.enable_grad()
+def _tensor_gradients(model: NeuralModel, tokens: Tensor, state: Any) -> list[list[Tensor]]:
+    """The same of a model whose layers are not known: of each tensor of its state."""
+    steps: list[list[Tensor]] = []
+    hidden = tokens
+    for column in tokens[:, :-1].split(1, 1):
+        hidden, state = model(column, state)
+        state = _with_gradient(state)
+        steps.append([part for part in _tensors(state) if part.is_floating_point()])
+    loss = -model.embedding.score(hidden, tokens[:, -1:]).sum()
+    wanted = [part for parts in steps for part in parts]
+    found = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+    norms = iter([gradient.double().flatten(1).norm(dim=1) for gradient in found])
+    rows = [[next(norms) for _ in parts] for parts in steps]
+    return [[torch.stack(column)] for column in zip(*rows, strict=True)]
 
 
 @torch.no_grad()
@@ -161,13 +187,20 @@ def _norms(recorded: Recorded, found: Iterator[Tensor]) -> list[Tensor]:
     return [part.double().norm(dim=2) for part in parts]
 
 
+def _tensors(state: Any) -> list[Tensor]:
+    """The very tensors of a state, that the next step reads."""
+    if isinstance(state, Tensor):
+        return [state]
+    return [tensor for part in state for tensor in _tensors(part)]
+
+
 def _with_gradient(state: Any) -> Any:
     if isinstance(state, Tensor):
         return state.requires_grad_() if state.is_floating_point() else state
     return tuple(_with_gradient(part) for part in state)
 
 
-def gradient_flow(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[Flow]:
+def gradient_flow(model: NeuralModel, tokens: Tensor, warm_up: int) -> list[Flow]:
     """How much of the gradient is left after each lag, per layer and path.
 
     G(k) = sum_b |dL_b,T / dh_b,T-k| / sum_b |dL_b,T / dh_b,T|: exact, from one backward pass over
@@ -178,9 +211,9 @@ def gradient_flow(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[F
         warm_up: Tokens read before from the empty state.
 
     Raises:
-        ConfigError: the model is not a recurrent one.
+        ConfigError: the model is not a recurrent one, or one of the user's.
     """
-    if not isinstance(model, RecurrentModel):
+    if not keeps_state(model):
         remedy = "A Transformer or an n-gram has no gradient through time."
         raise ConfigError("model", "a recurrent one", type(model).__name__, remedy)
     was_training = model.training

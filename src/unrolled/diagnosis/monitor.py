@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..inference.evaluation import even_windows
-from ..models.recurrent import RecurrentModel
+from ..models.base import NeuralModel
 from ..nn.layer import Layer
 from ..results.diagnosis import Flow
 from ..results.events import (
@@ -36,9 +36,9 @@ from ..training import language_model
 from ..training.language_model import TrainRequest
 from ..training.loop import Training
 from ..training.trainee import LanguageModelTrainee
-from .flow import gradient_flow, judge, longest
+from .flow import gradient_flow, judge, keeps_state, longest
 
-FlowMeasure = Callable[[RecurrentModel, Tensor, int], list[Flow]]
+FlowMeasure = Callable[[NeuralModel, Tensor, int], list[Flow]]
 
 SHARE = 0.01
 """Of the training time, at most, that looks at the gradient take."""
@@ -174,7 +174,7 @@ class GradientMonitor:
     def _look(self) -> list[Flow]:
         """The gradient through time of every layer; nothing where it cannot be had or afforded."""
         trainee, model = self.training.trainee, self.training.model
-        if not (isinstance(trainee, LanguageModelTrainee) and isinstance(model, RecurrentModel)):
+        if not (isinstance(trainee, LanguageModelTrainee) and keeps_state(model)):
             return []
         tokens = sample(trainee.store)
         if not self._can_afford(tokens.shape[1] * trainee.batches.batch_size):
@@ -216,7 +216,7 @@ def sample(store: TokenStore) -> Tensor:
     return even_windows(tokens, ROWS, length)
 
 
-def look(model: RecurrentModel, tokens: Tensor, flow: FlowMeasure = gradient_flow) -> list[Flow]:
+def look(model: NeuralModel, tokens: Tensor, flow: FlowMeasure = gradient_flow) -> list[Flow]:
     """Measures the gradient through time and leaves no trace: not in random numbers either."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     was_training = model.training
@@ -296,7 +296,7 @@ def _lower_rate(training: Training) -> str:
 
 def _is_gated(training: Training) -> bool:
     layers = [module for module in training.model.modules() if isinstance(module, Layer)]
-    return all(layer.keep_gate is not None for layer in layers)
+    return bool(layers) and all(layer.keep_gate is not None for layer in layers)
 
 
 def train(

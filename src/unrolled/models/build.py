@@ -9,16 +9,18 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ..errors import CheckpointError
-from ..settings.kinds import KINDS
-from ..settings.models import ModelConfig, NgramConfig
+from ..settings.kinds import kind_row
+from ..settings.models import ModelConfig, NgramConfig, flat_settings
 from .base import LanguageModel, NeuralModel
 from .ngram import NgramModel
+from .own import build_own
 from .recurrent import RecurrentModel
 from .transformer import TransformerModel
 
 FAMILIES: dict[str, Callable[..., NeuralModel]] = {
     "recurrent": RecurrentModel,
     "transformer": TransformerModel,
+    "own": build_own,
 }
 
 
@@ -27,7 +29,7 @@ SIZES = "embedding_size", "hidden_size", "num_layers"
 
 def build(config: ModelConfig, vocab_size: int) -> NeuralModel:
     """Builds an untrained neural model; an n-gram is counted instead, see `ngram/`."""
-    return FAMILIES[KINDS[config.kind].family](config, vocab_size)
+    return FAMILIES[kind_row(config.kind).family](config, vocab_size)
 
 
 def load_model(path: Path, config: ModelConfig, vocab_size: int) -> LanguageModel:
@@ -42,7 +44,8 @@ def load_model(path: Path, config: ModelConfig, vocab_size: int) -> LanguageMode
     if isinstance(config, NgramConfig):
         return NgramModel.load(path)
     for name in SIZES:  # a wrong number is named before memory is taken for it
-        if 4 * (size := getattr(config, name, 0)) > path.stat().st_size:
+        size = flat_settings(config).get(name, 0)
+        if isinstance(size, int) and 4 * size > path.stat().st_size:
             raise CheckpointError(path, f"is too small for {name} {size}", "Train the run again.")
     model = build(config, vocab_size)
     try:

@@ -14,7 +14,7 @@ from ..results.diagnosis import (
     Verdict,
     WordFlow,
 )
-from ..settings.kinds import KINDS
+from ..settings.kinds import KINDS, kind_row
 from ..settings.models import MAX_ORDER
 from .format import MISSING, compact, is_known, number, power, scaled, signed
 from .tables import Cell, Row, Table, barred, cells
@@ -335,11 +335,11 @@ def _for_language_models(
     attention = ("step: attention", "--attention 64")
     gated = ("step: gated", "--model lstm")
     if kind == "vanishing":
-        if KINDS[model].gated:
+        if kind_row(model).gated:
             chrono = ("step: chrono", "--gate-init chrono --max-timescale 200")
             bias = 1 + (settings.get("forget_bias") or 1)
             return [("step: forget bias", f"--forget-bias {bias:g}"), chrono, attention]
-        return [gated, attention]
+        return [gated, attention] if model in KINDS else [gated]
     if kind == "exploding":
         calm = [
             ("step: clip", f"--clip-norm {settings['clip_norm'] / 2:.2g}"),
@@ -347,7 +347,7 @@ def _for_language_models(
         ]
         if settings.get("recurrent_init") == "identity":
             calm.append(("step: orthogonal", "--recurrent-init orthogonal"))
-        return calm if KINDS[model].gated else [*calm, gated]
+        return calm if kind_row(model).gated else [*calm, gated]
     if kind == "healthy":
         pieces = f"--sequence-length {2 * settings['sequence_length']}"
         return [("step: capacity", "--size large"), ("step: pieces", pieces)]

@@ -1,10 +1,10 @@
 """The kinds of model, one row each: all that the rest of the package knows of them by name."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 Size: TypeAlias = Literal["small", "medium", "large"]
-Family: TypeAlias = Literal["ngram", "recurrent", "transformer"]
+Family: TypeAlias = Literal["ngram", "recurrent", "transformer", "own"]
 
 GATE_SETTINGS = ("forget_bias", "gate_init", "max_timescale")
 """Of layers with a gate that keeps the state."""
@@ -104,12 +104,24 @@ COMPARED = tuple(name for name, kind in KINDS.items() if kind.compared)
 
 if TYPE_CHECKING:
     KindName: TypeAlias = str
+    AnyKind: TypeAlias = Any
     RecurrentName: TypeAlias = str
     ClassifierName: TypeAlias = str
 else:  # the choices of the command line are the rows
     KindName = Literal[tuple(KINDS)]
+    AnyKind = KindName | str | type
     RecurrentName = Literal[RECURRENT]
     ClassifierName = Literal[(*RECURRENT, "linear")]
+
+
+def kind_row(name: str) -> Kind:
+    """The row of a kind; of a model of the user's one that says no more than that, see own.py."""
+    return KINDS.get(name) or Kind(name, name, "", "own")
+
+
+def kind_order(name: str) -> int:
+    """A key to sort by: as the rows stand, then models of the user's."""
+    return [*KINDS].index(name) if name in KINDS else len(KINDS)
 
 
 def kinds_with(setting: str) -> str:

@@ -1,12 +1,13 @@
 """What a model is built from: one dataclass per family."""
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 from ..errors import ConfigError
 from ..system.records import Record
 from .check import Rule, at_least, between, check, part_of_one
 from .kinds import KINDS, RecurrentName, is_unused
+from .own import check_kind
 
 RecurrentInit: TypeAlias = Literal["orthogonal", "identity"]
 GateInit: TypeAlias = Literal["constant", "uniform", "chrono"]
@@ -189,4 +190,29 @@ def check_unused(config: "RecurrentConfig | ClassifierConfig", name: str) -> Non
         raise ConfigError(name, rule, value, "It has nothing that this could act on.")
 
 
-ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig
+@dataclass(frozen=True)
+class OwnConfig(Record):
+    """A network of the user's, see settings/own.py.
+
+    Raises:
+        ConfigError: the name is not that of a class.
+    """
+
+    kind: str
+    """"package.module:Class", or the name of an entry point."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What its constructor is given besides the size of the vocabulary."""
+
+    def __post_init__(self) -> None:
+        check(self)
+        check_kind(self.kind)
+
+
+ModelConfig: TypeAlias = NgramConfig | RecurrentConfig | TransformerConfig | OwnConfig
+
+
+def flat_settings(config: ModelConfig) -> dict[str, Any]:
+    """The settings of a model by name, its kind among them."""
+    if isinstance(config, OwnConfig):
+        return {"kind": config.kind, **config.settings}
+    return config.to_json()

@@ -4,8 +4,16 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigError
-from .kinds import KINDS, Size, is_unused
-from .models import SMALL_VOCABULARY, ModelConfig, NgramConfig, RecurrentConfig, TransformerConfig
+from .kinds import Size, is_unused, kind_row
+from .models import (
+    SMALL_VOCABULARY,
+    ModelConfig,
+    NgramConfig,
+    OwnConfig,
+    RecurrentConfig,
+    TransformerConfig,
+)
+from .own import check_kind, own_class, own_settings
 from .training import TrainConfig
 
 LARGE_VOCABULARY = 5000
@@ -25,12 +33,12 @@ def model_preset(kind: str, size: Size, vocab_size: int) -> ModelConfig:
     Raises:
         ConfigError: there is no such kind or size.
     """
-    if kind not in KINDS:
-        raise ConfigError("model", f"one of {', '.join(KINDS)}", kind, "Choose one of these.")
+    row = kind_row(check_kind(kind))
     if size not in HIDDEN:
         raise ConfigError("size", f"one of {', '.join(HIDDEN)}", size, "Choose one of these.")
     letters = vocab_size <= SMALL_VOCABULARY  # long n-grams are cheap, embeddings narrow
-    row = KINDS[kind]
+    if row.family == "own":
+        return OwnConfig(kind, own_settings(kind, size, vocab_size))
     if row.family == "ngram":
         return NgramConfig(order=8 if letters else 5)
     if row.family == "transformer":
@@ -48,10 +56,10 @@ def model_preset(kind: str, size: Size, vocab_size: int) -> ModelConfig:
 
 def train_preset(kind: str, vocab_size: int) -> TrainConfig:
     """The training settings of a kind of neural model."""
-    config = TrainConfig(learning_rate=KINDS[kind].learning_rate)
-    if (
-        KINDS[kind].family == "transformer"
-    ):  # no step waits for another: fewer rows keep a core as busy
+    row = kind_row(kind)
+    chosen: Any = own_class(kind) if row.family == "own" else row
+    config = TrainConfig(learning_rate=chosen.learning_rate)
+    if row.family == "transformer":  # no step waits for another: fewer rows keep a core as busy
         config = replace(config, batch_size=config.batch_size // 4)
     if vocab_size < LARGE_VOCABULARY:
         return config
@@ -79,6 +87,8 @@ def regularize(config: ModelConfig, num_epochs: float, parameters_per_token: flo
         )
     if isinstance(config, TransformerConfig):
         return replace(config, dropout=strength / 2)
+    if isinstance(config, OwnConfig) and "dropout" in config.settings:
+        return replace(config, settings=config.settings | {"dropout": strength / 2})
     return config
 
 
@@ -90,10 +100,12 @@ def override(config: Any, **values: Any) -> Any:
     """
     given = {name: value for name, value in values.items() if value is not None}
     kind = getattr(config, "kind", type(config).__name__)
+    own = config.settings if isinstance(config, OwnConfig) else None
     for name, value in given.items():
-        if is_unused(kind, name) or not hasattr(config, name):
+        is_known = hasattr(config, name) if own is None else name in own
+        if is_unused(kind, name) or not is_known:
             raise superfluous(name, kind, value)
-    return replace(config, **given)
+    return replace(config, **given) if own is None else replace(config, settings=own | given)
 
 
 def superfluous(name: str, kind: str, value: Any) -> ConfigError:

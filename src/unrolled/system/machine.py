@@ -96,12 +96,16 @@ def naming_lack_of_memory() -> Iterator[None]:
     """Raises OutOfMemory where Python or torch, in words of its own, found too little memory."""
     try:
         yield
-    except MemoryError:
-        raise OutOfMemory from None
-    except RuntimeError as error:
-        if NO_MEMORY.search(str(error)):
+    except (MemoryError, RuntimeError) as error:
+        if is_lack_of_memory(error):
             raise OutOfMemory from None
         raise
+
+
+def is_lack_of_memory(error: Exception) -> bool:
+    """Whether it is Python's or torch's way to say so."""
+    says_so = isinstance(error, RuntimeError) and NO_MEMORY.search(str(error)) is not None
+    return says_so or isinstance(error, MemoryError)
 
 
 FEW_ROWS, FEW_TOKENS = 4, 4096

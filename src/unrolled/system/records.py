@@ -159,7 +159,8 @@ def _union(parts: tuple[Any, ...], value: Any, place: str) -> Any:
         return None
     if isinstance(value, Mapping):
         kinds = {part: _kinds(part) for part in parts}
-        if named := [part for part in parts if value.get("kind") in kinds[part]]:
+        named = [part for part in parts if value.get("kind") in kinds[part]]
+        if named := named or [part for part in parts if _takes_any_kind(part)]:
             parts = tuple(named)
         elif known := sorted({kind for part in parts for kind in kinds[part]}):
             rule = f"one of {', '.join(known)}"
@@ -178,6 +179,11 @@ def _union(parts: tuple[Any, ...], value: Any, place: str) -> Any:
 def _kinds(part: Any) -> tuple[Any, ...]:
     """The values of a record's field `kind`; none for other types."""
     return get_args(field_types(part).get("kind")) if is_dataclass(part) else ()
+
+
+def _takes_any_kind(part: Any) -> bool:
+    """Whether it is a record whose `kind` is any text: it takes what no other names."""
+    return is_dataclass(part) and field_types(part).get("kind") is str
 
 
 def _items(origin: Any, parts: tuple[Any, ...], value: Sequence[Any], place: str) -> Any:

@@ -13,6 +13,7 @@ from ..errors import CheckpointError
 from ..inference.evaluation import baselines, evaluate_blocks, to_bits_per_byte, validation_nats
 from ..models.base import LanguageModel
 from ..models.build import build
+from ..models.own import named_kind
 from ..results.events import End, Message, OnEvent, Start, Stop, Wait, ignore, never
 from ..results.run import RunResults
 from ..runs.folder import (
@@ -33,7 +34,7 @@ from ..runs.folder import (
 from ..runs.prepared import PreparedText, clean_up, count_model, load_baselines
 from ..settings.check import SEED, check
 from ..settings.data import DataConfig
-from ..settings.kinds import KindName, Size
+from ..settings.kinds import AnyKind, Size
 from ..settings.models import ModelConfig, NgramConfig
 from ..settings.presets import model_preset, override, regularize, superfluous, train_preset
 from ..settings.training import Budget, TrainConfig
@@ -60,11 +61,12 @@ class TrainRequest(Record):
     """What to train: the user's words, before the text has decided what they left open.
 
     Raises:
-        ConfigError: a value is of another type.
+        ConfigError: a value is of another type, or a class of the user's cannot be used.
     """
 
-    kind: KindName
-    """"ngram", "rnn", "gru", "lstm", "mingru" or "transformer"."""
+    kind: AnyKind
+    """"ngram", "rnn", "gru", "lstm", "mingru" or "transformer"; or a class of yours, as it is or by
+    its name "module:Class", which imports that module."""
     data: DataConfig
     size: Size = "medium"
     """"small", "medium" or "large"."""
@@ -80,6 +82,7 @@ class TrainRequest(Record):
     """Whether a part of the budget goes into choosing the learning rate."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", named_kind(self.kind))
         check(self, (SEED, "seed"))
 
 
