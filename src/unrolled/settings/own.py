@@ -100,7 +100,7 @@ def _place(name: str) -> str:
     if _PLACE.fullmatch(name):
         return name
     found = entry_points(group=GROUP, name=name) if re.fullmatch(r"[\w.-]+", name) else ()
-    return next((point.value.replace(" ", "") for point in found), "")
+    return next((f"{point.module}:{point.attr}" for point in found), "")
 
 
 def _find(name: str) -> type:
