@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ..report.words import Language
 from ..settings.kinds import COMPARED, KindName, Size
 from ..settings.training import Budget
-from .options import DataOptions, Texts, required
+from .options import DataOptions, Texts, known_kinds, required
 
 
 def compare(  # noqa: PLR0913  a parameter is a flag
@@ -21,7 +21,9 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     budget: str | None = None,
     models: Annotated[
         tuple[KindName | str, ...],
-        Parameter(negative=(), consume_multiple=True, show_default=", ".join),
+        Parameter(
+            negative=(), consume_multiple=True, show_default=", ".join, validator=known_kinds
+        ),
     ] = COMPARED,
     size: Size = "medium",
     seeds: int = 1,

@@ -11,8 +11,9 @@ from cyclopts import CycloptsError, Parameter
 
 from ..errors import ConfigError
 from ..settings.data import DataConfig, DocumentKind, FileFormat, TokenizerKind
-from ..settings.kinds import kinds_with
+from ..settings.kinds import KindName, kinds_with
 from ..settings.models import Connections, GateInit, RecurrentInit
+from ..settings.own import check_kind
 
 Texts = Annotated[
     list[str],
@@ -85,6 +86,18 @@ class DataOptions(FileOptions):
     def config(self, texts: list[str]) -> DataConfig:
         """The library's form of these flags."""
         return DataConfig(tuple(texts), **vars(self))
+
+
+def known_kinds(_: object, kinds: str | tuple[str, ...] | None) -> None:
+    """Says that a flag names no kind of model, as cyclopts wants it."""
+    try:
+        for kind in (kinds,) if isinstance(kinds, str) else kinds or ():
+            check_kind(kind)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+Kind = Annotated[KindName | str, Parameter(validator=known_kinds)]
 
 
 def _for_kinds(setting: str, meaning: str) -> str:

@@ -9,16 +9,16 @@ from cyclopts import Parameter
 
 from ..errors import ConfigError
 from ..settings.data import DataConfig
-from ..settings.kinds import KindName, Size
+from ..settings.kinds import Size
 from ..settings.training import Budget
-from .options import DataOptions, ModelOptions, Texts, TrainOptions, given, required
+from .options import DataOptions, Kind, ModelOptions, Texts, TrainOptions, given, required
 
 
 def train(  # noqa: PLR0913  a parameter is a flag
     texts: Texts = [],  # noqa: B006  cyclopts reads the default, nothing changes it
     /,
     *,
-    model: KindName | str | None = None,
+    model: Kind | None = None,
     out: Path,
     budget: str | None = None,
     size: Size | None = None,
