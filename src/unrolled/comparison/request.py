@@ -6,7 +6,7 @@ from ..errors import ConfigError
 from ..models.own import named_kind
 from ..report.words import Language
 from ..settings.check import check
-from ..settings.kinds import COMPARED, AnyKind
+from ..settings.kinds import COMPARED, AnyKind, Match
 from ..training.language_model import TrainRequest
 
 
@@ -24,6 +24,9 @@ class CompareRequest:
     """Default: all but "mingru"; classes of yours too, see `TrainRequest`."""
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
+    match: Match = "time"
+    """What is held equal: the time of each network, the tokens that it reads, or the parameters
+    that it has, in equal time."""
     language: Language = "en"
     """Of the report."""
 
