@@ -9,6 +9,7 @@ import torch
 
 import unrolled
 from unrolled.cli import main
+from unrolled.comparison.matching import equal_parameters
 from unrolled.errors import ConfigError
 from unrolled.models.base import NeuralModel
 from unrolled.models.build import build
@@ -145,6 +146,20 @@ def test_a_comparison_ranks_it_beside_another_kind(tmp_path, english):
     own = next(model for model in result.models if model.name == NAME)
     assert own.settings["hidden_size"] == 16 and own.samples
     assert NAME in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def test_parameters_are_matched_by_its_width(english, monkeypatch):
+    data = unrolled.DataConfig((english,))
+    requests = [unrolled.TrainRequest(kind, data, "small") for kind in ("gru", NAME)]
+    gru, own = (each.model_settings["hidden_size"] for each in equal_parameters(requests, 23))
+    assert own < 256 < gru  # two layers and one: before, 787 k and 296 k weights
+    monkeypatch.setattr(sys.modules["own_model"].QRNN, "__init__", lambda self, vocab_size: None)
+    monkeypatch.setattr(sys.modules["own_model"].QRNN, "preset", lambda size, vocab_size: {})
+    monkeypatch.setattr("unrolled.comparison.matching.num_weights", lambda *_: 1)
+    assert refusal(lambda: equal_parameters(requests, 23)) == (
+        "match must be time or tokens for a model without the setting hidden_size, "
+        f"got parameters. Or leave {NAME} out."
+    )
 
 
 def test_a_comparison_needs_a_class_that_its_workers_can_import(english):
