@@ -124,7 +124,7 @@ class Training:
     def validation_due(self) -> bool:
         """Whether the model is to be validated now."""
         last = self.trainee.validates_average and self.is_over  # what is not validated is lost
-        # Not `fraction`, which ends at 1: a validation due just beyond it is that of the last update.
+        # Not `fraction`: one that is due just beyond 1 is that of the last update.
         return last or self.spent >= self.progress.next_evaluation
 
     def standing(self) -> Standing:
