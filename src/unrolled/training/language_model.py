@@ -208,12 +208,8 @@ def _tidy(run: Path, config: RunConfig) -> None:
 
 
 def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, TrainConfig]:
-    model_config = override(
-        model_preset(
-            request.kind, SIZES[0] if request.size == "auto" else request.size, vocab_size
-        ),
-        **request.model_settings,
-    )
+    size = SIZES[0] if request.size == "auto" else request.size  # before the text has decided
+    model_config = override(model_preset(request.kind, size, vocab_size), **request.model_settings)
     if isinstance(model_config, NgramConfig):
         for name, value in request.train_settings.items():
             raise superfluous(name, "ngram", value)
