@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from ..settings.training import Budget
-from ..system.records import Record
+from ..system.records import Record, scalars
 from .loss import Baseline
 from .summary import Figure, Summarized, Summary
 
@@ -168,6 +168,16 @@ class Comparison(Summarized, Record):
         ]
         rows += [(row.name, row.bits_per_byte, None, None, None, "") for row in self.baselines]
         return Summary(f"{self.title}, {self.split} split", headings, rows)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The models, the best first, and the baselines, with the figures of `ComparedModel`."""
+        text = {"title": self.title, "split": self.split}
+        models = [text | {"role": "model"} | scalars(ComparedModel, model) for model in self.models]
+        empty = scalars(ComparedModel, None)
+        baselines = [
+            text | {"role": "baseline"} | empty | scalars(Baseline, row) for row in self.baselines
+        ]
+        return [*models, *baselines]
 
     def _purposes(self, model: str) -> str:
         return ", ".join(row.purpose for row in self.recommendation if row.model == model)
