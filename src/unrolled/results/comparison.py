@@ -172,8 +172,14 @@ class Comparison(Summarized, Record):
     def rows(self) -> list[dict[str, Any]]:
         """The models, the best first, and the baselines, with the figures of `ComparedModel`."""
         text = {"title": self.title, "split": self.split}
-        models = [text | {"role": "model"} | scalars(ComparedModel, model) for model in self.models]
-        empty = scalars(ComparedModel, None)
+        models = [
+            text
+            | {"role": "model"}
+            | scalars(ComparedModel, model)
+            | {"num_seeds": len(model.seeds) or None}
+            for model in self.models
+        ]
+        empty = scalars(ComparedModel, None) | {"num_seeds": None}
         baselines = [
             text | {"role": "baseline"} | empty | scalars(Baseline, row) for row in self.baselines
         ]
