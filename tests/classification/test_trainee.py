@@ -15,7 +15,7 @@ from unrolled.runs.folder import load_train_state, read_log, save_train_state
 from unrolled.settings.training import Budget
 from unrolled.training import loop
 from unrolled.training.loop import fit
-from unrolled.training.throughput import Pace
+from unrolled.training.pace import Pace
 
 from .trainings import make_training
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +9,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from unrolled.comparison.comparison import CompareRequest, Shares, compare
-from unrolled.comparison.worker import Job, run_worker
-from unrolled.errors import CheckpointError, ConfigError, TextError, WorkerError
+from unrolled.comparison import comparison
+from unrolled.comparison.comparison import compare, load_comparison, shared_before
+from unrolled.comparison.request import CompareRequest
+from unrolled.errors import CheckpointError, ConfigError, TextError
 from unrolled.results.comparison import Comparison
 from unrolled.results.events import Interrupted
 from unrolled.runs.folder import load, load_config, save_config
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
 from unrolled.settings.training import Budget
-from unrolled.system.files import TEMPORARY, locked
+from unrolled.system.files import TEMPORARY, locked, write_json
 from unrolled.training.language_model import TrainRequest
 
 ENGLISH = str(Path(__file__).parents[1] / "data" / "english.txt")
@@ -77,11 +77,11 @@ def test_the_network_tries_three_rates_and_takes_the_best(compared):
 def test_the_folder_has_the_report_the_runs_and_the_winner(compared):
     out, result, records = compared
     names = {path.name for path in out.iterdir()}
-    assert names == {"baselines", "best", "gru", "ngram", "report.html", "results.json"}
+    assert names == {"baselines", "best", "gru", "ngram", "report.html", "comparison.json"}
     assert load(out / "best").config == load(out / "ngram").config
     assert "gru" in (out / "report.html").read_text("utf-8")
-    assert Comparison.from_json(json.loads((out / "results.json").read_text("utf-8"))) == result
-    assert {event.run for event in records} == {"gru", "ngram"}
+    assert Comparison.from_json(json.loads((out / "comparison.json").read_text("utf-8"))) == result
+    assert {event.run for event in records} == {"gru", "ngram", ""}  # "": of all
 
 
 def test_resume_keeps_what_is_finished(compared, tmp_path):
@@ -106,12 +106,6 @@ def test_a_budget_too_short_is_refused_with_the_least_that_would_do(tmp_path):
     assert message.endswith(
         "s for 3 networks on this text, got 20s. Give more time, or compare fewer models."
     )
-
-
-def test_what_a_worker_says_is_wrong_is_raised_here(tmp_path):
-    with pytest.raises(WorkerError) as caught:
-        run_worker(Job(tmp_path / "run", request().train, tmp_path / "none"))
-    assert str(caught.value).startswith(f"{tmp_path / 'none' / 'tokens' / 'tokenizer.json'} ")
 
 
 def test_a_run_that_is_trained_but_not_measured_is_measured_on_resume(compared, tmp_path):
@@ -168,42 +162,118 @@ def test_ctrl_c_between_two_trainings_ends_the_comparison(tmp_path):
     assert (out / "ngram" / "config.json").exists() and not (out / "gru").exists()
 
 
-def shares(out: Path, budget: str, spent: float = 0.0) -> Shares:
-    return Shares.of(out, Budget.parse(budget), time.monotonic() - spent)
-
-
-def test_networks_that_come_later_have_the_time_of_the_first(compared, tmp_path):
-    first = shares(tmp_path, "100s").next(2)
-    assert first.amount == pytest.approx(100 / 2 - 8, abs=0.5)
-    out = tmp_path / "out"
-    config = load_config(compared[0] / "gru")
-    (out / "gru").mkdir(parents=True)
-    save_config(out / "gru", replace(config, train=replace(config.train, budget=first)))
-    assert shares(out, "100s", spent=5000).next(1) == first  # the break does not count
-    assert shares(compared[0], "30ktokens").next(1) == Budget(30_000, "tokens")
-
-
-def test_what_one_overruns_the_others_have_to_save(compared):
-    asked = shares(compared[0], "100s")
-    first = asked.next(2)
-    asked.began -= 60  # the first took 60 s of its 50
-    assert asked.next(1).amount == pytest.approx(first.amount - 10, abs=0.5)
-    quick = shares(compared[0], "100s")
-    assert quick.next(2) == quick.next(1)  # what one saves is no gain of the others
-
-
-def test_what_workers_take_beside_training_is_kept_back(compared):
+def test_turns_do_not_change_the_weights(compared, tmp_path):
+    """Trained alone, a network is the same as in turns beside another."""
     out, _, _ = compared
-    asked = shares(out, "100s")
-    asked.account(out / "ngram", load_config(out / "ngram").results.seconds + 20)
-    assert asked.next(2).amount == pytest.approx(100 / 2 - 20, abs=0.5)
+    beside = tmp_path / "out"
+    order = []
+
+    def note(event):
+        if event.kind == "valid" and event.run not in order[-1:]:
+            order.append(event.run)
+
+    compare(beside, request("30ktokens", kinds=("gru", "rnn", "ngram")), note)
+    assert len(order) > 20 and set(order) == {"gru", "rnn"}  # in turns
+    alone, second = (load_file(each / "gru" / "model.safetensors") for each in (out, beside))
+    assert all(np.array_equal(alone[name], second[name]) for name in alone)
+
+
+class Halt(Exception):
+    """What a comparison is ended by in a test."""
+
+
+def halted(out: Path, wanted: CompareRequest, after: int, resume: bool = False) -> Comparison:
+    """What is left of a comparison that ends after so many rounds, as if it were killed."""
+    rounds = []
+
+    def count(event):
+        rounds.append(event) if event.kind == "round" else None
+        if len(rounds) > after:
+            raise Halt
+
+    with pytest.raises(Halt):
+        compare(out, wanted, count, resume)
+    found = load_comparison(out)
+    assert found is not None
+    return found
+
+
+def test_after_any_round_the_comparison_is_whole_and_goes_on_to_the_same_result(tmp_path):
+    wanted = request("30ktokens", kinds=("gru", "rnn", "ngram"))
+    out = tmp_path / "out"
+    found = halted(out, wanted, after=7)
+    assert 0.15 < found.cut_short < 0.5 and found.split == "valid"
+    assert {model.name for model in found.models} == {"gru", "rnn", "ngram"}
+    bits = [model.bits_per_byte for model in found.models]
+    assert bits == sorted(bits) and all(model.behind is None for model in found.models)
+    fractions = [len(model.curve) for model in found.models if model.name != "ngram"]
+    assert abs(fractions[0] - fractions[1]) <= 1
+    assert "Cut short after" in (out / "report.html").read_text("utf-8")
+    assert load(out / "best").config.model.kind == found.models[0].name  # can be used already
+    result = compare(out, wanted, print, resume=True)
+    assert result.cut_short is None and result.split == "test"
+    whole = compare(tmp_path / "whole", wanted, print)
+    for model, other in zip(result.models, whole.models, strict=True):
+        assert (model.name, model.bits_per_byte) == (other.name, other.bits_per_byte)
+        assert model.behind == other.behind
+
+
+def test_a_budget_may_be_raised_when_a_comparison_goes_on(tmp_path):
+    out, kinds = tmp_path / "out", ("gru", "rnn")
+    halted(out, request("10ktokens", kinds=kinds), after=2)
+    halted(out, request("20ktokens", kinds=kinds), after=1, resume=True)
+    result = compare(out, request("20ktokens", kinds=kinds), print, resume=True)
+    assert (result.budget, result.share) == (Budget(20_000, "tokens"),) * 2
+    for model in result.models:
+        tokens = load_config(out / model.name).results.train_tokens
+        assert tokens == pytest.approx(0.85 * 20_000, rel=0.01)
+    longer = request("40ktokens", kinds=kinds)
+    with pytest.raises(ConfigError, match="must be 20,000 tokens, since a network has finished"):
+        compare(out, longer, print, resume=True)
+
+
+def recorded(out: Path, budget: str, share: float) -> None:
+    """A comparison of two networks that was killed."""
+    write_json(
+        out / "comparison.json",
+        Comparison(
+            *("", {}, "valid", [], [], []),
+            budget=Budget.parse(budget),
+            share=Budget(share, "seconds"),
+        ).to_json(),
+    )
+
+
+def test_more_time_is_split_evenly_and_less_is_refused(tmp_path):
+    recorded(tmp_path, "100s", 40.0)
+    kinds = ("gru", "rnn", "ngram")
+    assert shared_before(tmp_path, request("100s", kinds=kinds)) == Budget(40.0, "seconds")
+    assert shared_before(tmp_path, request("5m", kinds=kinds)) == Budget(140.0, "seconds")
+    for budget in ("90s", "1Mtokens"):
+        with pytest.raises(ConfigError, match="budget must be 100s or more, as before the break"):
+            shared_before(tmp_path, request(budget, kinds=kinds))
+    assert shared_before(tmp_path / "new", request("100s")) is None
+
+
+def test_a_damaged_comparison_is_named(tmp_path):
+    (tmp_path / "comparison.json").write_text('{"title": 3}')
+    with pytest.raises(CheckpointError, match=r"comparison.json is no comparison \("):
+        load_comparison(tmp_path)
+
+
+def test_what_the_ngram_leaves_is_split_evenly(monkeypatch):
+    monkeypatch.setattr(comparison.time, "monotonic", lambda: 130.0)
+    share = comparison._share(Budget(100, "seconds"), began=100.0, num_networks=2)
+    assert share == Budget(35 - comparison.RESERVE_SECONDS, "seconds")
+    epochs = Budget(3, "epochs")
+    assert comparison._share(epochs, began=0.0, num_networks=2) == epochs
 
 
 def test_a_finished_comparison_is_written_again(compared, tmp_path):
     out, result, _ = compared
     copy = tmp_path / "copy"
     shutil.copytree(out, copy, symlinks=True)
-    for name in ("report.html", "results.json", "best"):
+    for name in ("report.html", "comparison.json", "best"):
         (copy / name).unlink()
     again = compare(
         copy, request("30ktokens", kinds=("gru", "ngram"), language="zh"), print, resume=True

@@ -3,10 +3,18 @@
 import math
 from typing import Any
 
-from unrolled.comparison.recommendation import recommend
+import pytest
+
+from unrolled.comparison.recommendation import disturbance, recommend
 from unrolled.report.comparison import reason
 from unrolled.report.words import Words
-from unrolled.results.comparison import Advice, ComparedModel, Position
+from unrolled.results.comparison import (
+    Advice,
+    ComparedModel,
+    Difference,
+    Disturbance,
+    Position,
+)
 
 
 def in_words(advice: Advice) -> str:
@@ -56,24 +64,25 @@ def test_the_ngram_alone_has_passed_nothing():
     assert advice(model("ngram", 2.0))["quality"] == ("ngram", sentence)
 
 
-def test_within_the_spread_of_either_two_are_level():
-    for spreads in ((0.03, 0.01), (0.01, 0.03)):
-        pair = [
-            model(name, bits, spread=spread)
-            for name, bits, spread in zip(("lstm", "gru"), (2.0, 2.02), spreads, strict=True)
-        ]
-        assert advice(*pair)["quality"] == (
-            "lstm",
-            "It has the lowest loss, 2.000 bits per byte, but gru is within "
-            "the standard deviation over seeds, 0.030.",
-        )
-    apart = advice(model("lstm", 2.0, spread=0.01), model("gru", 2.02, spread=0.01))
-    assert apart["quality"][1].endswith("2.000 bits per byte, 0.020 less than gru.")
+def test_within_the_margin_two_are_level():
+    level = advice(model("lstm", 2.0), model("gru", 2.02, behind=Difference(0.02, 0.03)))
+    assert level["quality"] == (
+        "lstm",
+        "It has the lowest loss, 2.000 bits per byte, but gru cannot be told apart from it, "
+        "a tie: the difference is 0.020 ± 0.030.",
+    )
+    apart = advice(model("lstm", 2.0), model("gru", 2.02, behind=Difference(0.02, 0.01)))
+    assert apart["quality"][1].endswith("2.000 bits per byte, 0.020 ± 0.010 less than gru.")
 
 
-def test_without_a_spread_only_equals_are_level():
-    found = advice(model("lstm", 2.0), model("gru", 2.0))
-    assert "but gru is within" in found["quality"][1]
+def test_a_busy_machine_is_worth_a_word_an_idle_one_is_not():
+    shares = {"lstm": 0.3, "gru": 0.4}
+    models = [model(name, 2.0, others_share=share) for name, share in shares.items()]
+    assert disturbance([*models, model("ngram", 2.0)]) == Disturbance(
+        pytest.approx(0.35), 0.4, "gru"
+    )
+    assert disturbance([model("lstm", 2.0, others_share=0.05)]) is None
+    assert disturbance([model("ngram", 2.0)]) is None
 
 
 def test_speed_and_size_within_15_percent():

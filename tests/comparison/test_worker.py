@@ -1,15 +1,18 @@
 """One training in a process of its own: how it is stopped."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from unrolled.comparison.worker import Job, run_worker
+from unrolled.comparison.worker import Job, workers
+from unrolled.errors import WorkerError
 from unrolled.results.events import Interrupted, Start
 from unrolled.runs.folder import load_config, load_train_state
 from unrolled.runs.prepared import PreparedText
@@ -33,8 +36,8 @@ def job(tmp_path) -> Job:
 
 def test_a_training_that_is_stopped_is_saved(job):
     events = []
-    with pytest.raises(Interrupted):
-        run_worker(job, events.append, lambda: len(events) > 2)
+    with pytest.raises(Interrupted), workers([job]) as (worker,):
+        worker.turn(1.0, events.append, lambda: len(events) > 2)
     assert load_config(job.run).results is None
     _, values = load_train_state(job.run)
     assert values["step"] > 0  # that of the beginning is not the last one
@@ -43,11 +46,37 @@ def test_a_training_that_is_stopped_is_saved(job):
 def test_a_worker_that_is_told_to_stop_says_so(job):
     def tell(event):
         if isinstance(event, Start):
-            (worker,) = _children(os.getpid())
-            os.kill(worker, signal.SIGTERM)
+            (child,) = _children(os.getpid())
+            os.kill(child, signal.SIGTERM)
 
-    with pytest.raises(Interrupted):
-        run_worker(job, tell)
+    with pytest.raises(Interrupted), workers([job]) as (worker,):
+        worker.turn(1.0, tell)
+
+
+def test_what_a_worker_says_is_wrong_is_raised_here(job, tmp_path):
+    wrong = replace(job, text=tmp_path / "none")
+    with pytest.raises(WorkerError) as caught, workers([wrong]) as (worker,):
+        worker.turn(1.0)
+    assert str(caught.value).startswith(f"{tmp_path / 'none' / 'tokens' / 'tokenizer.json'} ")
+
+
+def test_a_turn_ends_with_the_first_validation_after_its_part(job):
+    """Meanwhile the worker waits, its clock stands, and all is saved."""
+    short = replace(job, request=replace(job.request, budget=Budget(20_000, "tokens")))
+    events = []
+    with workers([short]) as (worker,):
+        worker.turn(0.3, events.append)
+        assert 0.3 <= worker.fraction < 0.4 and not worker.is_finished
+        _, saved = load_train_state(job.run)
+        time.sleep(1.5)
+        worker.turn(0.6, events.append)
+        assert 0.6 <= worker.fraction < 0.7
+        worker.turn(math.inf, events.append)
+        assert (worker.fraction, worker.is_finished) == (1.0, True)
+    looks = [event for event in events if event.kind == "valid"]
+    after = next(look for look in looks if look.step > saved["step"])
+    assert after.seconds - saved["seconds"] < 1.5
+    assert load_config(job.run).measured is not None
 
 
 def _children(parent: int) -> list[int]:

@@ -56,7 +56,7 @@ def fake_comparison(title: str = "tinyshakespeare", sample: str = "") -> dict[st
         "models": [fake_model(name, sample or text) for name, text in SAMPLES.items()],
         "recommendation": [
             {"purpose": "quality", "model": "lstm", "figure": 2.112, "rival": "gru"}
-            | {"rival_figure": 2.131},
+            | {"rival_figure": 2.131, "behind": {"bits_per_byte": 0.019, "margin": 0.012}},
             {"purpose": "speed", "model": "ngram", "figure": 1_640_000, "rival": "lstm"}
             | {"rival_figure": 118_000, "cost": 0.275},
             {"purpose": "size", "model": "rnn", "figure": 1.5e6, "rival": "lstm"}
@@ -100,6 +100,8 @@ def fake_model(name: str, sample: str) -> dict[str, Any]:
             for power in range(11)
         ],
         "samples": [sample, sample[:60]],
+        "behind": None if name == "lstm" else {"bits_per_byte": bits - 2.112, "margin": 0.012},
+        "others_share": 0.02 if neural else None,
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 from unrolled.errors import ConfigError
 from unrolled.report.comparison import html, reason
 from unrolled.report.words import Language, Words
-from unrolled.results.comparison import Advice, Comparison
+from unrolled.results.comparison import Advice, Comparison, Difference
 
 from .comparisons import fake_comparison
 from .pages import HOSTILE, Page, domain, drawn, with_every_text
@@ -45,9 +45,9 @@ def test_the_order_of_the_page() -> None:
 def test_everything_is_said_once_and_in_words() -> None:
     text = page_of(fake_comparison()).text
     for words in (
-        "lstm predicts this text best: 2.112 bits per byte, 0.019 less than gru "
+        "lstm predicts this text best: 2.112 bits per byte, 0.019 ± 0.012 less than gru "
         "and 0.801 less than xz.",
-        "quality lstm It has the lowest loss, 2.112 bits per byte, 0.019 less than gru.",
+        "quality lstm It has the lowest loss, 2.112 bits per byte, 0.019 ± 0.012 less than gru.",
         "long documents lstm After 512 or more tokens of context it has the lowest loss, "
         "2.000 bits per byte; from 32 to 512 tokens of context its loss falls by 0.050.",
         "unrolled generate runs/shakespeare/lstm",
@@ -65,8 +65,8 @@ def test_everything_is_said_once_and_in_words() -> None:
 def test_the_chinese_page_says_the_same() -> None:
     text = page_of(fake_comparison(), "zh").text
     for words in (
-        "lstm 对这份文本预测得最好：每字节 2.112 比特，比 gru 少 0.019，比 xz 少 0.801。",
-        "质量 lstm 损失最低，每字节 2.112 比特，比次好的 gru 少 0.019。",
+        "lstm 对这份文本预测得最好：每字节 2.112 比特，比 gru 少 0.019 ± 0.012，比 xz 少 0.801。",
+        "质量 lstm 损失最低，每字节 2.112 比特，比次好的 gru 少 0.019 ± 0.012。",
         "速度 ngram 每秒打分 1,640,000 个词元，是 lstm 的 13.9 倍，代价是每字节多 0.275 比特。",
         "按 2.112 比特计，1 MB 这样的文本可以压缩到 264 kB。",
         "训练用时 119 秒",
@@ -90,11 +90,11 @@ def test_the_chinese_page_says_the_same() -> None:
                 figure=2.0,
                 rival="gru",
                 rival_figure=2.01,
-                spread=0.02,
+                behind=Difference(0.01, 0.02),
             ),
-            "It has the lowest loss, 2.000 bits per byte, but gru is within the standard "
-            "deviation over seeds, 0.020; with more text or a longer budget a network may be "
-            "better.",
+            "It has the lowest loss, 2.000 bits per byte, but gru cannot be told apart from it, "
+            "a tie: the difference is 0.010 ± 0.020; with more text or a longer budget a network "
+            "may be better.",
         ),
         (
             Advice(purpose="speed", model="gru", figure=12345.6, has_no_equal=True),
@@ -150,7 +150,7 @@ def test_a_missing_figure_is_a_dash() -> None:
     comparison = fake_comparison()
     for model in comparison["models"][1:]:
         model |= {key: None for key, value in model.items() if isinstance(value, int | float)}
-        model |= {"closed_vocabulary": False, "seeds": []}
+        model |= {"closed_vocabulary": False, "seeds": [], "behind": None}
         model |= {"bits_per_byte": float("nan"), "perplexity": float("inf")}
     page = page_of(comparison)
     row = next(row for row in page.rows if row[0] == "gru")
@@ -211,7 +211,7 @@ def test_figures_have_units() -> None:
     row = page_of(fake_comparison()).rows[0]
     assert [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in row] == [
         "lstm",
-        "2.112 ± 0.008",
+        "2.112",
         "4.32",
         "2,711",
         "1.27 M",
@@ -227,7 +227,7 @@ def test_the_best_of_a_column_is_bold_and_bars_start_at_zero() -> None:
     page = page_of(fake_comparison()).source
     bold = re.findall(r"<td[^>]*><b>(.*?)</b>", page.replace("\N{NO-BREAK SPACE}", " "))
     assert bold == ["4.32", "2,711", "375 k", "150 MB", "1.50 MB", "905 k", "1.64 M", "15.8 k"]
-    assert '2.112 <small>± 0.008</small><i class="bar c0" style="--share:35.1%">' in page
+    assert '2.112<i class="bar c0" style="--share:35.1%">' in page
     assert '6.022<i class="bar" style="--share:100.0%">' in page
 
 
@@ -245,7 +245,7 @@ def test_a_closed_vocabulary_is_marked() -> None:
     comparison = fake_comparison()
     comparison["models"][1]["closed_vocabulary"] = True
     page = page_of(comparison)
-    assert [row[1] for row in page.rows[:2]] == ["2.112 ± 0.008", "2.131 ± 0.008"]
+    assert [row[1] for row in page.rows[:2]] == ["2.112", "2.131 +0.019 ± 0.012"]
     assert [row[2].endswith("†") for row in page.rows[:2]] == [False, True]
     assert "† Closed vocabulary: an unknown word counts as one symbol" in page.text
 
@@ -255,11 +255,36 @@ def test_a_closed_vocabulary_is_marked() -> None:
 
 def test_the_verdict_of_a_tie() -> None:
     comparison = fake_comparison()
-    comparison["models"][1]["spread"] = 0.02
-    assert page_of(comparison).verdict == (
-        "lstm (2.112 bits per byte) and gru (2.131) differ by no more than "
-        "the standard deviation over seeds, 0.020."
+    for model in comparison["models"][1:3]:
+        model["behind"]["margin"] = 0.1
+    page = page_of(comparison)
+    assert page.verdict == (
+        "A tie: lstm (2.112 bits per byte) cannot be told apart from gru, transformer, "
+        "the difference to the next is 0.019 ± 0.100."
     )
+    assert page.rows[1][1] == "2.131 tie, 0.019 ± 0.100"
+    assert page.rows[3][1] == "2.298 +0.186 ± 0.012"
+
+
+def test_a_comparison_that_was_cut_short_says_so() -> None:
+    comparison = fake_comparison() | {"cut_short": 0.35, "split": "valid", "baselines": []}
+    for model in comparison["models"]:
+        model["behind"] = None
+    page = page_of(comparison)
+    assert page.verdict.startswith(
+        "Cut short after 35.0\N{NO-BREAK SPACE}% of what every network was to have: "
+    )
+    assert "0.019 less than gru" in page.verdict  # no interval is known of validation text
+
+
+def test_others_that_took_the_processor_are_named() -> None:
+    disturbance = {"share": 0.384, "most": 0.41, "model": "gru"}
+    page = page_of(fake_comparison() | {"disturbance": disturbance})
+    assert (
+        "Other programs took 38.4\N{NO-BREAK SPACE}% of the processor time while the networks "
+        "trained (most beside gru: 41.0\N{NO-BREAK SPACE}%)."
+    ) in page.verdict
+    assert "Other programs" not in page_of(fake_comparison()).verdict
 
 
 def test_the_verdict_when_no_model_beats_a_baseline() -> None:

@@ -53,7 +53,7 @@ def test_phrases_as_text_and_as_html():
     words = Words("comparison", "en")
     assert words("verdict one", best="<a>", bits=2.0) == "<a> needs 2.000 bits per byte"
     assert words.html("verdict one", best="<a>", bits=2) == "&lt;a&gt; needs 2.000 bits per byte"
-    assert words.html("reading spread").startswith("<b>The spread (±)</b> is")
+    assert words.html("reading spread").startswith("<b>The interval (±)</b> holds")
     assert "<i>xz</i>" in words.html("reading baselines")
     assert "3.5\N{NO-BREAK SPACE}%" in words.html("reading difference")
 

@@ -8,8 +8,10 @@ import pytest
 
 from unrolled.results.events import Interrupted
 from unrolled.settings.training import Budget, TrainConfig
-from unrolled.training import learning_rate
 from unrolled.training.learning_rate import FEWEST_UPDATES, search_learning_rate
+from unrolled.training.loop import Callbacks
+
+from .trainings import Time
 
 CONFIG = TrainConfig(learning_rate=0.01, batch_size=2, sequence_length=5)
 STEP_TOKENS = 10
@@ -50,17 +52,19 @@ class Trial:
 def search(monkeypatch):
     """Searches; returns the settings, what was tried and the trainings."""
 
-    def search_with(budget, nats=lambda rate: rate, seconds=lambda rate: 0.01, **kwargs):
-        clock, trials = SimpleNamespace(now=50.0), []
-        monkeypatch.setattr(learning_rate, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    def search_with(
+        budget, nats=lambda rate: rate, seconds=lambda rate: 0.01, trials=None, **kwargs
+    ):
+        time, trials = Time(monkeypatch), [] if trials is None else trials
+        began = time.now
 
         def start(config):
-            trials.append(Trial(config, clock, seconds, nats))
+            trials.append(Trial(config, time, seconds, nats))
             return trials[-1]
 
         config = replace(CONFIG, budget=budget)
         chosen, tried = search_learning_rate(config, start, 1000.0, 1000, **kwargs)
-        return chosen, tried, trials, clock.now - 50
+        return chosen, tried, trials, time.now - began
 
     return search_with
 
@@ -135,4 +139,20 @@ def test_a_rate_that_diverged_is_not_taken(search):
 
 def test_it_stops_when_asked(search):
     with pytest.raises(Interrupted):
-        search(Budget(9000, "tokens"), stop=lambda: True)
+        search(Budget(9000, "tokens"), callbacks=Callbacks(stop=lambda: True))
+
+
+@pytest.mark.parametrize("budget", [Budget(60, "seconds"), Budget(9000, "tokens")])
+def test_each_trial_is_a_turn_and_waiting_costs_nothing(search, budget):
+    """The others train for an hour meanwhile; the trials are the same as without."""
+    waits, trials = [], []
+
+    def wait(fraction):
+        waits.append(fraction)
+        trials[-1].clock.now += 3600
+
+    _, _, alone, _ = search(budget)
+    _, tried, _, _ = search(budget, callbacks=Callbacks(wait=wait), trials=trials)
+    assert [one.progress.step for one in trials] == [one.progress.step for one in alone]
+    assert waits == pytest.approx([0.05, 0.1, 0.15])
+    assert len(tried) == 3

@@ -239,7 +239,7 @@ def test_budget_in_epochs(start):
 def test_budget_in_seconds(start, monkeypatch):
     clock = Time(monkeypatch)
     training = start(replace(CONFIG, budget=Budget(100, "seconds")))
-    training.spend(7)  # before the loop
+    training.clock.set(7)  # before the loop
     backward, look = training.trainee.backward, training.validate
     rates = []
 

@@ -9,7 +9,8 @@ from unrolled.models.build import build
 from unrolled.settings.models import RecurrentConfig, TransformerConfig
 from unrolled.settings.training import Budget, TrainConfig
 from unrolled.training import throughput
-from unrolled.training.throughput import Pace, language_model_pace, without_clock
+from unrolled.training.pace import Pace, PaceWatch
+from unrolled.training.throughput import language_model_pace, without_clock
 
 LSTM = RecurrentConfig(kind="lstm", hidden_size=8, embedding_size=4)
 CONFIG = TrainConfig(batch_size=4, sequence_length=10)
@@ -99,6 +100,7 @@ def test_a_step_is_timed_as_training_does_it(model_config, candidates, monkeypat
     monkeypatch.setattr(throughput.time, "perf_counter", lambda: next(times))
     monkeypatch.setattr(throughput, "build", lambda *arguments: model)
     shapes, score = [], model.score
+    monkeypatch.setattr(throughput, "_wake", lambda model: None)
 
     def spy(tokens, targets, state, given):
         shapes.append(tuple(tokens.shape))
@@ -123,3 +125,24 @@ def test_attention_over_past_states_is_timed_with_a_full_window():
     config = replace(LSTM, attention=16)
     state = throughput._carried(build(config, 11), config, torch.zeros(3, 5, dtype=torch.int64))
     assert state[-1].tolist() == [16, 16, 16] and state[1].shape == (3, 16, 1, 8)
+
+
+def test_only_a_speed_that_has_changed_for_long_is_measured_again():
+    paces = iter([Pace("bfloat16", 1, 20.0, 1), Pace("float32", 2, 100.0, 1)])
+    watch = PaceWatch(100.0, lambda: next(paces))
+    tokens, seconds, found = 0, 0.0, []
+    for speed in (90, 30, 90, 30, 30, 30, 20, 25, 90, 90, 90, 90):
+        tokens, seconds = tokens + speed, seconds + 1
+        found.append(watch.look(tokens, seconds))
+    slow, fast = (30.0, Pace("bfloat16", 1, 20.0, 1)), (90.0, Pace("float32", 2, 100.0, 1))
+    # Once it is measured, a change has to last twice as long: four looks.
+    assert found == [None] * 4 + [slow] + [None] * 6 + [fast]
+    assert watch.expected == 100.0
+
+
+def test_measuring_leaves_the_random_numbers_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    language_model_pace(LSTM, replace(CONFIG, threads=1, precision="float32"), 11)
+    assert torch.equal(torch.rand(3), expected)

@@ -9,7 +9,7 @@ from torch import nn
 from unrolled.results.events import Event
 from unrolled.settings.models import RecurrentConfig
 from unrolled.settings.training import Budget, TrainConfig
-from unrolled.training import loop
+from unrolled.training import clock, loop
 from unrolled.training.loop import Training
 from unrolled.training.state import clone_weights
 
@@ -59,4 +59,5 @@ class Time:
 
     def __init__(self, monkeypatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: self.now))
+        for module in (loop, clock):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))

@@ -18,7 +18,8 @@ from ..results.events import LossUnit, Standing, Validation
 from ..settings.training import ClassifierTrainConfig, Precision
 from ..system.machine import num_cores, threads_for, using_threads
 from ..training.optimizer import ParameterGroup, triangle
-from ..training.throughput import Pace, find_pace
+from ..training.pace import Pace
+from ..training.throughput import find_pace
 from ..training.trainee import Trainee, autocast
 from .documents import Documents, Labelled
 from .ensemble import fit_weights, mix

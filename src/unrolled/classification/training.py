@@ -27,7 +27,7 @@ from ..text.tokenizers import Tokenizer
 from ..text.vocabulary import train_tokenizer
 from ..training.clock import Clock
 from ..training.loop import Callbacks, MakeMonitor, Training
-from ..training.throughput import Pace
+from ..training.pace import Pace
 from .classifier import Classifier, Member, RecurrentMember
 from .documents import ClassWeight, Labelled, check_class_weight, joined_parts, weigh
 from .ensemble import CHANCE, ThresholdMetric, fit_thresholds, fit_weights, mix, savings

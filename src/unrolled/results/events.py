@@ -123,6 +123,18 @@ class Warned(_Standing):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Paced(_Standing):
+    """The speed had changed for long; precision and threads were measured again."""
+
+    kind: Literal["pace"] = "pace"
+    precision: str
+    threads: int
+    tokens_per_second: float
+    """To be expected from now on."""
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Diverged(_Standing):
     """The loss is not finite any more; the training ends with the best weights so far."""
 
@@ -175,7 +187,7 @@ class RoundOver(_Event):
 
 
 LoggedEvent: TypeAlias = (
-    TrainStep | Validation | GradientFlow | GradientNorms | Warned | Diverged | End
+    TrainStep | Validation | GradientFlow | GradientNorms | Warned | Paced | Diverged | End
 )
 Event: TypeAlias = LoggedEvent | Message | Start | Failed | Stopped | TurnOver | RoundOver
 OnEvent: TypeAlias = Callable[[Event], None]

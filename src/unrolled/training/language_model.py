@@ -44,7 +44,8 @@ from ..text.store import Boundaries, TokenStore
 from .clock import Clock
 from .learning_rate import after_search, search_learning_rate
 from .loop import Callbacks, MakeMonitor, Training
-from .throughput import Pace, language_model_pace, without_clock
+from .pace import Pace, PaceWatch
+from .throughput import AGAIN, language_model_pace, without_clock
 from .trainee import LanguageModelTrainee
 
 SCORING_SPEED = 2
@@ -237,6 +238,7 @@ def _start(job: Job, request: TrainRequest, config: RunConfig) -> tuple[RunConfi
     store, model_config, train_config = job.text.store, config.model, config.train
     num_tokens = store.split("train").num_tokens
     assert train_config is not None
+    asked = train_config
     if train_config.budget.unit != "seconds":
         train_config = without_clock(train_config)
     pace = language_model_pace(model_config, train_config, store.vocab_size)
@@ -259,8 +261,23 @@ def _start(job: Job, request: TrainRequest, config: RunConfig) -> tuple[RunConfi
     training = _whole_training(job, config.model, train_config, validation_tokens)
     tokens_per_step = train_config.batch_size * train_config.sequence_length
     training.progress.next_update_seconds = tokens_per_step / pace.tokens_per_second
+    if isinstance(trainee := training.trainee, LanguageModelTrainee):
+        trainee.watch = _watch(asked, pace, config.model, store.vocab_size)
     job.callbacks.on_event(Start(step=0, text=announce(train_config, store, pace, epochs)))
     return config, training
+
+
+def _watch(
+    asked: TrainConfig, pace: Pace, model_config: ModelConfig, vocab_size: int
+) -> PaceWatch | None:
+    """What measures precision and threads again, if they are open and the clock may decide."""
+    budget = asked.budget
+    if budget.unit != "seconds" or (asked.precision != "auto" and asked.threads):
+        return None
+    asked = replace(asked, budget=replace(budget, amount=AGAIN * budget.amount))
+    return PaceWatch(
+        pace.tokens_per_second, lambda: language_model_pace(model_config, asked, vocab_size)
+    )
 
 
 def _affordable_validation(config: TrainConfig, pace: Pace) -> int | None:
@@ -341,6 +358,7 @@ def _fit(job: Job, config: RunConfig, training: Training) -> None:
         "others_share": progress.others_seconds / max(progress.available_seconds, 1e-9),
     }
     training.tick()
+    config = replace(config, train=trainee.config)  # precision and threads as they were at the end
     _conclude(job, config, trainee.model, figures, progress.seconds)
 
 

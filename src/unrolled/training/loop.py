@@ -339,6 +339,9 @@ def fit(
         if training.validation_due:
             valid_nats = training.look()
             report(trainee.validation_event(training.standing(), nats, valid_nats))
+            paced = trainee.keep_pace(training.standing(), progress.update_seconds)
+            if paced is not None:
+                report(paced)
             if wait is not None:
                 training.save()
                 with training.clock.stopped():

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -15,28 +15,15 @@ from ..ops.linear_log_probs import make_sampler
 from ..settings.models import ModelConfig, RecurrentConfig, TransformerConfig
 from ..settings.training import ClassifierTrainConfig, Precision, TrainConfig
 from ..system.machine import num_cores
+from .pace import Pace, in_threads
 from .trainee import autocast
 
 MEASURING_SHARE = 0.05
 """Of a wall-clock budget; what is not measured within it is not tried."""
+AGAIN = 0.2
+"""Part of MEASURING_SHARE that measuring again takes."""
 SMALL_STEP_SECONDS = 0.1
 """Below this one thread may be faster than all: what the others save they lose in waiting."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """The fastest way to train a model on this machine."""
-
-    precision: Precision
-    threads: int
-    tokens_per_second: float
-    num_parameters: int
-    others: tuple[str, ...] = ()
-    """What was slower, in words."""
-
-    def __str__(self) -> str:
-        chosen = f"{self.precision}, {_threads(self.threads)}"
-        return f"{chosen} ({'; '.join(self.others)})" if self.others else chosen
 
 
 def find_pace(
@@ -73,15 +60,11 @@ def find_pace(
     (precision, threads), best = min(seconds.items(), key=lambda item: item[1])
     torch.set_num_threads(threads)
     others = tuple(
-        f"{name} with {_threads(number)} takes {value / best:.1f}x as long"
+        f"{name} with {in_threads(number)} takes {value / best:.1f}x as long"
         for (name, number), value in seconds.items()
         if (name, number) != (precision, threads)
     )
     return Pace(precision, threads, num_tokens / best, num_parameters, others)
-
-
-def _threads(number: int) -> str:
-    return f"{number} thread{'s' * (number > 1)}"
 
 
 def _step_seconds(step: Callable[[], object], limit: float) -> list[float]:
@@ -105,6 +88,11 @@ def without_clock(config: TrainConfig) -> TrainConfig:
 
 def language_model_pace(model_config: ModelConfig, config: TrainConfig, vocab_size: int) -> Pace:
     """How fast a language model trains, from a state such as training carries."""
+    with torch.random.fork_rng(devices=[]):  # it may come in the middle of a training
+        return _language_model_pace(model_config, config, vocab_size)
+
+
+def _language_model_pace(model_config: ModelConfig, config: TrainConfig, vocab_size: int) -> Pace:
     torch.manual_seed(0)
     model = build(model_config, vocab_size).train()
     size = (config.batch_size, config.sequence_length)

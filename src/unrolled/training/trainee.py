@@ -1,6 +1,7 @@
 """What the loop trains: a model with its batches and losses; here, a language model."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -11,13 +12,14 @@ from torch import Tensor, nn
 from ..inference.evaluation import num_validation_tokens, to_bits_per_byte, validation_nats
 from ..models.base import NeuralModel, State, detach_state, state_from_tensors, state_to_tensors
 from ..ops.linear_log_probs import make_sampler
-from ..results.events import LossUnit, Standing, Validation
+from ..results.events import LossUnit, Paced, Standing, Validation
 from ..runs.folder import MODEL
 from ..settings.training import ClassifierTrainConfig, TrainConfig
 from ..system.files import write_atomically
 from ..text.store import TokenStore
 from .batches import Batch, BatchStream
 from .optimizer import ParameterGroup, trapezoid
+from .pace import PaceWatch
 
 Model = TypeVar("Model", bound=nn.Module)
 Config = TypeVar("Config", TrainConfig, ClassifierTrainConfig)
@@ -69,6 +71,14 @@ class Trainee(ABC, Generic[Model, Config]):
     def closing_seconds(self, validation_seconds: float) -> float:
         """Time to keep back for what follows the last update."""
         return validation_seconds
+
+    def keep_pace(self, standing: Standing, update_seconds: float) -> Paced | None:
+        """Called after every validation: measures precision and threads again if need be.
+
+        Args:
+            update_seconds: Spent in training steps so far.
+        """
+        return None
 
     def in_unit(self, nats: float, split: str) -> float:
         """A loss on a split, in the unit of the events."""
@@ -135,6 +145,8 @@ class LanguageModelTrainee(Trainee[NeuralModel, TrainConfig]):
             length_variation=config.length_variation,
         )
         self.sampler = make_sampler(unigram, config.candidates)
+        self.watch: PaceWatch | None = None
+        """Of the speed, where precision or threads are open."""
         self.carried: State = model.initial_state(self.batches.batch_size)
 
     def parameter_groups(self) -> list[ParameterGroup]:
@@ -181,6 +193,24 @@ class LanguageModelTrainee(Trainee[NeuralModel, TrainConfig]):
         rate = self.validation_tokens / validation_seconds
         closing = 1.5 * self.closing_tokens / rate + 0.5 if self.closing_tokens else 0.0
         return 2 * validation_seconds + closing
+
+    def keep_pace(self, standing: Standing, update_seconds: float) -> Paced | None:
+        """Goes on with the precision and threads that are fastest now."""
+        if self.watch is None:
+            return None
+        found = self.watch.look(standing["tokens"], update_seconds)
+        if found is None:
+            return None
+        speed, pace = found
+        self.config = replace(self.config, precision=pace.precision, threads=pace.threads)
+        text = f"Trained at {speed:,.0f} tokens/s of late; measured again: {pace}."
+        return Paced(
+            **standing,
+            precision=pace.precision,
+            threads=pace.threads,
+            tokens_per_second=pace.tokens_per_second,
+            text=text,
+        )
 
     def in_unit(self, nats: float, split: str) -> float:
         """Bits per byte of the split, spelling included."""
