@@ -88,7 +88,8 @@ def test_an_evaluation_prints_its_cost_with_the_baselines_below():
 def test_a_comparison_is_a_frame_of_models_and_baselines():
     comparison = Comparison.from_json(fake_comparison())
     gru = replace(comparison.models[1], behind=Difference(0.019, 0.006), doubt="hardly trained")
-    models = [comparison.models[0], gru, *comparison.models[2:]]
+    models = [comparison.models[0], gru, *comparison.models[2:4]]
+    models.append(replace(comparison.models[4], behind=None))
     frame = replace(comparison, models=models).to_frame()
     assert list(frame.name) == [*(model.name for model in models), "uniform", "unigram", "xz"]
     assert list(frame.role) == ["model"] * 5 + ["baseline"] * 3
@@ -96,7 +97,7 @@ def test_a_comparison_is_a_frame_of_models_and_baselines():
     assert list(frame.bits_per_byte) == [*(m.bits_per_byte for m in models), 6.022, 4.761, 2.913]
     assert frame.perplexity[1] == gru.perplexity and frame.perplexity[5:].isna().all()
     assert (frame.behind_bits_per_byte[1], frame.behind_margin[1]) == (0.019, 0.006)
-    assert frame.behind_margin[[0, 2]].isna().all()
+    assert frame.behind_margin[[0, 4, 5]].isna().all()
     assert list(frame.doubt.fillna("")) == ["", "hardly trained", *[""] * 6]
     assert not {"curve", "settings", "samples", "seeds", "behind"} & set(frame.columns)
 
@@ -124,8 +125,14 @@ def test_trials_are_a_frame_with_all_that_is_one_number():
 def test_other_results_are_frames_of_their_summaries():
     diagnosis = Diagnosis.from_json(fake_diagnosis())
     frame = diagnosis.to_frame()
-    assert list(frame.columns) == ["measured", "figure", "unit"]
-    assert len(frame) == len(diagnosis.summary().rows)
+    assert list(frame.columns) == ["measured", "figure", "low", "high", "unit"]
+    shown = diagnosis.summary().rows
+    assert list(frame.measured) == [row[0] for row in shown]
+    memory = frame[frame.measured == f"context that {diagnosis.memory[0].name} uses"].iloc[0]
+    assert (memory.low, memory.high) == (
+        diagnosis.memory[0].effective_low,
+        diagnosis.memory[0].effective_high,
+    )
     loss = Evaluation(8.0, 4, 4, 4, 2, baselines=[Baseline("xz", 2.5)])
     names = "bits_per_byte", "bits_per_char", "perplexity_per_token", "perplexity_per_word"
     assert list(loss.to_frame().columns) == ["name", *names]
