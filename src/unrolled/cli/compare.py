@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..report.words import Language
 from ..results.comparison import Comparison
-from ..settings.kinds import COMPARED, KindName, Size
+from ..settings.kinds import COMPARED, KindName, Match, SizeChoice
 from ..settings.training import Budget
 from .options import DataOptions, Texts, required
 
@@ -25,7 +25,8 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     models: Annotated[
         tuple[KindName, ...], Parameter(negative=(), consume_multiple=True)
     ] = COMPARED,
-    size: Size = "medium",
+    size: SizeChoice = "auto",
+    match: Match = "time",
     seeds: int = 1,
     seed: int = 0,
     resume: Annotated[bool, Parameter(negative=())] = False,
@@ -52,7 +53,10 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     models
         Kinds of model to compare.
     size
-        Size of the networks.
+        Size of the networks; auto: by the budget, the text and the speed of this machine.
+    match
+        What is held equal between the networks: their time, the tokens that they read (in about
+        the same total time), or their parameters (in equal time).
     seeds
         Runs per network with different seeds, for a standard deviation.
     seed
@@ -98,7 +102,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
                 seed=seed,
                 train_settings={k: value for k, value in settings.items() if value is not None},
             )
-            request = comparison.CompareRequest(train, models, seeds, language)
+            request = comparison.CompareRequest(train, models, seeds, match, language)
             result = comparison.compare(out, request, progress, resume, began, interrupted)
     except (Interrupted, KeyboardInterrupt):
         found = comparison.load_comparison(out)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..errors import ConfigError
 from ..settings.data import DataConfig
-from ..settings.kinds import KindName, Size
+from ..settings.kinds import KindName, SizeChoice
 from ..settings.training import Budget
 from .options import DataOptions, ModelOptions, Texts, TrainOptions, given, required
 
@@ -21,7 +21,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     model: KindName | None = None,
     out: Path,
     budget: str | None = None,
-    size: Size | None = None,
+    size: SizeChoice | None = None,
     seed: int | None = None,
     resume: Annotated[bool, Parameter(negative=())] = False,
     tensorboard: Path | None = None,
@@ -42,7 +42,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
     budget
         Wall-clock time (90s, 10m, 1h), tokens (2Mtokens) or epochs (3epochs); default: 10m.
     size
-        Size of the network; options under Model override it; default: medium.
+        Size of the network; options under Model override it. Default: auto, by the budget, the
+        text and the speed of this machine.
     seed
         Random seed of initialization, dropout and batch order; default: 0.
     resume
@@ -73,7 +74,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
                 request = TrainRequest(
                     kind=model or "lstm",
                     data=source,
-                    size=size or "medium",
+                    size=size or "auto",
                     budget=limit,
                     seed=seed or 0,
                     model_settings=given(model_options),

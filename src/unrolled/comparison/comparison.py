@@ -18,6 +18,7 @@ from ..settings.training import Budget
 from ..system.files import locked, parse_json, remove_left_behind, write_json, write_text
 from ..training.language_model import TrainRequest
 from .collection import collect
+from .matching import equal_parameters, equal_tokens
 from .request import CompareRequest
 from .worker import Job, workers
 
@@ -110,8 +111,9 @@ def shared_before(out: Path, request: CompareRequest) -> Budget | None:
     if any(_is_finished(run) for run in networks):
         remedy = "Give that, or begin a new comparison in another --out."
         raise ConfigError("budget", f"{old}, since a network has finished with it", now, remedy)
-    if now.unit != "seconds":
-        return now
+    if before.share.unit != "seconds":  # as where tokens are matched
+        more = now.amount / old.amount
+        return replace(before.share, amount=round(more * before.share.amount))
     more = (now.amount - old.amount) / len(networks)
     return replace(before.share, amount=before.share.amount + more)
 
@@ -138,12 +140,20 @@ def _train_all(job: _Job, share: Budget | None, began: float) -> Budget:
     runs = _runs(job.out, job.request)
     counted = [(run, one) for run, one in runs if one.kind == "ngram"]
     _take_turns(job, counted, math.inf)
+    networks = [(run, one) for run, one in runs if one.kind != "ngram"]
+    vocab_size = job.text.store.vocab_size
+    if job.request.match == "parameters":
+        wanted = equal_parameters([one for _, one in networks], vocab_size)
+        networks = [(run, one) for (run, _), one in zip(networks, wanted, strict=True)]
     if share is None:
-        share = _share(job.request.train.budget, began, len(runs) - len(counted))
+        share = _share(job.request.train.budget, began, len(networks))
+        if job.request.match == "tokens" and share.unit == "seconds":
+            seconds = share.amount * len(networks)
+            share = equal_tokens([one for _, one in networks], seconds, vocab_size)
     rounds = MOST_ROUNDS
     if share.unit == "seconds":
         rounds = max(1, min(rounds, int(share.amount / TURN_SECONDS)))
-    networks = [(run, replace(one, budget=share)) for run, one in runs if one.kind != "ngram"]
+    networks = [(run, replace(one, budget=share)) for run, one in networks]
     for number in range(job.request.num_seeds):  # not all at once: that much memory nobody has
         team = [each for each in networks if each[1].seed == job.request.train.seed + number]
         _take_turns(job, team, 1 / rounds, None if number else share)

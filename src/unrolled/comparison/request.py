@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..report.words import Language
 from ..settings.check import check
-from ..settings.kinds import COMPARED, KindName
+from ..settings.kinds import COMPARED, KindName, Match
 from ..training.language_model import TrainRequest
 
 
@@ -22,6 +22,9 @@ class CompareRequest:
     """Default: all but "mingru"."""
     num_seeds: int = 1
     """Trainings of each kind of network; the first one is kept at `<out>/<kind>`."""
+    match: Match = "time"
+    """What is held equal: the time of each network, the tokens that it reads, or the parameters
+    that it has, in equal time."""
     language: Language = "en"
     """Of the report."""
 

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 Size: TypeAlias = Literal["small", "medium", "large"]
+SIZES: tuple[Size, ...] = ("small", "medium", "large")
+SizeChoice: TypeAlias = Literal["auto", "small", "medium", "large"]
 Family: TypeAlias = Literal["ngram", "recurrent", "transformer"]
+Match: TypeAlias = Literal["time", "tokens", "parameters"]
+"""What a comparison holds equal."""
 
 GATE_SETTINGS = ("forget_bias", "gate_init", "max_timescale")
 """Of layers with a gate that keeps the state."""

@@ -60,6 +60,18 @@ def train_preset(kind: str, vocab_size: int) -> TrainConfig:
     return replace(config, candidates=vocab_size // 5, batch_size=32, sequence_length=48)
 
 
+FEWEST_ROWS, GOOD_UPDATES = 8, 600
+"""Rows are halved down to the first until there are so many updates."""
+
+
+def rows_for(num_tokens: float, config: TrainConfig) -> int:
+    """B for so many tokens to read: few tokens in large batches are too few updates."""
+    rows = config.batch_size
+    while rows > FEWEST_ROWS and num_tokens < GOOD_UPDATES * rows * config.sequence_length:
+        rows //= 2
+    return rows
+
+
 def regularize(config: ModelConfig, num_epochs: float, parameters_per_token: float) -> ModelConfig:
     """Adds dropout by what a model could learn by heart: none up to two passes, then ever more.
 

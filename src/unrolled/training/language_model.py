@@ -33,7 +33,7 @@ from ..runs.folder import (
 from ..runs.prepared import PreparedText, clean_up, count_model, load_baselines
 from ..settings.check import SEED, check
 from ..settings.data import DataConfig
-from ..settings.kinds import KindName, Size
+from ..settings.kinds import SIZES, KindName, SizeChoice
 from ..settings.models import ModelConfig, NgramConfig
 from ..settings.presets import model_preset, override, regularize, superfluous, train_preset
 from ..settings.training import Budget, TrainConfig
@@ -45,6 +45,7 @@ from .clock import Clock
 from .learning_rate import after_search, search_learning_rate
 from .loop import Callbacks, MakeMonitor, Training
 from .pace import Pace, PaceWatch
+from .size import choose_size
 from .throughput import AGAIN, language_model_pace, without_clock
 from .trainee import LanguageModelTrainee
 
@@ -67,8 +68,8 @@ class TrainRequest(Record):
     kind: KindName
     """"ngram", "rnn", "gru", "lstm", "mingru" or "transformer"."""
     data: DataConfig
-    size: Size = "medium"
-    """"small", "medium" or "large"."""
+    size: SizeChoice = "auto"
+    """"small", "medium", "large", or by the budget, the text and the speed of this machine."""
     budget: Budget = field(default_factory=lambda: Budget(600, "seconds"))
     """How long to train; default: ten minutes."""
     seed: int = 0
@@ -142,6 +143,8 @@ def train(  # noqa: PLR0913
 
 def _train(job: Job, request: TrainRequest) -> None:
     text = job.text
+    if request.size == "auto":
+        request = _sized(job, request)
     model_config, train_config = _settings(request, text.store.vocab_size)
     text.tokenizer.save(job.run / TOKENIZER)
     config = _conditions(job, request, model_config)
@@ -204,7 +207,10 @@ def _tidy(run: Path, config: RunConfig) -> None:
 
 def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, TrainConfig]:
     model_config = override(
-        model_preset(request.kind, request.size, vocab_size), **request.model_settings
+        model_preset(
+            request.kind, SIZES[0] if request.size == "auto" else request.size, vocab_size
+        ),
+        **request.model_settings,
     )
     if isinstance(model_config, NgramConfig):
         for name, value in request.train_settings.items():
@@ -216,6 +222,24 @@ def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, Trai
         **request.train_settings,
     )
     return model_config, train_config
+
+
+def _sized(job: Job, request: TrainRequest) -> TrainRequest:
+    """The request with the size and the rows that suit the budget."""
+    if request.kind == "ngram":
+        return replace(request, size=SIZES[0])
+    store = job.text.store
+    size, rows = choose_size(
+        request.kind,
+        request.budget,
+        store.split("train").num_tokens,
+        store.vocab_size,
+        request.model_settings,
+        request.train_settings,
+    )
+    job.callbacks.on_event(Message(text=f"Size {size}, {rows} rows, for {request.budget}."))
+    settings = {"batch_size": rows} | request.train_settings
+    return replace(request, size=size, train_settings=settings)
 
 
 def _conditions(job: Job, request: TrainRequest, model_config: ModelConfig) -> RunConfig:
