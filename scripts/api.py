@@ -35,10 +35,11 @@ docstrings. `import unrolled` itself loads no torch: a module is imported when a
 
 No function needs a callback. Those that take `on_event` call it with the dataclasses of
 `unrolled.results.events`. Results are frozen dataclasses. They print as a short table, also in a
-notebook; `to_json()` and `from_json()` turn them into JSON and back.
+notebook; `to_json()` and `from_json()` turn them into JSON and back, and `to_frame()` makes a
+pandas table of their figures (pip install pandas).
 """
 WIDTH = 100
-HIDDEN = {"summary"}
+HIDDEN = {"summary", "rows"}
 """Methods that every result has."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -57,6 +57,13 @@ class MissingExtra(UnrolledError):
         super().__init__(f"{purpose} needs an extra: pip install 'unrolled[{extra}]'.")
 
 
+class MissingPackage(UnrolledError, ImportError):
+    """A package that no extra installs is needed."""
+
+    def __init__(self, purpose: str, package: str) -> None:
+        super().__init__(f"{purpose} needs {package}: pip install {package}")
+
+
 class WorkerError(UnrolledError):
     """A training in a process of its own failed; the message is what it said."""
 

@@ -116,7 +116,7 @@ def test_a_run_that_is_trained_but_not_measured_is_measured_on_resume(compared, 
     save_config(copy / "gru", replace(load_config(copy / "gru"), measured=None))
     for folder in (copy, copy / "gru"):  # as a kill leaves them
         (folder / f"{TEMPORARY}a").mkdir()
-    again = compare(copy, request(kinds=("gru", "ngram")), print, resume=True)
+    again = compare(copy, request("30ktokens", kinds=("gru", "ngram")), print, resume=True)
     for found, before in zip(again.models, result.models, strict=True):
         assert found.bits_per_byte == before.bits_per_byte
         assert found.generate_tokens_per_second > 0
@@ -220,15 +220,15 @@ def test_after_any_round_the_comparison_is_whole_and_goes_on_to_the_same_result(
 
 def test_a_budget_may_be_raised_when_a_comparison_goes_on(tmp_path):
     out, kinds = tmp_path / "out", ("gru", "rnn")
-    halted(out, request("10ktokens", kinds=kinds), after=2)
-    halted(out, request("20ktokens", kinds=kinds), after=1, resume=True)
-    result = compare(out, request("20ktokens", kinds=kinds), print, resume=True)
-    assert (result.budget, result.share) == (Budget(20_000, "tokens"),) * 2
+    halted(out, request("30ktokens", kinds=kinds), after=4)
+    halted(out, request("40ktokens", kinds=kinds), after=1, resume=True)
+    result = compare(out, request("40ktokens", kinds=kinds), print, resume=True)
+    assert (result.budget, result.share) == (Budget(40_000, "tokens"),) * 2
     for model in result.models:
         tokens = load_config(out / model.name).results.train_tokens
-        assert tokens == pytest.approx(0.85 * 20_000, rel=0.01)
-    longer = request("40ktokens", kinds=kinds)
-    with pytest.raises(ConfigError, match="must be 20,000 tokens, since a network has finished"):
+        assert tokens == pytest.approx(0.85 * 40_000, rel=0.01)
+    longer = request("50ktokens", kinds=kinds)
+    with pytest.raises(ConfigError, match="must be 40,000 tokens, since a network has finished"):
         compare(out, longer, print, resume=True)
 
 

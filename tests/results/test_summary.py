@@ -1,14 +1,20 @@
 """Results print as a title and a table, whatever stands in them."""
 
 import math
+import sys
 from dataclasses import replace
+
+import pandas
+import pytest
 
 from tests.report.classifications import fake_classification
 from tests.report.comparisons import fake_comparison
 from tests.report.diagnoses import fake_diagnosis
-from unrolled.results.comparison import Comparison
+from unrolled.errors import MissingPackage
+from unrolled.results.comparison import Comparison, Difference
 from unrolled.results.diagnosis import Diagnosis
 from unrolled.results.loss import Baseline, Evaluation
+from unrolled.results.probes import Probes, Trial, TriedRate
 from unrolled.results.summary import MAX_ROWS, Summary
 
 
@@ -77,3 +83,70 @@ def test_an_evaluation_prints_its_cost_with_the_baselines_below():
     assert lines[2].split() == ["model", "2.000", "2.000", "4.000", "16.000"]
     assert lines[3].split() == ["xz", "2.500", "–", "–", "–"]
     assert "xz" not in repr(replace(result, baselines=[]))
+
+
+def test_a_comparison_is_a_frame_of_models_and_baselines():
+    comparison = Comparison.from_json(fake_comparison())
+    gru = replace(comparison.models[1], behind=Difference(0.019, 0.006), doubt="hardly trained")
+    models = [comparison.models[0], gru, *comparison.models[2:4]]
+    models.append(replace(comparison.models[4], behind=None))
+    frame = replace(comparison, models=models).to_frame()
+    assert list(frame.name) == [*(model.name for model in models), "uniform", "unigram", "xz"]
+    assert list(frame.role) == ["model"] * 5 + ["baseline"] * 3
+    assert set(frame.title) == {"tinyshakespeare"} and set(frame.split) == {"test"}
+    assert list(frame.bits_per_byte) == [*(m.bits_per_byte for m in models), 6.022, 4.761, 2.913]
+    assert frame.perplexity[1] == gru.perplexity and frame.perplexity[5:].isna().all()
+    assert (frame.behind_bits_per_byte[1], frame.behind_margin[1]) == (0.019, 0.006)
+    assert frame.behind_margin[[0, 4, 5]].isna().all()
+    assert list(frame.doubt.fillna("")) == ["", "hardly trained", *[""] * 6]
+    assert not {"curve", "settings", "samples", "seeds", "behind"} & set(frame.columns)
+
+
+def test_a_classification_is_a_frame_of_its_models():
+    result = fake_classification()
+    frame = result.to_frame()
+    assert list(frame.model) == list(result.models)
+    assert list(frame.accuracy_low) == [row.accuracy_low for row in result.models.values()]
+    assert list(frame.model[frame.is_chosen]) == [result.chosen_model]
+    weights = dict(zip(frame.model, frame.weight, strict=True))
+    assert {name: weights[name] for name in result.weights} == result.weights
+
+
+def test_trials_are_a_frame_with_all_that_is_one_number():
+    trial = Trial(
+        *("copy", 16, "gru", "accuracy", None, 0.5, 0.99, False, 1_000, 32, 0.01),
+        *([TriedRate(0.01, 0.1)], 100, 2.0, None),
+    )
+    frame = Probes({}, [trial, replace(trial, score=0.75)]).to_frame()
+    assert list(frame.score.fillna(-1)) == [-1, 0.75]
+    assert list(frame.state_size) == [32, 32] and "tried" not in frame
+
+
+def test_other_results_are_frames_of_their_summaries():
+    diagnosis = Diagnosis.from_json(fake_diagnosis())
+    frame = diagnosis.to_frame()
+    assert list(frame.columns) == ["measured", "figure", "low", "high", "unit"]
+    shown = diagnosis.summary().rows
+    assert list(frame.measured) == [row[0] for row in shown]
+    memory = frame[frame.measured == f"context that {diagnosis.memory[0].name} uses"].iloc[0]
+    assert (memory.low, memory.high) == (
+        diagnosis.memory[0].effective_low,
+        diagnosis.memory[0].effective_high,
+    )
+    loss = Evaluation(8.0, 4, 4, 4, 2, baselines=[Baseline("xz", 2.5)])
+    names = "bits_per_byte", "bits_per_char", "perplexity_per_token", "perplexity_per_word"
+    assert list(loss.to_frame().columns) == ["name", *names]
+    assert loss.to_frame().bits_per_byte[1] == 2.5
+
+
+def test_without_pandas_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError) as caught:
+        fake_classification().to_frame()
+    assert isinstance(caught.value, MissingPackage)
+    assert str(caught.value) == "to_frame() needs pandas: pip install pandas"
+
+
+def test_pandas_is_loaded_only_when_a_frame_is_made():
+    assert not hasattr(sys.modules["unrolled.results.summary"], "pandas")
+    assert isinstance(fake_classification().to_frame(), pandas.DataFrame)

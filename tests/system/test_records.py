@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from unrolled.system.records import Record
+from unrolled.system.records import Record, scalars
 
 
 @dataclass(frozen=True)
@@ -84,3 +84,25 @@ def test_a_wrong_field_is_named(change, problem):
 def test_only_an_object_is_a_record(values):
     with pytest.raises(ValueError, match="Part is not an object"):
         Part.from_json(values)
+
+
+@dataclass(frozen=True)
+class Row(Record):
+    """What stands in a row of a table, and what does not."""
+
+    name: str
+    kind: Literal["one", "two"] | None = None
+    share: float | None = None
+    is_best: bool = False
+    part: Part | None = None
+    parts: list[Part] = field(default_factory=list)
+    named: dict[str, int] = field(default_factory=dict)
+    anything: Any = None
+
+
+def test_scalars_are_the_numbers_and_texts_of_a_record_and_of_those_in_it():
+    plain = {"name": "a", "kind": "two", "share": 0.5, "is_best": True}
+    row = Row(*plain.values(), Part(2.0, "x"), [Part(1.0)], {"b": 1}, 7)
+    assert scalars(Row, row) == {**plain, "part_value": 2.0, "part_name": "x"}
+    assert scalars(Row, Row("a"))["part_value"] is None
+    assert scalars(Row, None) == dict.fromkeys(scalars(Row, row))

@@ -106,7 +106,13 @@ def test_a_folder_that_may_not_be_read_is_named(
 
 
 @pytest.mark.parametrize(
-    "names", [("config.json", "tokenizer.json"), ("train.ids",), ("results.json", "report.html")]
+    "names",
+    [
+        ("config.json", "tokenizer.json"),
+        ("train.ids",),
+        ("results.json", "report.html"),
+        ("comparison.json", "report.html"),
+    ],
 )
 def test_results_among_texts_are_passed_over_and_said(
     tmp_path: Path, names: tuple[str, ...]

@@ -3,14 +3,17 @@
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
 from ..report.words import Language
+from ..results.comparison import Comparison
 from ..settings.kinds import COMPARED, KindName, Match, SizeChoice
 from ..settings.training import Budget
 from .options import DataOptions, Texts, known_kinds, required
+
+Format: TypeAlias = Literal["table", "csv", "json", "latex", "markdown"]
 
 
 def compare(  # noqa: PLR0913  a parameter is a flag
@@ -33,16 +36,19 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     precision: Literal["float32", "bfloat16"] | None = None,
     threads: int | None = None,
     language: Language = "en",
+    format: Format = "table",
     data: DataOptions = DataOptions(),  # noqa: B008
 ) -> int:
     """Train several kinds of model on your text, rank them, and recommend one.
 
     Example: unrolled compare my-texts/ --budget 10m --out runs/mine
 
+    Without texts, what an earlier comparison wrote to --out is printed again.
+
     Parameters
     ----------
     out
-        Folder to write: report.html, results.json, and a run folder for each model.
+        Folder to write: report.html, comparison.json, and a run folder for each model.
     budget
         Wall-clock time for everything, split evenly over the networks (10m), or tokens
         (2Mtokens) or epochs (3epochs) for each of them; default: 10m. With --resume: default what
@@ -68,16 +74,24 @@ def compare(  # noqa: PLR0913  a parameter is a flag
         tokens or epochs.
     language
         Language of the recommendation and the report: en or zh.
+    format
+        What to print: table: the ranking and the recommendations; csv: all figures, exact; json:
+        what stands in comparison.json; latex, markdown: the ranking.
     """
     began = time.monotonic()
     limit = Budget.parse("10m" if budget is None else budget)
-    source = data.config(required(texts))
     from ..comparison import comparison
+
+    if not texts and not resume and budget is None:
+        found = comparison.load_comparison(out)
+        if found is not None and found.models:
+            _show(found, out, format, language)
+            return 0
+    source = data.config(required(texts))
     from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
     from ..training.language_model import TrainRequest
     from .progress import Progress
-    from .tables import print_comparison
 
     try:
         with Progress() as progress, stop_on_interrupt() as interrupted:
@@ -96,9 +110,19 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     except (Interrupted, KeyboardInterrupt):
         found = comparison.load_comparison(out)
         if found is not None and found.models:
-            print_comparison(found, language, out / comparison.REPORT)
+            _show(found, out, format, language)
         saved = "and saved. Resume with the same command and --resume."
         print(f"Stopped {saved}" if out.is_dir() else "Stopped.", file=sys.stderr)
         return 130
-    print_comparison(result, language, out / comparison.REPORT)
+    _show(result, out, format, language)
     return 0
+
+
+def _show(result: Comparison, out: Path, format: Format, language: Language) -> None:
+    from ..comparison.comparison import REPORT
+    from .tables import print_comparison, print_comparison_as
+
+    if format == "table":
+        print_comparison(result, language, out / REPORT)
+    else:
+        print_comparison_as(result, format, language)

@@ -2,10 +2,11 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,12 +16,13 @@ from rich.text import Text
 
 from ..probes.request import ProbeRequest
 from ..report.classification import reason as why
-from ..report.comparison import cut_short, disturbed, reason, unranked
+from ..report.comparison import cut_short, disturbed, plain_ranking, reason, unranked
 from ..report.diagnosis_tables import reached as reached_lag
 from ..report.diagnosis_tables import reached_range, verdict_sentence
 from ..report.format import MISSING, in_bytes, number, perplexity, rank_key, rank_order, scaled
 from ..report.probes import reached, verdict
 from ..report.probes import score as trial_score
+from ..report.table_text import csv_text, latex, markdown
 from ..report.words import Language, Words
 from ..results.classification import Classification, Explained, Prediction
 from ..results.comparison import ComparedModel, Comparison, Doubt
@@ -30,6 +32,7 @@ from ..results.loss import Baseline, Evaluation
 from ..results.probes import Probes, Trial
 from ..results.run import RunResults
 from ..settings.own import naming
+from ..system.files import json_text
 
 if TYPE_CHECKING:  # torch is not loaded before a command needs it
     from ..inference.next_words import Candidate
@@ -147,6 +150,30 @@ def print_comparison(comparison: Comparison, language: Language, report: Path) -
         best = comparison.models[0]
         console.print(f"Use the best: {naming(best.name)}unrolled generate {best.run}")
     console.print(f"Pictures, samples and conditions: {report}")
+
+
+ComparisonFormat: TypeAlias = Literal["csv", "json", "latex", "markdown"]
+
+
+def print_comparison_as(
+    comparison: Comparison, format: ComparisonFormat, language: Language
+) -> None:
+    """Prints the figures and nothing else, to be redirected; what qualifies them goes to stderr."""
+    words = Words("comparison", language)
+    if format == "csv":
+        text = csv_text(comparison.rows())
+    elif format == "json":
+        text = json_text(comparison.to_json())
+    elif format == "markdown":
+        text = markdown(plain_ranking(comparison, words))
+    else:
+        title = f"{comparison.title}, {words.split(comparison.split)}"
+        text = latex(plain_ranking(comparison, words), title)
+    sys.stdout.write(text)
+    ranked = unranked(comparison.models, words)
+    for said in (cut_short(comparison, words), ranked, disturbed(comparison, words)):
+        if said:
+            print(f"note: {said}", file=sys.stderr)
 
 
 def _model_cells(model: ComparedModel) -> tuple[str, ...]:

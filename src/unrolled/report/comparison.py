@@ -9,6 +9,7 @@ from ..errors import ConfigError
 from ..results.comparison import Advice, Baseline, ComparedModel, Comparison, Difference
 from .charts import Axis, Chart, Level, line, line_chart, point_chart
 from .format import (
+    MISSING,
     SPACE,
     duration,
     in_bytes,
@@ -218,6 +219,31 @@ def _ranking(models: Sequence[ComparedModel], baselines: Sequence[Baseline], wor
     rows.sort(key=lambda pair: pair[0])
     headings = [words("model"), words("bits per byte"), *(column.heading for column in columns)]
     return Table(headings, [row for _, row in rows], barred=[words("bits per byte")])
+
+
+def plain_ranking(comparison: Comparison, words: Words) -> Table:
+    """The same without pictures: the differences to the best are a column, ties are bold too."""
+    table = _ranking(comparison.models, comparison.baselines, words)
+    bold = _best_and_ties(comparison, table.rows)
+    has_gaps = any(row.cells[0].small for row in table.rows)
+    rows = []
+    for row in table.rows:
+        bits, *others = row.cells
+        gap = [Cell(bits.small)] * has_gaps
+        rows.append(replace(row, cells=[Cell(bits.text, is_best=row.name in bold), *gap, *others]))
+    name, heading, *headings = table.headings
+    gaps = [words("behind best")] * has_gaps
+    return Table([name, heading, *gaps, *headings], rows)
+
+
+def _best_and_ties(comparison: Comparison, rows: Sequence[Row]) -> set[str]:
+    """Names of the first and of what cannot be told apart from it; none where it is in doubt."""
+    if not rows or rows[0].small or rows[0].cells[0].text == MISSING:
+        return set()
+    if rows[0].kind == "baseline":
+        return {rows[0].name}
+    ties = {model.name for model in comparison.models if model.behind and model.behind.is_tie}
+    return {rows[0].name} | ties
 
 
 def behind_best(model: ComparedModel, words: Words) -> str:

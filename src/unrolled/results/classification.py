@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ..system.records import Record
+from ..system.records import Record, scalars
 from .summary import Summarized, Summary
 
 
@@ -159,3 +159,18 @@ class Classification(Summarized, Record):
         ]
         title = f"{self.split}: {self.num_texts:,} texts, {len(self.classes)} classes"
         return Summary(f"{title}; {self.chosen_model} predicts", headings, rows)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The figures of each model, its weight in the mixture, and what it costs."""
+        return [
+            {"title": self.title, "split": self.split, "model": name}
+            | scalars(Figures, figures)
+            | {
+                "weight": self.weights.get(name),
+                "is_chosen": name == self.chosen_model,
+                "texts_per_second": self.texts_per_second.get(name),
+                "num_parameters": self.num_parameters.get(name),
+                "train_seconds": self.seconds.get(name),
+            }
+            for name, figures in self.models.items()
+        ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from ..settings.training import Budget
-from ..system.records import Record
+from ..system.records import Record, scalars
 from .loss import Baseline
 from .summary import Figure, Summarized, Summary
 
@@ -57,27 +57,39 @@ class ComparedModel(Record):
     """One trained model; None and figures that are not finite are shown as a dash."""
 
     name: str
+    """Its kind, as `--models` takes it."""
     run: str
+    """Its folder, of the first seed."""
     bits_per_byte: float | None
+    """Of the split, mean over the seeds."""
     spread: float | None = None
+    """Standard deviation of that over the seeds; None: there is one."""
     seeds: list[float] = field(default_factory=list)
+    """Bits per byte of each seed."""
     perplexity: float | None = None
+    """Per token."""
     perplexity_per_word: float | None = None
+    """None: the text has no spaces between words."""
     closed_vocabulary: bool = False
+    """Whether the perplexity per token leaves unknown symbols unspelled."""
     num_parameters: int | None = None
     train_tokens_per_second: float | None = None
     score_tokens_per_second: float | None = None
     generate_tokens_per_second: float | None = None
     peak_bytes: float | None = None
+    """Most memory that the training held."""
     file_bytes: float | None = None
     train_seconds: float | None = None
     learning_rate: float | None = None
     tried_learning_rates: list[TriedRate] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    """What is to be known of an n-gram's counts."""
     settings: dict[str, Any] = field(default_factory=dict)
+    """Of the model and of its training."""
     curve: list[CurvePoint] = field(default_factory=list)
     loss_by_position: list[Position] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
+    """Texts that the model wrote."""
     num_updates: int | None = None
     """Of a network."""
     doubt: Doubt | None = None
@@ -131,6 +143,7 @@ class Comparison(Summarized, Record):
     """Models on one text under one budget, the best first, and which to take for what."""
 
     title: str
+    """Name of the text."""
     conditions: dict[str, str | float]
     """What the figures depend on: text, budget, precision, machine, versions."""
     split: str
@@ -138,7 +151,9 @@ class Comparison(Summarized, Record):
     baselines: list[Baseline]
     """Models without training, and the n-gram where it is not compared itself."""
     models: list[ComparedModel]
+    """The best first, those in doubt last."""
     recommendation: list[Advice]
+    """One for each purpose that a model can be recommended for."""
     disturbance: Disturbance | None = None
     """Where other programs took much of the processor while networks trained."""
     budget: Budget | None = None
@@ -168,6 +183,22 @@ class Comparison(Summarized, Record):
         ]
         rows += [(row.name, row.bits_per_byte, None, None, None, "") for row in self.baselines]
         return Summary(f"{self.title}, {self.split} split", headings, rows)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The models, the best first, and the baselines, with the figures of `ComparedModel`."""
+        text = {"title": self.title, "split": self.split}
+        models = [
+            text
+            | {"role": "model"}
+            | scalars(ComparedModel, model)
+            | {"num_seeds": len(model.seeds) or None}
+            for model in self.models
+        ]
+        empty = scalars(ComparedModel, None) | {"num_seeds": None}
+        baselines = [
+            text | {"role": "baseline"} | empty | scalars(Baseline, row) for row in self.baselines
+        ]
+        return [*models, *baselines]
 
     def _purposes(self, model: str) -> str:
         return ", ".join(row.purpose for row in self.recommendation if row.model == model)

@@ -1,9 +1,10 @@
 """What an examination of a model found."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..system.records import Record
+from ..system.records import Record, scalars
 from .interval import Interval
 from .summary import Figure, Summarized, Summary
 
@@ -213,21 +214,31 @@ class Diagnosis(Summarized, Record):
 
     def summary(self) -> Summary:
         """The verdict, the gradient in each layer, the context that is used, and the remedies."""
-        rows: list[tuple[Figure, ...]] = []
-        for flow in self.flows:
-            place = f"layer {flow.layer}, {flow.path} path"
-            half, gone = _written(flow.half_life_interval), _written(flow.horizon_interval)
-            rows.append(
-                (f"{place}: half of the gradient left after", flow.half_life, half, "steps")
-            )
-            rows.append((f"{place}: less than 1 % left after", flow.horizon, gone, "steps"))
-        for row in self.memory:
-            interval = _written(Interval(row.effective_low, row.effective_high))
-            rows.append((f"context that {row.name} uses", row.effective, interval, "tokens"))
-        for tried in self.cure.tried if self.cure is not None else ():
-            rows.append((f"gained by {tried.name}", tried.gain, None, "bits/byte"))
+        rows: list[tuple[Figure, ...]] = [
+            (name, figure, _written(interval), unit)
+            for name, figure, interval, unit in self._measured()
+        ]
         title = f"{self.model} on {self.title}: gradients {self.verdict.kind}"
         return Summary(title, ("measured", "figure", "95 % interval", "unit"), rows)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The same for programs; an end that is None is beyond what was measured."""
+        return [
+            {"measured": name, "figure": figure} | scalars(Interval, interval) | {"unit": unit}
+            for name, figure, interval, unit in self._measured()
+        ]
+
+    def _measured(self) -> Iterator[tuple[str, float | None, Interval | None, str]]:
+        for flow in self.flows:
+            place = f"layer {flow.layer}, {flow.path} path"
+            half, gone = f"{place}: half of the gradient left", f"{place}: less than 1 % left"
+            yield f"{half} after", flow.half_life, flow.half_life_interval, "steps"
+            yield f"{gone} after", flow.horizon, flow.horizon_interval, "steps"
+        for row in self.memory:
+            interval = Interval(row.effective_low, row.effective_high)
+            yield f"context that {row.name} uses", row.effective, interval, "tokens"
+        for tried in self.cure.tried if self.cure is not None else ():
+            yield f"gained by {tried.name}", tried.gain, None, "bits/byte"
 
 
 def _written(interval: Interval | None) -> str | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..system.records import Record
+from ..system.records import Record, scalars
 from .summary import Summarized, Summary
 
 
@@ -73,3 +73,7 @@ class Probes(Summarized, Record):
             for row in self.trials
         ]
         return Summary(f"{len(rows)} trials", headings, rows)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every trial with its figures."""
+        return [scalars(Trial, trial) for trial in self.trials]

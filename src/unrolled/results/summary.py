@@ -1,10 +1,16 @@
 """How results print: a title and a table, as text in a terminal and as HTML in a notebook."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import MissingPackage
+
+if TYPE_CHECKING:
+    import pandas
 
 Figure: TypeAlias = str | float | None
 
@@ -62,12 +68,35 @@ class Summarized:
         """What is shown."""
         raise NotImplementedError
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Its figures for programs: the same columns in every row, with units in their names."""
+        shown = self.summary()
+        columns = [_column(heading) for heading in shown.headings]
+        return [dict(zip(columns, row, strict=True)) for row in shown.rows]
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """The figures as a pandas table; where there is none, it is NaN or None.
+
+        Raises:
+            MissingPackage: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingPackage("to_frame()", "pandas") from None
+        return pandas.DataFrame(self.rows())
+
     def __repr__(self) -> str:
         return self.summary().text()
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         return self.summary().html()
+
+
+def _column(heading: str) -> str:
+    """A heading as a name: "bits/byte" is `bits_per_byte`, that of the names is `name`."""
+    return re.sub(r"\W+", "_", heading.replace("/", " per ")).lower() or "name"
 
 
 def _cell(value: Figure) -> str:

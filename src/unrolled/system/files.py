@@ -109,12 +109,17 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Writes a value as JSON to be read by people too; errors as those of `write_atomically`."""
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """A value as such a file has it."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     try:
         text.encode()
     except UnicodeEncodeError:  # a file's name need not be UTF-8: it is escaped then
         text = json.dumps(value, indent=2)
-    write_text(path, text + "\n")
+    return text + "\n"
 
 
 def parse_json(text: str | bytes) -> Any:

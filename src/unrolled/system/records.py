@@ -60,6 +60,30 @@ def from_json(kind: Any, values: Any, place: str) -> Any:
     return _value(kind, values, place)
 
 
+def scalars(kind: type, record: Any) -> dict[str, Any]:
+    """What a table has of a record: its numbers and texts by name, lists and dicts left out.
+
+    Those of a record that is a field have the field's name before theirs, `behind_margin`.
+
+    Args:
+        kind: Of the record, which may be None: so are all of its figures then.
+    """
+    found: dict[str, Any] = {}
+    for name, annotation in field_types(kind).items():
+        value = getattr(record, name, None)
+        parts = [part for part in _parts(annotation) if part is not NoneType]
+        if len(parts) == 1 and is_dataclass(parts[0]):
+            below = scalars(parts[0], value)  # pyrefly: ignore
+            found |= {f"{name}_{key}": figure for key, figure in below.items()}
+        elif all(part in (int, float, str, bool) or get_origin(part) is Literal for part in parts):
+            found[name] = value
+    return found
+
+
+def _parts(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
 def convert(kind: Any, value: Any, place: str) -> Any:
     """A value that was given in Python, as its type has it: numpy's become plain ones.
 

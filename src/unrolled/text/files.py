@@ -27,6 +27,7 @@ OWN = (
     {"train.ids"},
     {"classifier.safetensors"},
     {"results.json", "report.html"},
+    {"comparison.json", "report.html"},
 )
 """Files by which a folder of results is known: what it holds is not the user's text."""
 

@@ -1,5 +1,6 @@
 """Text → run folder: prepare, choose what is open, fit, evaluate, save."""
 
+import math
 import os
 import time
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,7 @@ from ..system.files import locked
 from ..system.machine import machine, peak_bytes, versions
 from ..system.records import Record
 from ..text.store import Boundaries, TokenStore
+from .batches import batch_shape
 from .clock import Clock
 from .learning_rate import after_search, search_learning_rate
 from .loop import Callbacks, MakeMonitor, Training
@@ -209,12 +211,8 @@ def _tidy(run: Path, config: RunConfig) -> None:
 
 
 def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, TrainConfig]:
-    model_config = override(
-        model_preset(
-            request.kind, SIZES[0] if request.size == "auto" else request.size, vocab_size
-        ),
-        **request.model_settings,
-    )
+    size = SIZES[0] if request.size == "auto" else request.size  # before the text has decided
+    model_config = override(model_preset(request.kind, size, vocab_size), **request.model_settings)
     if isinstance(model_config, NgramConfig):
         for name, value in request.train_settings.items():
             raise superfluous(name, "ngram", value)
@@ -268,7 +266,10 @@ def _start(job: Job, request: TrainRequest, config: RunConfig) -> tuple[RunConfi
     asked = train_config
     if train_config.budget.unit != "seconds":
         train_config = without_clock(train_config)
-    pace = language_model_pace(model_config, train_config, store.vocab_size)
+    # Batches as the text has room for: those of the settings may be larger than memory.
+    shape = batch_shape(num_tokens, train_config.batch_size, train_config.sequence_length)
+    fitting = replace(train_config, batch_size=shape[0], sequence_length=shape[1])
+    pace = language_model_pace(model_config, fitting, store.vocab_size)
     train_config = replace(train_config, precision=pace.precision, threads=pace.threads)
     validation_tokens = _affordable_validation(train_config, pace)
     if request.search:
@@ -286,9 +287,9 @@ def _start(job: Job, request: TrainRequest, config: RunConfig) -> tuple[RunConfi
     config = replace(config, model=override(regular, **request.model_settings), train=train_config)
     save_config(job.run, config)
     training = _whole_training(job, config.model, train_config, validation_tokens)
-    tokens_per_step = train_config.batch_size * train_config.sequence_length
-    training.progress.next_update_seconds = tokens_per_step / pace.tokens_per_second
+    training.progress.next_update_seconds = math.prod(shape) / pace.tokens_per_second
     if isinstance(trainee := training.trainee, LanguageModelTrainee):
+        asked = replace(asked, batch_size=shape[0], sequence_length=shape[1])
         trainee.watch = _watch(asked, pace, config.model, store.vocab_size)
     job.callbacks.on_event(Start(step=0, text=announce(train_config, store, pace, epochs)))
     return config, training

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ..results.comparison import TriedRate
 from ..results.events import Interrupted, Stop
 from ..settings.training import Budget, TrainConfig
+from .batches import batch_shape
 from .clock import Clock
 from .loop import Callbacks, Training
 
@@ -48,7 +49,8 @@ def search_learning_rate(
     """
     trial, clock = _trial_budget(config.budget), clock or Clock()
     tokens = {"seconds": tokens_per_second, "epochs": tokens_per_epoch, "tokens": 1}[trial.unit]
-    fewest_tokens = FEWEST_UPDATES * config.batch_size * config.sequence_length
+    shape = batch_shape(tokens_per_epoch, config.batch_size, config.sequence_length)
+    fewest_tokens = FEWEST_UPDATES * math.prod(shape)
     if trial.amount * tokens < fewest_tokens:
         return config, []
     by_clock = config.budget.unit == "seconds"

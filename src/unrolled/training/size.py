@@ -10,6 +10,7 @@ from ..settings.kinds import SIZES, KindName, Size
 from ..settings.models import ModelConfig, OwnConfig
 from ..settings.presets import model_preset, override, rows_for, train_preset
 from ..settings.training import Budget, TrainConfig
+from .batches import batch_shape
 from .throughput import AGAIN, language_model_pace, without_clock
 
 TOKENS_PER_PARAMETER = 4.0
@@ -39,6 +40,8 @@ def choose_size(
         The size; B, lanes of text read side by side.
     """
     config = override(train_preset(kind, vocab_size), budget=budget, **train_settings)
+    rows, length = batch_shape(num_tokens, config.batch_size, config.sequence_length)
+    config = replace(config, batch_size=rows, sequence_length=length)
     chosen, to_read = SIZES[0], 0.0
     for size in SIZES:
         model_config = override(model_preset(kind, size, vocab_size), **model_settings)
