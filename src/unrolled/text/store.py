@@ -1,6 +1,5 @@
 """Token ids on disk, memory-mapped, with the counts that every metric is divided by."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import CheckpointError, ConfigError
-from ..system.files import write_atomically, write_json
+from ..system.files import parse_json, write_atomically, write_json
 from ..system.records import Record
 from .tokenizers import BOUNDARY_ID, Tokenizer
 
@@ -89,7 +88,7 @@ class TokenStore:
         """
         path = folder / INDEX
         try:
-            values = json.loads(path.read_text("utf-8"))
+            values = parse_json(path.read_bytes())
             splits = {
                 name: SplitInfo.from_json(info) for name, info in values.pop("splits").items()
             }
