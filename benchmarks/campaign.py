@@ -264,6 +264,7 @@ def main() -> None:
     parser.add_argument("--alone", type=int, choices=(1, 2), default=2, help="undisturbed runs")
     parser.add_argument("--commands", nargs="+", default=["train", "compare", "classify"])
     options = parser.parse_args()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the commands would ignore it too
     rng, began = random.Random(options.seed), time.monotonic()
     kills: dict[str, Kills] = {}
     print(f"{machine()}; {versions()}", flush=True)
