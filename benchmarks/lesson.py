@@ -41,6 +41,7 @@ from unrolled.models.classifier import RecurrentClassifier
 from unrolled.models.recurrent import RecurrentModel
 from unrolled.report.charts import Axis, Chart, Line, line, line_chart
 from unrolled.results.diagnosis import Flow
+from unrolled.results.interval import Interval
 from unrolled.runs.folder import load
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.models import ClassifierConfig, RecurrentConfig
@@ -147,7 +148,7 @@ def decays(text: str, folder: Path, tokens: Tensor) -> list[Line]:
     for number, (kind, name) in enumerate(RUNS.items()):
         run = load(folder / kind)
         model, read = run.model.double(), f"{run.results.train_tokens:,}"
-        flows = gradient_flow(model, tokens, WARM_UP)
+        flows = gradient_flow(model, tokens, WARM_UP, with_intervals=True)
         exponent = f"{lyapunov_exponents(model, tokens[:, :-1], WARM_UP, 1)[0]:+.3f}"
         verdict = judge(flows).kind
         for flow in flows:
@@ -155,7 +156,8 @@ def decays(text: str, folder: Path, tokens: Tensor) -> list[Line]:
             lines.append(curve(label, number + len(RUNS) * (label.endswith("hidden")), flow.shares))
             gone = flow.horizon or f"more than {len(flow.lags) - 1}"
             last = f"{flow.shares[100]:.1e}", exponent, verdict
-            row(text, label, read, lifetime(flow.shares), gone, *last)
+            half = f"{lifetime(flow.shares)}{between(flow.half_life_interval)}"
+            row(text, label, read, half, f"{gone}{between(flow.horizon_interval)}", *last)
         if kind == "lstm":
             opened = kept(model, tokens[:, :-1])[:, WARM_UP:]
             alone = leak(opened)
@@ -227,6 +229,14 @@ def lifetime(shares: Sequence[float]) -> str:
     """The half-life of a curve in steps, as it is printed."""
     life = half_life(range(len(shares)), shares)
     return f"{life:.1f}" if life is not None else f"more than {len(shares) - 1}"
+
+
+def between(interval: Interval | None) -> str:
+    """A 95 % interval in parentheses."""
+    if interval is None or interval.low is None:
+        return ""
+    high = "or more" if interval.high is None else f"to {interval.high:.3g}"
+    return f" ({interval.low:.3g} {high})"
 
 
 def header(*names: str) -> None:

@@ -1,13 +1,22 @@
-"""Lines of text and of JSON, one for each result."""
+"""Lines of text and of JSON, one for each result, and the table of a diagnosis."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from unrolled.cli.rows import Row
-from unrolled.cli.tables import explanation_lines, prediction_lines, rank_lines, score_lines
+from unrolled.cli.tables import (
+    explanation_lines,
+    prediction_lines,
+    print_diagnosis,
+    rank_lines,
+    score_lines,
+)
 from unrolled.inference.surprisal import Cost, TextScore
 from unrolled.results.classification import Explained, Part, Prediction
+from unrolled.results.diagnosis import Diagnosis, Flow, Verdict
+from unrolled.results.interval import Interval
 
 COSTS = (Cost("a\\", 0, 2, 1.25), Cost("\t\r\n", 2, 5, 2.0000004), Cost("<eos>", 5, 5, 0.5))
 SCORES = [
@@ -95,3 +104,23 @@ PREDICTED = [
 )
 def test_a_prediction_is_a_line(format, lines):
     assert list(prediction_lines(PREDICTED, format)) == lines
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_diagnosis_shows_intervals_and_what_lies_further_back(language, capsys):
+    curve: tuple = ([0, 1, 2], [1.0, 0.9, 0.8])
+    ends = Interval(1.25, 1.5), Interval(2.0, None)
+    flows = [
+        Flow(1, "hidden", *curve, 1.4, -0.1, 2, *ends),
+        Flow(1, "cell", *curve, None, -0.1, None, ends[1], Interval(None, None)),
+        Flow(2, "hidden", *curve, 1.4, -0.1, 2),
+    ]
+    diagnosis = Diagnosis("text", "lstm", Verdict("healthy"), flows)
+    print_diagnosis(diagnosis, language, Path("report.html"))
+    out = capsys.readouterr().out.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    rows = [line for line in out.splitlines() if "x 0.905" in line]
+    first, second, third = (" ".join(row.split()) for row in rows)
+    assert first == "1 hidden 1.4 (1.2 to 1.5) 2 (2 to > 2) x 0.905"
+    assert second == "1 cell > 2 (2 to > 2) > 2 x 0.905"
+    assert third == "2 hidden 1.4 2 x 0.905"
+    assert max(map(len, rows)) <= 80

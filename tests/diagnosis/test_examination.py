@@ -52,6 +52,9 @@ def test_a_recurrent_run(tmp_path, rnn):
     assert result.model == "rnn" and result.cure is None and result.words is None
     assert [(flow.layer, flow.path) for flow in result.flows] == [(1, "hidden")]
     assert result.verdict.horizon == result.flows[0].horizon
+    (flow,) = result.flows
+    half, gone = flow.half_life_interval, flow.horizon_interval
+    assert half.low <= flow.half_life <= half.high and gone.low <= flow.horizon <= gone.high
     assert len(result.dynamics.exponents) == 8
     assert result.dynamics.radii[0].matrix == "recurrent"
     assert [row.name for row in result.memory] == ["rnn", "5-gram"]
@@ -61,6 +64,7 @@ def test_a_recurrent_run(tmp_path, rnn):
     ]
     written = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
     assert written["verdict"] == result.verdict.to_json()
+    assert written["flows"][0]["horizon_interval"] == {"low": gone.low, "high": gone.high}
     assert "<html" in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from unrolled.diagnosis.flow import (
     fit_rate,
+    flow_of,
     gradient_flow,
     half_life,
     horizon,
+    intervals,
     judge,
     longest,
     text_windows,
@@ -25,6 +27,7 @@ from unrolled.nn.modified import Modified
 from unrolled.ops.elman import elman_reference
 from unrolled.ops.gru import gru_reference
 from unrolled.ops.lstm import lstm_reference
+from unrolled.results.interval import Interval
 from unrolled.settings.models import RecurrentConfig, TransformerConfig
 
 V = 50
@@ -221,6 +224,78 @@ def test_half_life_rate_and_horizon_of_a_power():
     assert fit_rate([0, 1, 2], [0.0, 0.0, 0.0]) is None
 
 
+LAGS = list(range(128))
+
+
+def places(*rates: float) -> np.ndarray:
+    """Norms `(128, B)` of B places, each of which multiplies by its rate with every step."""
+    return np.power(np.array(rates), np.arange(128)[:, None])
+
+
+def mixed(fast: float, slow: float, share: float) -> list[float]:
+    """The curve of places of which this share is slow."""
+    return [(1 - share) * fast**lag + share * slow**lag for lag in LAGS]
+
+
+def test_intervals_are_those_of_the_binomial_number_of_slow_places():
+    half, gone = intervals(LAGS, places(*[0.5] * 8, *[0.9] * 8))
+    # Of 16 draws, 4 to 12 are slow in 95 % of the cases (binomial with p = 1/2); more slow places
+    # remember longer, so the ends are the figures of these two mixtures.
+    few, many = mixed(0.5, 0.9, 4 / 16), mixed(0.5, 0.9, 12 / 16)
+    assert half.low == pytest.approx(half_life(LAGS, few), rel=1e-9)
+    assert half.high == pytest.approx(half_life(LAGS, many), rel=1e-9)
+    assert gone == Interval(horizon(LAGS, few), horizon(LAGS, many))
+
+
+def test_one_place_with_a_large_gradient_opens_the_interval():
+    norms = places(*[0.5] * 15, 0.9) * np.array([1.0] * 15 + [1000.0])
+    half, gone = intervals(LAGS, norms)  # it is left out of 36 % of the resamples
+    assert half.low == pytest.approx(1.0) and gone.low == 7
+    assert half.high == pytest.approx(math.log(2) / -math.log(0.9), rel=0.02) and gone.high == 44
+
+
+def test_equal_places_leave_nothing_open_and_what_is_not_reached_has_no_end():
+    assert intervals(LAGS, places(*[0.5] * 9)) == (Interval(1.0, 1.0), Interval(7, 7))
+    assert intervals(LAGS, places(*[1.0] * 9)) == (Interval(None, None), Interval(None, None))
+    half, gone = intervals(LAGS, places(*[0.5] * 6, *[1.0] * 4))
+    # Of 10 draws, 1 to 7 are of the four that never fall.
+    assert half == Interval(pytest.approx(half_life(LAGS, mixed(0.5, 1.0, 0.1))), None)
+    assert gone == Interval(None, None)
+    assert intervals(LAGS, places(*[0.5] * 8, *[1.0] * 2))[1] == Interval(7, None)
+
+
+def test_four_times_as_many_places_halve_the_interval():
+    rates = np.random.default_rng(0).uniform(0.6, 0.9, 64)
+    few, many = (intervals(LAGS, places(*rates[:number]))[0] for number in (16, 64))
+    assert (many.high - many.low) / (few.high - few.low) == pytest.approx(0.5, rel=0.3)
+
+
+def test_a_curve_that_begins_a_step_later_has_intervals_from_there():
+    norms = np.vstack([np.zeros(6), places(*[0.5] * 6)])[::-1]
+    flow = flow_of(1, "cell", norms, with_intervals=True)
+    assert flow.lags[0] == 1 and flow.horizon == 8
+    assert flow.horizon_interval == Interval(8, 8)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm"])
+def test_intervals_hold_the_figures_of_all_places_and_are_the_same_twice(kind):
+    model, tokens = make(kind).double(), text(3, rows=32)
+    plain = gradient_flow(model, tokens, warm_up=64)
+    first, again = (gradient_flow(model, tokens, 64, with_intervals=True) for _ in range(2))
+    assert first == again
+    for flow, bare in zip(first, plain, strict=True):
+        half, gone = flow.half_life_interval, flow.horizon_interval
+        assert half.low < flow.half_life < half.high
+        assert gone.low <= flow.horizon <= gone.high
+        assert (flow.shares, flow.horizon) == (bare.shares, bare.horizon)
+        assert bare.half_life_interval is None and bare.horizon_interval is None
+
+
+def test_gradients_that_are_not_finite_have_no_interval_and_no_warning():
+    flow = flow_of(1, "hidden", np.full((20, 4), np.inf), with_intervals=True)
+    assert flow.half_life_interval is None and flow.horizon_interval is None
+
+
 def test_no_gradient_no_verdict():
     assert judge([]).kind == "no gradient"
     with pytest.raises(ConfigError, match="^model must be a recurrent one, got TransformerModel"):
@@ -233,7 +308,7 @@ def test_windows_are_places_in_the_text():
     assert windows.shape == (5, 193)
     assert torch.equal(windows[:, 1:] - windows[:, :-1], torch.ones(5, 192, dtype=torch.int64))
     assert windows[0, 0] == 0 and windows[-1, -1] == 999
-    assert text_windows(tokens[:300]).shape == (16, 150)
+    assert text_windows(tokens[:300]).shape == (64, 150)
     with pytest.raises(TextError) as caught:
         text_windows(tokens[:100])
     assert str(caught.value) == (

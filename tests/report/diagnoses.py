@@ -68,6 +68,8 @@ def fake_flow(layer: int, path: str, rate: float, num_lags: int = 128) -> dict[s
         "half_life": -math.log(2) / rate if rate < 0 else None,
         "rate": rate,
         "horizon": next((lag for lag in lags if shares[lag] < 0.01), None),
+        "half_life_interval": {"low": -0.6 / rate, "high": -0.8 / rate} if rate < 0 else None,
+        "horizon_interval": {"low": round(-4 / rate), "high": round(-5.2 / rate)},
     }
 
 

@@ -56,6 +56,25 @@ def test_figures_of_each_flow():
     assert decay([], ENGLISH) is None
 
 
+def ranges(**parts: Any) -> list[str]:
+    """What stands in grey beside half-life and horizon of one flow."""
+    flows = [fake_diagnosis()["flows"][0] | parts]
+    table = decay(fake(flows=flows).flows, ENGLISH)
+    assert table is not None
+    return [cell.small.replace("\N{NARROW NO-BREAK SPACE}", " ") for cell in table.rows[0].cells]
+
+
+def test_intervals_stand_beside_their_figures():
+    assert ranges() == ["3.0 to 3.9", "20 to 26", ""]
+    open_end, beyond = {"low": 90, "high": None}, {"low": None, "high": None}
+    shown = ranges(half_life_interval=open_end, horizon=None, horizon_interval=beyond)
+    assert shown == ["90 to > 127", "", ""]
+    assert ranges(half_life_interval=None, horizon_interval=None) == ["", "", ""]
+    flow = fake_diagnosis()["flows"][0]
+    del flow["half_life_interval"], flow["horizon_interval"]  # as before there were any
+    assert fake(flows=[flow]).flows[0].horizon_interval is None
+
+
 def test_means_of_gates():
     result = fake_diagnosis()
     result["dynamics"]["gates"][0] |= {"open": [0.25, 1.0], "closed": [0.5, 0.0]}

@@ -57,7 +57,8 @@ def test_a_diagnosis_prints_its_verdict_and_what_each_layer_keeps():
         assert f"gradients {diagnosis.verdict.kind}" in shown
         assert f"context that {diagnosis.memory[0].name} uses" in shown
         assert f"layer {diagnosis.flows[0].layer}, {diagnosis.flows[0].path} path" in shown
-    assert len(repr(diagnosis)) < 2_000
+        assert "2.96 to 3.94" in shown and "78.1 to 128" in shown
+    assert len(repr(diagnosis)) < 2_400
 
 
 def test_a_classification_prints_its_models_and_which_one_predicts():

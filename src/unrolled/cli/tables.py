@@ -16,7 +16,8 @@ from rich.text import Text
 from ..probes.request import ProbeRequest
 from ..report.classification import reason as why
 from ..report.comparison import reason, unranked
-from ..report.diagnosis_tables import verdict_sentence
+from ..report.diagnosis_tables import reached as reached_lag
+from ..report.diagnosis_tables import reached_range, verdict_sentence
 from ..report.format import MISSING, in_bytes, number, perplexity, rank_key, rank_order, scaled
 from ..report.probes import reached, verdict
 from ..report.probes import score as trial_score
@@ -24,6 +25,7 @@ from ..report.words import Language, Words
 from ..results.classification import Classification, Explained, Prediction
 from ..results.comparison import ComparedModel, Comparison, Doubt
 from ..results.diagnosis import Diagnosis
+from ..results.interval import Interval
 from ..results.loss import Baseline, Evaluation
 from ..results.probes import Probes, Trial
 from ..results.run import RunResults
@@ -166,13 +168,14 @@ def print_diagnosis(diagnosis: Diagnosis, language: Language, report: Path) -> N
     words = Words("diagnosis", language)
     console.print(verdict_sentence(diagnosis.verdict, diagnosis.model, words), style="bold")
     if diagnosis.flows:
-        table = _plain_table("layer", "path", "half-life", "less than 1 % after", "per step")
+        headings = ("half-life (95 %)", "less than 1 % after (95 %)", "per step")
+        table = _plain_table("layer", "path", *headings)
         for flow in diagnosis.flows:
             table.add_row(
                 str(flow.layer),
                 flow.path,
-                number(flow.half_life, ".1f"),
-                "never" if flow.horizon is None else str(flow.horizon),
+                _lag(flow.half_life, flow.half_life_interval, flow.lags[-1]),
+                _lag(flow.horizon, flow.horizon_interval, flow.lags[-1]),
                 MISSING if flow.rate is None else f"x {math.exp(flow.rate):.3f}",
             )
         console.print(table)
@@ -197,6 +200,13 @@ def print_diagnosis(diagnosis: Diagnosis, language: Language, report: Path) -> N
         if cure.tried and (cure.tried[0].gain or 0) > 0:
             console.print(f"Try it: unrolled train ... {cure.tried[0].flags}", markup=False)
     console.print(f"Pictures and conditions: {report}", markup=False)
+
+
+def _lag(lag: float | None, interval: Interval | None, last: int) -> str:
+    """Steps back with their interval: "31 (26 to 40)"; what was not reached is "> 127"."""
+    ends = reached_range(interval, last, Words("diagnosis", "en"))
+    steps = reached_lag(lag, last)
+    return f"{steps} ({ends})" if ends else steps
 
 
 def _plain_table(first: str, *others: str) -> Table:

@@ -38,7 +38,7 @@ REPORT, RESULTS, TRIALS = "report.html", "results.json", "trials"
 TEXT, GIVEN = "text", "given"
 """Encoded texts, removed at the end."""
 BASELINE = "5-gram"
-LYAPUNOV_TOKENS = 500
+LYAPUNOV_ROWS, LYAPUNOV_TOKENS = 16, 500
 TRAINED = ("learning_rate", "sequence_length", "clip_norm")
 """Settings of the training that bear on gradients."""
 MEMORY_SECONDS = 10.0
@@ -211,9 +211,9 @@ def _measure(
         say("Following gradients through time.")
         exact = deepcopy(run.model).double()
         windows = text_windows(tokens)
-        flows = gradient_flow(exact, windows, WARM_UP)
+        flows = gradient_flow(exact, windows, WARM_UP, with_intervals=True)
         say("Measuring dynamics.")
-        longer = text_windows(tokens, NUM_ROWS, WARM_UP + LYAPUNOV_TOKENS)
+        longer = text_windows(tokens, LYAPUNOV_ROWS, WARM_UP + LYAPUNOV_TOKENS)
         dynamics = measure_dynamics(exact, longer, WARM_UP)
     say("Measuring how much context is used.")
     models = {kind: run.model} | {n: m for n, m in run.baselines.items() if n == BASELINE}
@@ -254,6 +254,7 @@ def _conditions(run: Run, split: SplitInfo, request: DiagnoseRequest) -> dict[st
         "vocabulary": config.vocab_size,
         "gradients in": "float64",
         "places in the text": NUM_ROWS,
+        "places for the dynamics": LYAPUNOV_ROWS,
         "tokens read before": WARM_UP,
         **{key: value for key, value in config.model.to_json().items() if key != "kind"},
         **{key: getattr(trained, key) for key in TRAINED if trained is not None},

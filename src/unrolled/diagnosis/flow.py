@@ -1,6 +1,6 @@
 """Gradient flow through time, exactly: how much of a loss arrives so many steps earlier.
 
-What its curve says (half-life, rate, horizon) and the verdict on it stand here too.
+What its curve says (half-life, rate, horizon, with intervals) and the verdict on it stand here too.
 
 A loss that is summed over positions mixes lags. So there is one loss per row of a batch, at the
 last step, and its gradient is taken with respect to the state after every step: one backward pass.
@@ -22,6 +22,7 @@ from ..models.base import detach_state
 from ..models.recurrent import RecurrentModel
 from ..nn.layer import Layer
 from ..results.diagnosis import Flow, Verdict, VerdictKind, WordFlow
+from ..results.interval import Interval, resamples
 
 LEFT = 0.01
 """What is left of a gradient that counts as gone."""
@@ -66,7 +67,29 @@ def horizon(lags: Sequence[int], shares: Sequence[float], left: float = LEFT) ->
     return next((lag for lag, share in zip(lags, shares, strict=True) if share < left), None)
 
 
-NUM_ROWS, WARM_UP, STEPS = 16, 64, 128
+def intervals(lags: Sequence[int], norms: NDArray[np.floating]) -> tuple[Interval, Interval]:
+    """The 95 % bootstrap intervals of half-life and horizon over the choice of the places.
+
+    Whole places are drawn: the curve of one resample is the ratio of the sums over its places.
+
+    Args:
+        lags: K of them, rising.
+        norms: `(K, B)`: of each of B places, the norm of the gradient at each lag.
+    """
+    curves = [_shares(norms @ drawn).tolist() for drawn in resamples(norms.shape[1])]
+    return (
+        Interval.of(half_life(lags, shares) for shares in curves),
+        Interval.of(horizon(lags, shares) for shares in curves),
+    )
+
+
+@np.errstate(all="ignore")  # the gradient of diverged weights is not finite
+def _shares(back: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Norms as parts of the first one."""
+    return back / back[0] if back[0] > 0 else np.zeros_like(back)
+
+
+NUM_ROWS, WARM_UP, STEPS = 64, 64, 128
 """Places in a text that a gradient is averaged over, tokens read before each, lags looked at."""
 
 
@@ -167,7 +190,9 @@ def _with_gradient(state: Any) -> Any:
     return tuple(_with_gradient(part) for part in state)
 
 
-def gradient_flow(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[Flow]:
+def gradient_flow(
+    model: RecurrentModel, tokens: Tensor, warm_up: int, with_intervals: bool = False
+) -> list[Flow]:
     """How much of the gradient is left after each lag, per layer and path.
 
     G(k) = sum_b |dL_b,T / dh_b,T-k| / sum_b |dL_b,T / dh_b,T|: exact, from one backward pass over
@@ -176,6 +201,7 @@ def gradient_flow(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[F
     Args:
         tokens: `(B, warm_up + T + 1)`; lags are 0 to T - 1.
         warm_up: Tokens read before from the empty state.
+        with_intervals: Those of half-life and horizon too: a tenth of a second per path.
 
     Raises:
         ConfigError: the model is not a recurrent one.
@@ -191,19 +217,27 @@ def gradient_flow(model: RecurrentModel, tokens: Tensor, warm_up: int) -> list[F
         model.train(was_training)
     paths: Sequence[Literal["hidden", "cell"]] = ("hidden", "cell")
     return [
-        flow_of(number, path, norms.sum(1))
+        flow_of(number, path, norms.numpy(), with_intervals)
         for number, parts in enumerate(layers, 1)
         for path, norms in zip(paths, parts, strict=False)
     ]
 
 
-def flow_of(layer: int, path: Literal["hidden", "cell"], norms: Tensor) -> Flow:
-    """Describes summed norms `(T,)`, the first step first."""
-    back = norms.flip(0)
+def flow_of(
+    layer: int,
+    path: Literal["hidden", "cell"],
+    norms: NDArray[np.floating],
+    with_intervals: bool = False,
+) -> Flow:
+    """Describes the norms `(T, B)` of B places, the first step first."""
+    back = norms[::-1]
+    total = back.sum(1)
     # With zoneout nothing reads the c of the last step any more: its curve begins a step earlier.
-    first = 1 if back[0] == 0 and back[1] > 0 else 0
-    shares = (back / back[first] if back[first] > 0 else torch.zeros_like(back))[first:].tolist()
-    lags = list(range(first, len(norms)))
+    first = 1 if total[0] == 0 and total[1] > 0 else 0
+    lags, shares = list(range(first, len(norms))), _shares(total[first:]).tolist()
+    half, gone = None, None
+    if with_intervals and np.isfinite(total).all():
+        half, gone = intervals(lags, back[first:])
     return Flow(
         layer=layer,
         path=path,
@@ -212,6 +246,8 @@ def flow_of(layer: int, path: Literal["hidden", "cell"], norms: Tensor) -> Flow:
         half_life=half_life(lags, shares),
         rate=fit_rate(lags, shares),
         horizon=horizon(lags, shares),
+        half_life_interval=half,
+        horizon_interval=gone,
     )
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..inference.evaluation import to_bits_per_byte
 from ..models.base import LanguageModel
 from ..results.diagnosis import ContextLoss, Memory
+from ..results.interval import resamples
 from ..results.loss import BITS_PER_NAT
 from ..settings.check import at_least, check_value
 from ..text.store import SplitInfo
@@ -27,7 +28,6 @@ from .disturbed import (
 LONGEST = 512
 WITHIN = 0.01
 """Part of the cost that more context may still save without counting as used."""
-RESAMPLES = 1000
 
 
 def measure_memory(
@@ -151,11 +151,10 @@ def effective_interval(
 
     Whole rows of `costs (M, G)` are drawn: a token is compared with itself in other contexts.
     """
-    generator, number = np.random.default_rng(seed), len(costs)
-    lengths = []
-    for _ in range(RESAMPLES):
-        drawn = np.bincount(generator.integers(0, number, number), minlength=number)
-        lengths.append(effective_length(contexts, drawn @ costs / number))
+    number = len(costs)
+    lengths = [
+        effective_length(contexts, drawn @ costs / number) for drawn in resamples(number, seed)
+    ]
     low, high = np.quantile(lengths, [0.025, 0.975])
     return float(low), float(high)
 

@@ -147,6 +147,8 @@ SLOWER = 2
 """Other architectures take so much longer to measure, on average, and to load."""
 MEMORY_TARGETS = 400
 """Tokens that each trial's used memory is measured on."""
+NUM_ROWS = 16
+"""Places that each trial's gradient is averaged over: measuring takes from the time to train."""
 UNCHANGED = "unchanged"
 SIZES = ("embedding_size", "hidden_size")
 DROPOUTS = ("input_dropout", "hidden_dropout", "output_dropout")
@@ -291,7 +293,7 @@ def _look(run: Run, text: PreparedText) -> tuple[Flow | None, float]:
     with using_threads(1):  # small steps: one is fastest
         if isinstance(run.model, RecurrentModel):
             exact = deepcopy(run.model).double()
-            flow = longest(gradient_flow(exact, text_windows(tokens), WARM_UP))
+            flow = longest(gradient_flow(exact, text_windows(tokens, NUM_ROWS), WARM_UP))
         kind, split = run.config.model.kind, text.store.split("valid")
         memory = measure_memory(kind, run.model, tokens, split, num_targets=MEMORY_TARGETS)
     return flow, memory.effective

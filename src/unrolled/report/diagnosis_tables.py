@@ -14,6 +14,7 @@ from ..results.diagnosis import (
     Verdict,
     WordFlow,
 )
+from ..results.interval import Interval
 from ..settings.kinds import KINDS
 from ..settings.models import MAX_ORDER
 from .format import MISSING, compact, is_known, number, power, scaled, signed
@@ -47,16 +48,27 @@ def decay(flows: Sequence[Flow], words: Words) -> Table | None:
     rows = []
     for rank, flow in enumerate(flows):
         last = flow.lags[-1] if flow.lags else None
-        reached = [_reached(flow.half_life, last), _reached(flow.horizon, last)]
-        rows.append(Row(flow_name(flow, words), cells([*reached, signed(flow.rate)]), rank))
+        pairs = (
+            (flow.half_life, flow.half_life_interval),
+            (flow.horizon, flow.horizon_interval),
+        )
+        lags = [Cell(reached(lag, last), reached_range(ends, last, words)) for lag, ends in pairs]
+        rows.append(Row(flow_name(flow, words), [*lags, Cell(signed(flow.rate))], rank))
     return _table([words(key) for key in ("layer", "half-life", "horizon", "rate")], rows)
 
 
-def _reached(lag: float | None, last: float | None) -> str:
+def reached(lag: float | None, last: float | None) -> str:
     """A lag; where it was not reached, that it is further back than the last one looked at."""
     if is_known(lag):
         return compact(lag)
     return MISSING if last is None else BEYOND + compact(last)
+
+
+def reached_range(interval: Interval | None, last: float | None, words: Words) -> str:
+    """The interval of a lag; empty where there is none, or where all of it is further back."""
+    if interval is None or not is_known(interval.low):
+        return ""
+    return words("range", low=compact(interval.low), high=reached(interval.high, last))
 
 
 def has_states(gates: Sequence[Gate]) -> bool:
@@ -217,8 +229,8 @@ def _remedy(row: Tried, longest: float, last: float | None, words: Words) -> lis
         gain = barred(row.gain, longest, signed(row.gain), int(row.gain <= 0))
     figures = (
         number(row.bits_per_byte),
-        _reached(row.half_life, last),
-        _reached(row.horizon, last),
+        reached(row.half_life, last),
+        reached(row.horizon, last),
         compact(row.effective),
         scaled(row.tokens_per_second),
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..system.records import Record
+from .interval import Interval
 from .summary import Figure, Summarized, Summary
 
 VerdictKind = Literal["vanishing", "exploding", "healthy", "no gradient"]
@@ -26,6 +27,10 @@ class Flow(Record):
     """Nats per step of the fitted exponential; below 0 it falls, above 0 it grows."""
     horizon: int | None
     """First lag with less than 1 % left; None: never."""
+    half_life_interval: Interval | None = None
+    horizon_interval: Interval | None = None
+    """95 % bootstrap intervals over the choice of the places; an end that is None lies beyond the
+    last lag. No interval: not computed, as while training, or the gradient is not finite."""
 
 
 @dataclass(frozen=True)
@@ -211,10 +216,23 @@ class Diagnosis(Summarized, Record):
         rows: list[tuple[Figure, ...]] = []
         for flow in self.flows:
             place = f"layer {flow.layer}, {flow.path} path"
-            rows.append((f"{place}: half of the gradient left after", flow.half_life, "steps"))
-            rows.append((f"{place}: less than 1 % left after", flow.horizon, "steps"))
-        rows += [(f"context that {row.name} uses", row.effective, "tokens") for row in self.memory]
+            half, gone = _written(flow.half_life_interval), _written(flow.horizon_interval)
+            rows.append(
+                (f"{place}: half of the gradient left after", flow.half_life, half, "steps")
+            )
+            rows.append((f"{place}: less than 1 % left after", flow.horizon, gone, "steps"))
+        for row in self.memory:
+            interval = _written(Interval(row.effective_low, row.effective_high))
+            rows.append((f"context that {row.name} uses", row.effective, interval, "tokens"))
         for tried in self.cure.tried if self.cure is not None else ():
-            rows.append((f"gained by {tried.name}", tried.gain, "bits/byte"))
+            rows.append((f"gained by {tried.name}", tried.gain, None, "bits/byte"))
         title = f"{self.model} on {self.title}: gradients {self.verdict.kind}"
-        return Summary(title, ("measured", "figure", "unit"), rows)
+        return Summary(title, ("measured", "figure", "95 % interval", "unit"), rows)
+
+
+def _written(interval: Interval | None) -> str | None:
+    """Both ends; nothing where the whole interval is beyond what was measured."""
+    if interval is None or interval.low is None:
+        return None
+    high = "or more" if interval.high is None else f"to {interval.high:.3g}"
+    return f"{interval.low:.3g} {high}"
