@@ -1,6 +1,9 @@
 """Ctrl-C, SIGTERM and SIGHUP: the first asks, the second ends."""
 
+import os
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
@@ -90,3 +93,25 @@ def test_each_use_begins_unasked():
         signal.raise_signal(signal.SIGINT)
     with stop_on_interrupt() as second:
         assert first() and not second()
+
+
+def test_ctrl_c_outside():
+    before = signal.signal(signal.SIGINT, interrupt.interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_import_that_swallows_ctrl_c_ends_with_it(tmp_path):
+    (tmp_path / "greedy.py").write_text(
+        "import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\n"
+        "except BaseException:\n    pass\n"
+    )
+    script = "import signal; from unrolled.system.interrupt import interrupt\n"
+    script += "signal.signal(signal.SIGINT, interrupt)\nimport greedy\nprint('it went on')"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")

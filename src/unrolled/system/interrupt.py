@@ -4,12 +4,30 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_SECONDS = 1.0
 """After so long without an answer, work that does not ask is ended: reading a text, scoring."""
 AGAIN_SECONDS = 0.1
 """Where Python swallowed the KeyboardInterrupt, as in `__del__` and the callbacks of imports."""
+
+IMPORTING = "<frozen importlib._bootstrap>"
+"""Where frames of an import come from."""
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """What Ctrl-C does outside of `stop_on_interrupt`: raises KeyboardInterrupt.
+
+    Within an import it ends the process at once. Torch, which asks in C++ whether there is numpy,
+    would swallow the exception and go on with half a module.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTING:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 @contextmanager
