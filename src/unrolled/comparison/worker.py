@@ -190,6 +190,8 @@ def main() -> None:
     keep_freed_memory()
     with stop_on_interrupt() as stop:
         line = sys.stdin.readline()
+        if not line:  # its parent was killed before it said what to do
+            return
         threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
         with suppress(BrokenPipeError, KeyboardInterrupt):  # nobody listens any more
             _answer(line, stop)
