@@ -159,7 +159,7 @@ def test_it_says_how_far_it_is_and_stops_when_it_is_told(monkeypatch):
     events = []
     fit(TEXTS, LABELS, 2, valid=6, callbacks=Callbacks(events.append))
     assert all(isinstance(event, Message) for event in events)
-    assert events[0].text.startswith("1 of at most 26 fits, at most ")
+    assert events[0].text.startswith("1 of at most 21 fits, at most ")
     with pytest.raises(Interrupted):
         fit(TEXTS, LABELS, 2, valid=6, callbacks=Callbacks(stop=lambda: True))
 

@@ -13,6 +13,7 @@ from unrolled.errors import CheckpointError
 from unrolled.results.events import End, Interrupted, TrainStep, Validation
 from unrolled.runs.folder import load_train_state, read_log, save_train_state
 from unrolled.settings.training import Budget
+from unrolled.system.machine import num_cores
 from unrolled.training import loop
 from unrolled.training.loop import fit
 from unrolled.training.throughput import Pace
@@ -275,7 +276,8 @@ def test_precision_and_threads_are_measured_where_they_are_open(monkeypatch):
 
     monkeypatch.setattr(trainee, "find_pace", measured)
     training = make_training()
-    training.trainee.config = replace(training.config, precision="auto", threads=0)
+    by_clock = replace(training.config, budget=Budget(60, "seconds"))
+    training.trainee.config = replace(by_clock, precision="auto", threads=0)
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     weights = {name: value.clone() for name, value in training.model.state_dict().items()}
     training.trainee.decide()
@@ -288,13 +290,17 @@ def test_precision_and_threads_are_measured_where_they_are_open(monkeypatch):
     )
 
 
-def test_given_threads_are_not_measured(monkeypatch):
+@pytest.mark.parametrize("budget", [Budget(2, "epochs"), Budget(100, "tokens")])
+def test_the_clock_decides_nothing_where_the_budget_is_no_time(monkeypatch, budget):
     monkeypatch.setattr(trainee, "find_pace", lambda *arguments: pytest.fail("measured"))
-    monkeypatch.setattr(trainee.kernels, "bfloat16_is_faster", lambda: True)
     training = make_training()
-    training.trainee.config = replace(training.config, precision="auto", threads=1)
-    assert training.trainee.decide() is None
-    assert (training.config.precision, training.config.threads) == ("bfloat16", 1)
+    for threads, expected in ((1, 1), (0, num_cores())):
+        config = replace(training.config, budget=budget, precision="auto", threads=threads)
+        training.trainee.config = config
+        assert training.trainee.decide() is None
+        assert (training.config.precision, training.config.threads) == ("float32", expected)
+    training.trainee.config = replace(config, precision="bfloat16")
+    assert training.trainee.decide() is None and training.config.precision == "bfloat16"
 
 
 def test_prediction_keeps_to_the_threads_and_few_texts_to_one():

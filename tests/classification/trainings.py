@@ -6,12 +6,13 @@ import numpy as np
 import torch
 
 from unrolled.classification.documents import Documents, Labelled
-from unrolled.classification.trainee import ClassifierTrainee, without_measuring
+from unrolled.classification.trainee import ClassifierTrainee
 from unrolled.models.classifier import RecurrentClassifier
 from unrolled.settings.models import ClassifierConfig
 from unrolled.settings.training import ClassifierTrainConfig
 from unrolled.text.tokenizers import ByteTokenizer
 from unrolled.training.loop import Training
+from unrolled.training.throughput import without_clock
 
 
 def make_training(folder: Path | None = None, **settings) -> Training:
@@ -23,7 +24,7 @@ def make_training(folder: Path | None = None, **settings) -> Training:
     torch.manual_seed(0)
     config = ClassifierConfig(257, 2, embedding_size=4, hidden_sizes=(4, 4))
     values = {"threads": 1, "batch_size": 8, "precision": "float32"} | settings
-    train_config = without_measuring(ClassifierTrainConfig(**values))
+    train_config = without_clock(ClassifierTrainConfig(**values))
     model = RecurrentClassifier(config)
     trainee = ClassifierTrainee(model, documents, targets, documents, targets, train_config)
     return Training(trainee, folder)

@@ -4,17 +4,19 @@ import csv
 import io
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from unrolled.classification import pretraining
+from unrolled.classification import pretraining, run
 from unrolled.classification.classifier import load_classifier
 from unrolled.classification.pretraining import Pretrained
 from unrolled.cli import main
 from unrolled.results.events import Interrupted
-from unrolled.runs.folder import read_log
-from unrolled.system.files import locked
+from unrolled.runs.folder import TRAIN_STATE, read_log
+from unrolled.system.files import TEMPORARY, locked
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
 COLUMNS = ["--text", "review", "--label", "opinion"]
@@ -238,6 +240,44 @@ def test_pretraining_is_of_no_test_text_and_goes_on_with_the_same_alone(
     assert ". warm is film7 The" in seen[1] and "end" not in seen[1] and "film7 is" not in seen[1]
     monkeypatch.setattr(pretraining, "resume", going_on)
     assert main(arguments) == 130 and resumed[1:] == ["language-model"]
+
+
+def test_a_folder_that_a_kill_left_half_written_is_written_again(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    arguments = ["classify", "train", str(REVIEWS), *COLUMNS, "--kind", "linear"]
+    arguments += ["--out", str(out)]
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "write_text", Mock(side_effect=KeyboardInterrupt))
+        assert main(arguments) == 130
+    assert capsys.readouterr().err.endswith("Stopped.\n")
+    assert [path.name for path in out.iterdir()] == ["results.json"]
+    killed = out / f"{TEMPORARY}killed"  # a kill leaves the folder of what is not in place yet
+    killed.mkdir()
+    (killed / "classifier.safetensors").touch()
+    assert main(arguments) == 0
+    assert {path.name for path in out.iterdir()} == WRITTEN - {"log.jsonl"}
+    results = json.loads((out / "results.json").read_text("utf-8"))
+    assert results["file_bytes"] == (out / "classifier.safetensors").stat().st_size
+    assert main(arguments) == 1
+    assert "already holds a classifier" in capsys.readouterr().err
+
+
+def test_what_is_said_to_be_saved_is(tmp_path, monkeypatch, capsys):
+    """The linear models are fitted first, and leave nothing."""
+    out = tmp_path / "out"
+    arguments = ["classify", "train", str(REVIEWS), *COLUMNS, *QUICK, "--out", str(out)]
+
+    def stopped(is_time):
+        with monkeypatch.context() as patch:
+            asked = contextmanager(lambda: (yield is_time))
+            patch.setattr("unrolled.system.interrupt.stop_on_interrupt", asked)
+            assert main(arguments) == 130
+        return capsys.readouterr().err.splitlines()[-1]
+
+    assert stopped(lambda: True) == "Stopped." and not out.exists()
+    said = stopped(lambda: (out / TRAIN_STATE).exists())
+    assert said == "Stopped and saved. Run the same command to resume."
+    assert main(arguments) == 0 and "Resuming at " in capsys.readouterr().err
 
 
 def test_the_program_of_the_article(tmp_path):

@@ -554,21 +554,6 @@ def test_the_race_is_won_by_one_that_runs(monkeypatch):
     assert kernels._fastest.__wrapped__() is None
 
 
-@pytest.mark.parametrize("faster", ["float32", "bfloat16"])
-def test_bfloat16_is_used_where_it_is_faster(faster, monkeypatch):
-    seconds = {"float32": 0.0, "bfloat16": 0.0}
-
-    def race(ways):
-        for name, run in ways.items():
-            run()  # both can be run
-            seconds[name] = 0.001 if name == faster else 0.002
-        return min(seconds, key=seconds.get)
-
-    monkeypatch.setattr(kernels, "_race", race)
-    expected = faster == "bfloat16" and kernels.bfloat16_works()
-    assert kernels.bfloat16_is_faster.__wrapped__() == expected
-
-
 PROGRAM = """
 import torch
 from unrolled import kernels

@@ -31,6 +31,15 @@ def test_both_languages_have_every_phrase_with_its_values(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_a_token_is_no_word_in_chinese_either(page):
+    """词 alone is a word: where English has tokens and no words, it stands in other words only."""
+    for key, phrase in catalogue(page).items():
+        english = "" if key == "names" else phrase["en"]
+        if re.search("token(?!iz)", english) and "word" not in english:
+            assert not re.search("(?<!分)词(?![元表向])", phrase["zh"]), key
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_chinese_is_set_as_chinese(page):
     for key, phrase in catalogue(page).items():
         chinese = re.sub(r"`[^`]*`|\{[^}]*\}", "x", "" if key == "names" else phrase["zh"])

@@ -10,6 +10,7 @@ import pytest
 
 from unrolled.errors import ConfigError, TextError
 from unrolled.settings.data import DataConfig
+from unrolled.system.files import TEMPORARY
 from unrolled.text import prepare as module
 from unrolled.text.corpus import Corpus, Part
 from unrolled.text.documents import Piece
@@ -217,3 +218,13 @@ def test_line_ends_are_counted_where_documents_are_whole_files(tmp_path: Path) -
     assert (found["line"].kind, found["row"].kind) == ("document", "document")
     assert found["line"].number == TokenStore.open(tmp_path / "line").split("train").num_documents
     assert (found["file"].before, found["line"].before) == ("\n", "")
+
+
+def test_only_folders_of_ours_are_replaced_and_removed(tmp_path: Path) -> None:
+    """The user's may be called as they like; what a kill left behind goes."""
+    for name in (".text", f"{TEMPORARY}killed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text("mine")
+    encode_texts([file(tmp_path / "a.txt", "one two")], ByteTokenizer(), tmp_path)
+    assert (tmp_path / ".text" / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [".text"]

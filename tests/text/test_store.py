@@ -82,6 +82,13 @@ def test_damaged_index(store: TokenStore, tmp_path: Path, text: str) -> None:
     assert "\n" not in problem
 
 
+def test_an_index_that_is_nested_too_deeply(store: TokenStore, tmp_path: Path) -> None:
+    (tmp_path / "store.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointError) as caught:
+        TokenStore.open(tmp_path)
+    assert "is damaged (it is nested too deeply)" in str(caught.value)
+
+
 def test_damaged_ids(store: TokenStore, tmp_path: Path) -> None:
     path, length = tmp_path / "valid.ids", store.split("valid").num_tokens + 1
     data = path.read_bytes()

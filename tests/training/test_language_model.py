@@ -342,6 +342,27 @@ def test_a_budget_of_tokens_does_not_depend_on_the_clock(tmp_path, english):
     assert (config.precision, config.threads) == ("float32", num_cores())
 
 
+def test_a_batch_that_the_text_has_no_room_for_is_not_built_either(tmp_path, monkeypatch):
+    """The settings name 100 million tokens, 25 GB; the text has 180."""
+    path, sizes = tmp_path / "text.txt", []
+    path.write_text("a few letters and no more " * 8)
+    pace = language_model.language_model_pace
+
+    def measured(model, config, vocab_size):
+        sizes.append((config.batch_size, config.sequence_length))
+        assert sizes[0][0] * sizes[0][1] < 200
+        return pace(model, config, vocab_size)
+
+    monkeypatch.setattr(language_model, "language_model_pace", measured)
+    large = TRAIN | {"batch_size": 1000, "sequence_length": 100_000}
+    for budget in ("1ktokens", "3s"):
+        asked = request(str(path), budget, train_settings=large)
+        config = train(tmp_path / budget, asked)
+        assert config.results.train_steps > 5
+        assert (config.train.batch_size, config.train.sequence_length) == (1000, 100_000)
+    assert len(set(sizes)) == 1
+
+
 def test_a_search_can_be_interrupted(tmp_path, english):
     with pytest.raises(Interrupted):
         train(tmp_path / "run", request(english, "100ktokens", search=True), stop=lambda: True)

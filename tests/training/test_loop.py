@@ -229,6 +229,20 @@ def test_budget_in_tokens(start):
     assert 4096 <= training.progress.tokens < 4096 + per_step
 
 
+def test_the_last_update_is_validated_where_it_goes_beyond_the_budget(start, monkeypatch):
+    """After eight updates of 128 tokens the next look is due at 1.016 of the budget."""
+    budget = Budget(1060, "tokens")
+    training = start(replace(CONFIG, budget=budget, average_fraction=0.0, length_variation=0.0))
+    better = iter(range(100, 0, -1))
+    monkeypatch.setattr(trainee, "validation_nats", lambda *args: float(next(better)))
+    seen = snapshots(training, monkeypatch)
+    _, records = run(training)
+    assert len(seen) == 9
+    assert [each.step for each in records if each.kind == "valid"][-1] == 9
+    assert max(each.fraction for each in records) == 1.0
+    assert_weights(training.model, seen[-1])
+
+
 def test_budget_in_epochs(start):
     training = start(replace(CONFIG, budget=Budget(2, "epochs")))
     run(training)

@@ -184,7 +184,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         if values["hidden_sizes"] is not None:
             values["hidden_sizes"] = tuple(values["hidden_sizes"])
         train = {name: values[name] for name in TRAIN_SETTINGS}
-        train["threads"] = self.threads or num_cores()  # not measured: the same again next time
+        train["threads"] = self.threads or num_cores()  # the same again next time
         train |= {"budget": Budget.parse(self.budget), "seed": _seed(self.random_state)}
         return ClassifierRequest(
             kind=recurrent_kind(self.kind, pretrained),

@@ -12,10 +12,10 @@ from ..report.classification import html
 from ..report.words import Language
 from ..results.classification import Classification, Explained, Part
 from ..results.events import Message, OnEvent, Stop, ignore, never
-from ..runs.folder import TRAIN_STATE, remove_train_state
+from ..runs.folder import CONFIG, TRAIN_STATE, remove_train_state
 from ..settings.data import DataConfig, FileFormat
 from ..settings.training import Budget
-from ..system.files import locked, write_json, write_text
+from ..system.files import locked, temporary_folder, write_json, write_text
 from ..system.machine import machine, versions
 from ..text.documents import read_documents
 from ..text.files import find_files
@@ -151,12 +151,36 @@ def _classify(
         machine=machine(),
         versions=versions(),
     )
-    save_classifier(replace(trained.classifier, info=_summary(results)), out / FILE)
-    results = replace(results, file_bytes=(out / FILE).stat().st_size)
-    write_json(out / RESULTS, results.to_json())
-    write_text(out / REPORT, html(results, language))
+    results = _write(out, trained.classifier, results, language)
     _forget(out)
     return results
+
+
+def _write(
+    out: Path, classifier: Classifier, results: Classification, language: Language
+) -> Classification:
+    """Writes all files, last the classifier: a folder that has it is finished.
+
+    Returns:
+        The results with the size of the classifier's file.
+    """
+    with temporary_folder(out) as folder:
+        written = Path(folder) / FILE
+        save_classifier(replace(classifier, info=_summary(results)), written)
+        results = replace(results, file_bytes=written.stat().st_size)
+        write_json(out / RESULTS, results.to_json())
+        write_text(out / REPORT, html(results, language))
+        written.replace(out / FILE)
+    return results
+
+
+def is_saved(out: Path) -> bool:
+    """Whether an interrupted training left something that the same command continues."""
+    places = (
+        *(out / TRAIN_STATE, out / BACKWARD_FOLDER / TRAIN_STATE),
+        *(out / name / CONFIG for name in (LANGUAGE_MODEL, BACKWARD_LANGUAGE_MODEL)),
+    )
+    return any(path.exists() for path in places)
 
 
 def _forget(out: Path) -> None:

@@ -11,14 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .. import kernels
 from ..models.classifier import RecurrentClassifier
 from ..results.classification import Look
 from ..results.events import LossUnit, Standing, Validation
 from ..settings.training import ClassifierTrainConfig, Precision
 from ..system.machine import num_cores, threads_for, using_threads
 from ..training.optimizer import ParameterGroup, triangle
-from ..training.throughput import Pace, find_pace
+from ..training.throughput import Pace, find_pace, without_clock
 from ..training.trainee import Trainee, autocast
 from .documents import Documents, Labelled
 from .ensemble import fit_weights, mix
@@ -175,7 +174,7 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
         self.epoch, self.position = values.pop("epoch"), values.pop("position")
         self.num_texts, self.losses = values.pop("texts"), values.pop("losses")
         self.curve = [Look.from_json(look) for look in values.pop("curve")]
-        usual = without_measuring(self.config)
+        usual = without_clock(self.config)
         precision = values.pop("precision", usual.precision)
         threads = values.pop("threads", usual.threads)
         self.config = replace(self.config, precision=precision, threads=threads)
@@ -191,12 +190,12 @@ class ClassifierTrainee(Trainee[RecurrentClassifier, ClassifierTrainConfig]):
         return digest.hexdigest()
 
     def decide(self) -> Pace | None:
-        """Settles precision and threads, by measuring unless the threads are given.
+        """Settles precision and threads, by measuring where the budget is a time.
 
-        What is given is deterministic: the same weights come out again.
+        In a budget of epochs or tokens nothing is timed: the same weights come out again.
         """
-        if self.config.threads:
-            self.config = without_measuring(self.config)
+        if self.config.budget.unit != "seconds":
+            self.config = without_clock(self.config)
             return None
         with torch.random.fork_rng(devices=[]), using_threads(num_cores()):
             pace = self._pace()
@@ -237,13 +236,6 @@ def worst_shift(gradient: Tensor, words: Tensor, lengths: Tensor, norm: float) -
     size = words[inside].square().mean().sqrt()
     length = torch.linalg.vector_norm(gradient, dim=(1, 2), keepdim=True)
     return gradient * (norm * size / length.clamp_min(TINY))
-
-
-def without_measuring(config: ClassifierTrainConfig) -> ClassifierTrainConfig:
-    """Precision by the processor, and all threads unless they are given."""
-    auto: Precision = "bfloat16" if kernels.bfloat16_is_faster() else "float32"
-    precision = auto if config.precision == "auto" else config.precision
-    return replace(config, precision=precision, threads=config.threads or num_cores())
 
 
 @torch.inference_mode()

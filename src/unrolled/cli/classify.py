@@ -109,9 +109,11 @@ class ClassifierTrainOptions:
     """Size of the adversarial perturbation of the word vectors, in units of their root mean square
     (Miyato et al. 2017); 0: off."""
     precision: Literal["float32", "bfloat16"] | None = None
-    """Precision of matrix products; default: the faster one on this machine."""
+    """Precision of matrix products; default: the faster one on this machine, or float32 where the
+    budget is in tokens or epochs."""
     threads: int | None = None
-    """Number of threads; default: the faster of one and all."""
+    """Number of threads; default: the faster of one and all, or all where the budget is in tokens
+    or epochs."""
     checkpoint_seconds: float | None = None
     """Seconds between checkpoints."""
 
@@ -187,6 +189,7 @@ def train(  # noqa: PLR0913  a parameter is a flag
     """
     from ..classification.request import ClassifyRequest
     from ..classification.run import classify as library_classify
+    from ..classification.run import is_saved
     from ..diagnosis.monitor import GradientMonitor
     from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
@@ -215,8 +218,9 @@ def train(  # noqa: PLR0913  a parameter is a flag
     try:
         with shown(tensorboard, out) as on_event, stop_on_interrupt() as stop:
             results = library_classify(out, request, on_event, stop, GradientMonitor, language)
-    except Interrupted:
-        print("Stopped and saved. Run the same command to resume.", file=sys.stderr)
+    except (Interrupted, KeyboardInterrupt):
+        saved = "and saved. Run the same command to resume."
+        print(f"Stopped {saved}" if is_saved(out) else "Stopped.", file=sys.stderr)
         return 130
     print_classification(results, out, language)
     return 0

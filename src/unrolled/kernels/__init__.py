@@ -195,16 +195,6 @@ def pack(name: str, weight: Tensor, dtype: torch.dtype, num_gates: int = 1) -> T
     return pack_on(instruction_set(), name, weight, dtype, num_gates)
 
 
-@cache
-def bfloat16_is_faster() -> bool:
-    """Whether a layer takes less time in bfloat16 than in float32, each on its way."""
-    if not torch_is_faster() and not bfloat16_works():
-        return False
-    sample, name = _Sample(num_steps=16, width=256), instruction_set()
-    half = sample.on_torch() if torch_is_faster() else sample.on(name)
-    return _race({"bfloat16": half, "float32": sample.on(name, torch.float32)}) == "bfloat16"
-
-
 class _Sample:
     """The way forward of an LSTM layer, small enough to run now and then."""
 

@@ -146,10 +146,10 @@ class ClassifierTrainConfig(Record):
     """Each text is learned again with its words' vectors changed by this much in the worst
     direction, in units of their root mean square; takes twice as long. 0: not done."""
     precision: Precision = "auto"
-    """Of matrix products; "auto": times both on this machine, or, where the threads are given, goes
-    by the processor."""
+    """Of matrix products; "auto" times both on this machine where the budget is a time, and is
+    float32 otherwise, so that the same settings give the same weights."""
     threads: int = 0
-    """0: times one thread against all and takes the faster."""
+    """0: times one thread against all and takes the faster; all where the budget is no time."""
     checkpoint_seconds: float = field(default=60.0, repr=False)
     """At most so much work is lost when the process is killed."""
     seed: int = 0

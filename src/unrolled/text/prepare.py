@@ -3,7 +3,6 @@
 import hashlib
 import json
 import lzma
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, TextError
 from ..settings.data import DataConfig, DocumentKind, FileFormat
+from ..system.files import remove_left_behind, temporary_folder
 from .corpus import Corpus, Part
 from .documents import read_pieces
 from .files import STANDARD_INPUT, find_files
@@ -79,14 +79,11 @@ def encode_texts(
 
 @contextmanager
 def _spool(folder: Path) -> Iterator[Path]:
-    """A hidden folder for the text as UTF-8, for as long as it takes to encode it."""
-    path = folder / ".text"
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
+    """A folder for the text as UTF-8, for as long as it takes to encode it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_left_behind(folder)
+    with temporary_folder(folder) as path:
+        yield Path(path)
 
 
 def _read_splits(config: DataConfig, spool: Path) -> tuple[dict[str, Part], bool]:

@@ -25,6 +25,12 @@ class Batch:
     """The lanes jump to new places: carried state does not belong to them."""
 
 
+def batch_shape(num_tokens: int, batch_size: int, sequence_length: int) -> tuple[int, int]:
+    """The lanes and the length `(B, T)` that a text of so many tokens has room for."""
+    lanes = max(1, min(batch_size, num_tokens // (2 * sequence_length)))
+    return lanes, max(1, min(sequence_length, num_tokens // 2))
+
+
 class BatchStream:
     """Reads a split for ever, each epoch from a new random offset.
 
@@ -44,7 +50,8 @@ class BatchStream:
         self.store, self.split = store, split
         self.length_variation = length_variation
         self.num_tokens = store.split(split).num_tokens
-        self.batch_size = max(1, min(batch_size, self.num_tokens // (2 * sequence_length)))
+        shape = batch_shape(self.num_tokens, batch_size, sequence_length)
+        (self.batch_size, self.sequence_length), self.seed = shape, seed
         if self.num_tokens < 16:
             raise ConfigError(
                 "training text",
@@ -52,7 +59,6 @@ class BatchStream:
                 self.num_tokens,
                 "Give more text, or a smaller --valid-fraction and --test-fraction.",
             )
-        self.sequence_length, self.seed = min(sequence_length, self.num_tokens // 2), seed
         self.lane_length = self.num_tokens // self.batch_size
         self.epoch = self.position = 0
         self._tokens: NDArray[np.integer] | None = None

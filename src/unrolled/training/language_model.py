@@ -1,5 +1,6 @@
 """Text → run folder: prepare, choose what is open, fit, evaluate, save."""
 
+import math
 import os
 import time
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,7 @@ from ..system.files import locked
 from ..system.machine import machine, peak_bytes, versions
 from ..system.records import Record
 from ..text.store import Boundaries, TokenStore
+from .batches import batch_shape
 from .learning_rate import search_learning_rate
 from .loop import Callbacks, MakeMonitor, Training
 from .throughput import Pace, language_model_pace, without_clock
@@ -225,7 +227,10 @@ def _start(
     assert train_config is not None
     if train_config.budget.unit != "seconds":
         train_config = without_clock(train_config)
-    pace = language_model_pace(model_config, train_config, store.vocab_size)
+    # Batches as the text has room for: those of the settings may be larger than memory.
+    shape = batch_shape(num_tokens, train_config.batch_size, train_config.sequence_length)
+    fitting = replace(train_config, batch_size=shape[0], sequence_length=shape[1])
+    pace = language_model_pace(model_config, fitting, store.vocab_size)
     train_config = replace(train_config, precision=pace.precision, threads=pace.threads)
     validation_tokens = _affordable_validation(train_config, pace)
     if request.search:
@@ -242,8 +247,7 @@ def _start(
     config = replace(config, model=override(regular, **request.model_settings), train=train_config)
     save_config(job.run, config)
     training = _whole_training(job, config.model, train_config, validation_tokens)
-    tokens_per_step = train_config.batch_size * train_config.sequence_length
-    training.progress.next_update_seconds = tokens_per_step / pace.tokens_per_second
+    training.progress.next_update_seconds = math.prod(shape) / pace.tokens_per_second
     training.spend(time.monotonic() - began)
     job.callbacks.on_event(Start(step=0, text=announce(train_config, store, pace, epochs)))
     return config, training

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..results.comparison import TriedRate
 from ..results.events import Interrupted, Stop, never
 from ..settings.training import Budget, TrainConfig
+from .batches import batch_shape
 from .loop import Training
 
 SEARCH_SHARE = 0.15
@@ -46,7 +47,8 @@ def search_learning_rate(
     """
     began, trial = time.monotonic(), _trial_budget(config.budget)
     tokens = {"seconds": tokens_per_second, "epochs": tokens_per_epoch, "tokens": 1}[trial.unit]
-    fewest_tokens = FEWEST_UPDATES * config.batch_size * config.sequence_length
+    shape = batch_shape(tokens_per_epoch, config.batch_size, config.sequence_length)
+    fewest_tokens = FEWEST_UPDATES * math.prod(shape)
     if trial.amount * tokens < fewest_tokens:
         return config, []
     by_clock = config.budget.unit == "seconds"

@@ -96,15 +96,20 @@ class Training:
         self.resumed_seconds += seconds
 
     @property
-    def fraction(self) -> float:
-        """Part of the budget that is used up: what the schedule follows."""
+    def spent(self) -> float:
+        """The budget that is used up, as a part of it; the last update may go beyond 1."""
         budget, progress = self.config.budget, self.progress
         if budget.unit == "seconds":
             available = budget.amount - progress.closing_seconds
             return min(1.0, progress.seconds / available) if available > 0 else 1.0
         if budget.unit == "epochs":
-            return min(1.0, self.trainee.fraction_of_epochs(budget.amount, progress.tokens))
-        return min(1.0, progress.tokens / budget.amount)
+            return self.trainee.fraction_of_epochs(budget.amount, progress.tokens)
+        return progress.tokens / budget.amount
+
+    @property
+    def fraction(self) -> float:
+        """Part of the budget that is used up, at most 1: what the schedule follows."""
+        return min(1.0, self.spent)
 
     @property
     def is_over(self) -> bool:
@@ -119,7 +124,8 @@ class Training:
     def validation_due(self) -> bool:
         """Whether the model is to be validated now."""
         last = self.trainee.validates_average and self.is_over  # what is not validated is lost
-        return last or self.fraction >= self.progress.next_evaluation
+        # Not `fraction`: one that is due just beyond 1 is that of the last update.
+        return last or self.spent >= self.progress.next_evaluation
 
     def standing(self) -> Standing:
         """What every event of the log begins with."""

@@ -15,7 +15,7 @@ from ..ops.linear_log_probs import make_sampler
 from ..settings.models import ModelConfig, RecurrentConfig, TransformerConfig
 from ..settings.training import ClassifierTrainConfig, Precision, TrainConfig
 from ..system.machine import num_cores
-from .trainee import autocast
+from .trainee import Config, autocast
 
 MEASURING_SHARE = 0.05
 """Of a wall-clock budget; what is not measured within it is not tried."""
@@ -94,7 +94,7 @@ def _step_seconds(step: Callable[[], object], limit: float) -> list[float]:
     return times
 
 
-def without_clock(config: TrainConfig) -> TrainConfig:
+def without_clock(config: Config) -> Config:
     """Settles what is open so that the same settings give the same weights: nothing is timed.
 
     Both precision and threads change the last digits of every sum.
