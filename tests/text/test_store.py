@@ -72,7 +72,7 @@ def test_splits_that_are_not_there(store: TokenStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", "[" * 100_000, "{}", "null", '{"splits": {"a": {}}}', '{"splits": {}}']
+    "text", ["{", "[]", "{}", "null", '{"splits": {"a": {}}}', '{"splits": {}}']
 )
 def test_damaged_index(store: TokenStore, tmp_path: Path, text: str) -> None:
     path = tmp_path / "store.json"
