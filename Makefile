@@ -17,7 +17,7 @@ test: $(READY)  ## all tests, and the examples in the documentation
 sanitize: $(READY)  ## the operators' tests on kernels built with AddressSanitizer: a few minutes
 	scripts/sanitize $(BIN)/python
 
-fuzz: $(READY)  ## new damaged inputs for every loader, about an hour; FUZZ is their number for each test
+fuzz: $(READY)  ## new damaged inputs for every loader, a million in about an hour; FUZZ: how many for each
 	UNROLLED_FUZZ_EXAMPLES=$(or $(FUZZ),20000) $(BIN)/python -m pytest -q tests/fuzz
 
 check: $(READY)  ## formatting, lint and types

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from unrolled import __main__, cli
+from unrolled.system.interrupt import interrupt
 
 
 def test_the_status_is_that_of_the_command(monkeypatch):
@@ -28,9 +29,17 @@ def test_what_was_stopped_ends_without_taking_its_modules_apart(monkeypatch):
     assert ended == [130]
 
 
-def test_ctrl_c_is_that_of_python_once_the_command_runs(monkeypatch):
+@pytest.mark.parametrize(
+    ("before", "within"),
+    [(signal.default_int_handler, interrupt), (signal.SIG_IGN, signal.SIG_IGN)],
+)
+def test_ctrl_c_is_ours_once_the_command_runs_unless_it_is_ignored(monkeypatch, before, within):
     found = []
     monkeypatch.setattr(cli, "main", lambda: found.append(signal.getsignal(signal.SIGINT)))
-    with pytest.raises(SystemExit):
-        __main__.run()
-    assert found == [signal.getsignal(signal.SIGINT)]
+    outside = signal.signal(signal.SIGINT, before)
+    try:
+        with pytest.raises(SystemExit):
+            __main__.run()
+    finally:
+        signal.signal(signal.SIGINT, outside)
+    assert found == [within]

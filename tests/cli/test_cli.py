@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import warnings
+from unittest.mock import Mock
 
 import pytest
 
@@ -87,6 +88,12 @@ def test_what_the_system_says(error, code, said, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     assert cli.main([]) == code
     assert stream.text == said
+
+
+def test_ctrl_c_within_a_command(capsys, monkeypatch):
+    monkeypatch.setattr("unrolled.cli.train.required", Mock(side_effect=KeyboardInterrupt))
+    assert cli.main(["train", "a.txt", "--out", "b"]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
 
 
 def test_a_guess_is_said_once_and_others_like_it_are_counted(tmp_path, capsys, monkeypatch):

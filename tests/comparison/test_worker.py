@@ -79,6 +79,12 @@ def test_a_turn_ends_with_the_first_validation_after_its_part(job):
     assert load_config(job.run).measured is not None
 
 
+def test_a_worker_whose_parent_was_killed_before_it_spoke_ends():
+    command = [sys.executable, "-m", "unrolled.comparison.worker"]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
 def _children(parent: int) -> list[int]:
     return [
         int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from unrolled.inference.generation import SamplingConfig, generate
 from unrolled.inference.next_words import next_tokens
 from unrolled.inference.surprisal import score_text
 from unrolled.models.build import build
@@ -27,8 +26,6 @@ from unrolled.settings.models import NgramConfig, RecurrentConfig, TransformerCo
 from unrolled.system.files import write_json
 from unrolled.text.tokenizers import ByteTokenizer, CharTokenizer, Spelling
 from unrolled.text.vocabulary import train_tokenizer
-
-from .mutations import FUZZ, mutated
 
 TEXT = "an apple, a pear, an orange and a peach " * 20
 TOKENIZERS = {
@@ -80,30 +77,14 @@ def use(folder: Path) -> None:
     next_tokens(run.model, run.tokenizer, "an app", 3)
     score = score_text(run.model, run.tokenizer, "a pear")
     assert np.isfinite(score.bits)
+    generate(run.model, run.tokenizer, "an", SamplingConfig(max_tokens=3))
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
-@FUZZ
-@given(data=st.data())
-def test_files_of_a_run(run, name, survives, data):
-    whole = (run / name).read_bytes()
-    try:
-        (run / name).write_bytes(data.draw(mutated(whole)))
-        survives(lambda: use(run))
-    finally:
-        (run / name).write_bytes(whole)
+def test_files_of_a_run(run, name, damage):
+    damage(run / name, lambda: use(run))
 
 
-@FUZZ
-@given(data=st.data())
-def test_log_and_checkpoint(run, survives, data):
-    for name, read in (
-        ("log.jsonl", lambda: list(read_log(run))),
-        ("train_state.safetensors", lambda: load_train_state(run)),
-    ):
-        whole = (run / name).read_bytes()
-        try:
-            (run / name).write_bytes(data.draw(mutated(whole)))
-            survives(read)
-        finally:
-            (run / name).write_bytes(whole)
+def test_log_and_checkpoint(run, damage):
+    damage(run / "log.jsonl", lambda: list(read_log(run)))
+    damage(run / "train_state.safetensors", lambda: load_train_state(run))

@@ -1,22 +1,26 @@
 """Texts, tables and ARPA files in damaged or random bytes."""
 
 import csv
+import gzip
 import io
 import json
+import sys
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from unrolled.ngram.arpa import read_arpa
 from unrolled.text.documents import read_documents
 from unrolled.text.files import find_files
 from unrolled.text.labels import read_labelled
 
-from .mutations import FUZZ, mutated
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 pytestmark = pytest.mark.filterwarnings("ignore::unrolled.errors.TextWarning")
 ROWS = [("good, really", "yes"), ('a "bad" one\nwith lines', "no"), ("春眠不觉晓", "yes")] * 3
@@ -45,27 +49,36 @@ TABLES = {
 }
 
 
+def _read(path: Path, column: str | None = None) -> None:
+    list(read_documents(find_files([str(path)]), column, "line"))
+
+
 @pytest.mark.parametrize("kind", TABLES)
-@FUZZ
-@given(data=st.data())
-def test_tables(tmp_path_factory, kind, survives, data):
-    path = tmp_path_factory.getbasetemp() / f"table.{kind}"
-    path.write_bytes(data.draw(mutated(TABLES[kind])))
-    survives(lambda: list(read_documents(find_files([str(path)]), "text", "line")))
-    survives(lambda: read_labelled([str(path)], "text", "label"))
+def test_tables(tmp_path, kind, damage):
+    path = tmp_path / f"table.{kind}"
+    path.write_bytes(TABLES[kind])
+    damage(path, lambda: _read(path, "text"))
+    damage(path, lambda: read_labelled([str(path)], "text", "label"))
 
 
-@FUZZ
-@given(text=st.one_of(st.binary(max_size=300), mutated("\ufeff春眠 and more.\r\n".encode() * 5)))
-def test_texts(tmp_path_factory, survives, text):
-    path = tmp_path_factory.getbasetemp() / "text.txt"
-    path.write_bytes(text)
-    survives(lambda: list(read_documents(find_files([str(path)]), None, "line")))
+TEXT = "\ufeff春眠 and more.\r\n".encode() * 5
+TEXTS = {"txt": TEXT, "txt.gz": gzip.compress(TEXT), "txt.zst": zstd.compress(TEXT)}
 
 
-@FUZZ
-@given(text=mutated(ARPA))
-def test_arpa(tmp_path_factory, survives, text):
-    path = tmp_path_factory.getbasetemp() / "model.arpa"
-    path.write_bytes(text)
-    survives(lambda: read_arpa(path))
+@pytest.mark.parametrize("ending", TEXTS)
+def test_texts(tmp_path, ending, damage):
+    path = tmp_path / f"text.{ending}"
+    path.write_bytes(TEXTS[ending])
+    damage(path, lambda: _read(path), times=2)
+
+
+def test_random_bytes(tmp_path, damage):
+    path = tmp_path / "text.txt"
+    path.write_bytes(Random(0).randbytes(300))
+    damage(path, lambda: _read(path), times=4)
+
+
+def test_arpa(tmp_path, damage):
+    path = tmp_path / "model.arpa"
+    path.write_bytes(ARPA)
+    damage(path, lambda: read_arpa(path), times=4)

@@ -325,3 +325,12 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
             TextError, match=f"^{tmp_path / 'cut.gz'} (is a damaged gzip file|cann)"
         ):
             read_arpa(tmp_path / "cut.gz")
+
+
+@pytest.mark.parametrize("wound", [b"\x00", b"\x00\xd8a\x00"])
+def test_damaged_utf16_is_named_and_its_file_closed(tmp_path, wound):
+    path = tmp_path / "model.arpa"
+    path.write_bytes(b"\xff\xfe" + TINY.read_text("utf-8")[:40].encode("utf-16-le") + wound)
+    with pytest.raises(TextError) as caught:
+        read_arpa(path)
+    assert str(caught.value) == f"{path} is damaged UTF-16. Copy or export it again."

@@ -205,7 +205,15 @@ def resave(path, change) -> None:
         ),
         (
             lambda a, m: a.update({"keys.3": a["keys.3"].astype(np.int16)}),
-            "is not a complete file of n-gram model: 'I16'. Make it again.",
+            "is not a complete file of n-gram model: keys.3 is of type I16. Make it again.",
+        ),
+        *(
+            (
+                lambda a, m, name=name, value=value: m.update({name: value}),
+                f"is not a complete file of n-gram model: its {name} is no number. Make it again.",
+            )
+            for name in ("order", "vocab_size")
+            for value in (None, float(V), {}, "", True)
         ),
     ],
 )

@@ -144,11 +144,12 @@ def test_damaged_model(run):
     assert found.endswith(". Train the run again.") and "\n" not in found
 
 
-def test_weights_that_are_no_numbers(run):
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -2e9])
+def test_weights_that_no_training_reaches(run, value):
     weights = build(LSTM, CHARS.vocab_size).state_dict()
-    weights["embedding.weight"][0, 0] = float("nan")
+    weights["embedding.weight"][0, 0] = value
     save_file(weights, run / MODEL)
-    expected = "has no numbers in embedding.weight. Train the run again."
+    expected = "has unusable numbers in embedding.weight. Train the run again."
     assert message(load, run) == f"{run / MODEL} {expected}"
 
 

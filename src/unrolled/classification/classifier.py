@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import CheckpointError, ConfigError
-from ..models.build import not_finite
+from ..models.build import unusable_weight
 from ..models.classifier import RecurrentClassifier
 from ..results.classification import Prediction
 from ..runs.folder import CLASSIFIER
@@ -262,8 +262,8 @@ def _recurrent(
     model = RecurrentClassifier(ClassifierConfig.from_json(settings["model"]))
     found = (name for name in tensors if name.startswith(prefix))
     model.load_state_dict({name.removeprefix(prefix): tensors[name] for name in found})
-    if (name := not_finite(model)) is not None:
-        raise ValueError(f"there are no numbers in {prefix}{name}")
+    if (name := unusable_weight(model)) is not None:
+        raise ValueError(f"there are unusable numbers in {prefix}{name}")
     tokenizer = tokenizer_from_dict(settings["tokenizer"])
     if tokenizer.vocab_size != model.config.vocab_size:
         raise ValueError(f"{prefix}tokenizer has {tokenizer.vocab_size} symbols")

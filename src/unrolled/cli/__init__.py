@@ -22,6 +22,7 @@ app = App(
     version_flags=["--version"],
     help_format="markdown",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # it would become SystemExit, which rich raises too
 )
 # None of them loads torch before it runs.
 for _command in (

@@ -280,6 +280,8 @@ def main() -> None:
     keep_freed_memory()
     with stop_on_interrupt() as stop:
         line, turns = sys.stdin.readline(), _Turns(stop)
+        if not line:  # its parent was killed before it said what to do
+            return
         threading.Thread(target=turns.listen, daemon=True).start()
         with suppress(BrokenPipeError, KeyboardInterrupt):  # nobody listens any more
             _answer(line, stop, turns)

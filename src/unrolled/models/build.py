@@ -25,6 +25,8 @@ FAMILIES: dict[str, Callable[..., NeuralModel]] = {
 
 
 SIZES = "embedding_size", "hidden_size", "num_layers"
+LARGEST_WEIGHT = 1e9
+"""In a damaged file a weight may be 1e30: its products overflow, and figures are no numbers."""
 
 
 def build(config: ModelConfig, vocab_size: int) -> NeuralModel:
@@ -37,7 +39,7 @@ def load_model(path: Path, config: ModelConfig, vocab_size: int) -> LanguageMode
 
     Raises:
         CheckpointError: the file is missing, damaged, of another shape than its configuration, or
-            holds weights that are not finite.
+            holds weights that no training reaches.
     """
     if not path.is_file():
         raise CheckpointError(path, "does not exist", "Train the run to its end, or --resume it.")
@@ -53,11 +55,15 @@ def load_model(path: Path, config: ModelConfig, vocab_size: int) -> LanguageMode
     except (RuntimeError, SafetensorError) as error:
         reason = shorten(str(error), 200, placeholder=" and more").rstrip(". ")
         raise CheckpointError(path, f"cannot be loaded: {reason}", "Train the run again.") from None
-    if (name := not_finite(model)) is not None:
-        raise CheckpointError(path, f"has no numbers in {name}", "Train the run again.")
+    if (name := unusable_weight(model)) is not None:
+        raise CheckpointError(path, f"has unusable numbers in {name}", "Train the run again.")
     return model.eval().requires_grad_(False)
 
 
-def not_finite(model: nn.Module) -> str | None:
-    """The name of a weight that is infinite or not a number; None: there is none."""
-    return next((name for name, w in model.state_dict().items() if not w.isfinite().all()), None)
+def unusable_weight(model: nn.Module) -> str | None:
+    """The name of a weight beyond `LARGEST_WEIGHT`, infinite or no number; None: there is none."""
+    for name, weight in model.state_dict().items():
+        least, most = weight.aminmax()
+        if not -LARGEST_WEIGHT <= least <= most <= LARGEST_WEIGHT:
+            return name
+    return None

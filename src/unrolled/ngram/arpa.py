@@ -182,8 +182,9 @@ def _lines(file: BufferedReader | gzip.GzipFile) -> Iterator[bytes]:
     """Lines as UTF-8, without a byte order mark."""
     head = file.peek(4)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        for line in TextIOWrapper(file, "utf-16", newline="\n"):
-            yield line.encode()
+        with TextIOWrapper(file, "utf-16", newline="\n") as lines:
+            for line in lines:
+                yield line.encode()
         return
     if head.startswith(codecs.BOM_UTF8):
         file.read(len(codecs.BOM_UTF8))

@@ -18,6 +18,9 @@ LevelType = TypeVar("LevelType")
 
 DTYPES = {"I64": np.int64, "U32": np.uint32, "F32": np.float32}
 """Element types that this package writes, by their safetensors names."""
+TYPES = {"keys": "I64", "counts": "U32", "suffixes": "U32", "log_probs": "F32"}
+TYPES |= {"log_backoffs": "F32"}
+"""Those of the arrays, by the name of the field."""
 
 
 def join_levels(levels: Sequence[Any]) -> dict[str, NDArray[Any]]:
@@ -70,8 +73,11 @@ def map_arrays(
         metadata = {name: parse_json(text) for name, text in texts.items()}
         if metadata["kind"] != kind:
             raise CheckpointError(path, f"holds {metadata['kind']}, not {kind}", "Give another.")
+        for name in ("vocab_size", "order"):
+            if type(metadata[name]) is not int:
+                raise ValueError(f"its {name} is no number")
         body = np.asarray(data[8 + size :])
-        arrays = {name: _view(body, entry) for name, entry in header.items()}
+        arrays = {name: _view(body, name, entry) for name, entry in header.items()}
         used = max(entry["data_offsets"][1] for entry in header.values())
         if used != len(body):
             raise ValueError("its length does not fit its header")
@@ -82,7 +88,9 @@ def map_arrays(
     return arrays, metadata
 
 
-def _view(body: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:
+def _view(body: NDArray[np.uint8], name: str, entry: dict[str, Any]) -> NDArray[Any]:
+    if entry["dtype"] != TYPES[name.partition(".")[0]]:
+        raise ValueError(f"{name} is of type {entry['dtype']}")
     begin, end = entry["data_offsets"]
     (length,) = entry["shape"]
     array = body[begin:end].view(DTYPES[entry["dtype"]])
