@@ -12,7 +12,7 @@ demo: $(READY)  ## about five minutes: compare all models on Shakespeare, let th
 	$(BIN)/unrolled generate $(DEMO)/best --prompt "ROMEO:" --temperature 0.8 --max-tokens 400
 
 test: $(READY)  ## all tests, and the examples in the documentation
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 sanitize: $(READY)  ## the operators' tests on kernels built with AddressSanitizer: a few minutes
 	scripts/sanitize $(BIN)/python
