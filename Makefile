@@ -8,7 +8,7 @@ DEMO := runs/demo
 
 demo: $(READY)  ## about five minutes: compare all models on Shakespeare, let the best one write
 	rm -rf $(DEMO)
-	$(BIN)/unrolled compare examples/shakespeare.txt.gz --size small --budget 5m --out $(DEMO)
+	$(BIN)/unrolled compare examples/shakespeare.txt.gz --budget 5m --out $(DEMO)
 	$(BIN)/unrolled generate $(DEMO)/best --prompt "ROMEO:" --temperature 0.8 --max-tokens 400
 
 test: $(READY)  ## all tests, and the examples in the documentation
