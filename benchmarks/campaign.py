@@ -51,9 +51,9 @@ BUSY = "is being written by another process"
 DIFFERS = {
     *("seconds", "train_seconds", "train_tokens_per_second", "score_tokens_per_second"),
     *("generate_tokens_per_second", "texts_per_second"),
-    *("peak_bytes", "date"),
+    *("peak_bytes", "date", "others_share", "disturbance"),
 }
-"""Figures of speed, and the two others that two undisturbed runs do not share."""
+"""Figures of speed and of the machine, and the date: two undisturbed runs do not share them."""
 DIGIT_BYTES = 64
 """A classifier's file holds the seconds of its training: so much may their digits add to it."""
 
@@ -96,7 +96,7 @@ def commands(texts: Path) -> list[Command]:
     """Those that train; every one takes some seconds."""
     train = ["train", str(TEXT), "--model=lstm", "--budget=20ktokens", "--batch-size=4"]
     train += ["--sequence-length=16", "--hidden-size=16", "--embedding-size=8"]
-    compare = ["compare", str(TEXT), "--models", "ngram", "rnn", "--size=small"]
+    compare = ["compare", str(TEXT), "--models", "ngram", "rnn", "gru", "--size=small"]
     compare += ["--budget=60ktokens", "--threads=1", "--precision=float32"]
     classify = ["classify", "train", str(texts), "--text=text", "--label=label", "--kind=gru"]
     classify += ["--budget=12epochs", "--embedding-size=16", "--hidden-sizes=16", "--batch-size=4"]
