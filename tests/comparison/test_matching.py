@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from unrolled.comparison import matching
-from unrolled.comparison.matching import equal_parameters, equal_tokens
+from unrolled.comparison.matching import TRAINING_SHARE, equal_parameters, equal_tokens
 from unrolled.errors import ConfigError
 from unrolled.settings.data import DataConfig
 from unrolled.settings.presets import model_preset
@@ -46,6 +46,20 @@ def test_equal_tokens_take_the_whole_time(monkeypatch):
         return Pace("float32", 1, speeds[model_config.kind], 1)
 
     monkeypatch.setattr(matching, "language_model_pace", pace)
-    budget = equal_tokens(REQUESTS[:3], 70.0, V)
-    assert budget == Budget(40_000, "tokens")
-    assert sum(budget.amount / speed for speed in speeds.values()) == 70.0
+    found, budget = equal_tokens(REQUESTS[:3], 70.0, 10**6, V)
+    assert budget == Budget(TRAINING_SHARE * 40_000, "tokens")
+    assert sum(budget.amount / speed for speed in speeds.values()) == TRAINING_SHARE * 70.0
+    assert found == REQUESTS[:3]
+
+
+def test_open_sizes_are_decided_before_they_are_timed(monkeypatch):
+    monkeypatch.setattr(matching, "choose_size", lambda *_: ("medium", 16))
+    widths = []
+
+    def pace(model_config, config, vocab_size):
+        widths.append((model_config.hidden_size, config.batch_size))
+        return Pace("float32", 1, 1000.0, 1)
+
+    monkeypatch.setattr(matching, "language_model_pace", pace)
+    (found,), _ = equal_tokens([replace(REQUESTS[1], size="auto")], 60.0, 10**6, V)
+    assert (found.size, found.train_settings, widths) == ("medium", {"batch_size": 16}, [(512, 16)])

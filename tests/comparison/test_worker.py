@@ -60,6 +60,17 @@ def test_what_a_worker_says_is_wrong_is_raised_here(job, tmp_path):
     assert str(caught.value).startswith(f"{tmp_path / 'none' / 'tokens' / 'tokenizer.json'} ")
 
 
+def test_a_worker_that_was_killed_while_it_waited_is_an_error(job, tmp_path):
+    jobs = [job, replace(job, run=tmp_path / "other")]
+    with pytest.raises(WorkerError, match="ended with exit code -9"), workers(jobs) as team:
+        for worker in team:
+            worker.turn(1e-6)
+        for child in _children(os.getpid()):
+            os.kill(child, signal.SIGKILL)
+        team[0].turn(1.0)
+    assert not _children(os.getpid())
+
+
 def test_a_turn_ends_with_the_first_validation_after_its_part(job):
     """Meanwhile the worker waits, its clock stands, and all is saved."""
     short = replace(job, request=replace(job.request, budget=Budget(20_000, "tokens")))

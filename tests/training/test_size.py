@@ -54,6 +54,14 @@ def test_by_the_clock_the_speed_of_each_size_decides(monkeypatch):
     enough = TOKENS_PER_PARAMETER * WEIGHTS["medium"] / 10_000
     found = choose_size("lstm", Budget(0.9 * enough, "seconds"), 10**9, V, {}, {})
     assert (found, asked) == (("small", 64), [(256, "float32"), (512, "float32")])
+    asked.clear()  # what is too much even at the speed of the smaller one is not built
+    choose_size("lstm", Budget(0.2 * enough, "seconds"), 10**9, V, {}, {})
+    assert asked == [(256, "float32")]
+
+
+def test_where_the_width_is_decided_the_first_size_gives_the_rest():
+    width = {"hidden_size": 4}  # the heads of larger sizes do not go into it
+    assert choose_size("transformer", tokens(1e12), 10**9, V, width, {})[0] == "small"
 
 
 @pytest.mark.parametrize("unit", ["tokens", "epochs"])

@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # torch is not loaded before a command needs it
     from ..inference.surprisal import TextScore
     from .rows import Row
 
-COMPARED = ("bits/byte", "behind best", "ppl", "size", "train", "score", "memory", "file")
+COMPARED = ("bits/byte", "behind best", "ppl", "train", "score", "memory", "file")
 TSV_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r", "\\": r"\\"})
 NO_CLASS = "?"
 DOUBTS: dict[Doubt, str] = {
@@ -184,7 +184,6 @@ def _model_cells(model: ComparedModel) -> tuple[str, ...]:
         number(model.bits_per_byte),
         "tie" if behind is not None and behind.is_tie else gap,
         perplexity(model.perplexity),
-        scaled(model.num_parameters),
         scaled(model.train_tokens_per_second),
         scaled(model.score_tokens_per_second),
         in_bytes(model.peak_bytes),

@@ -51,7 +51,7 @@ def collect(
         split=split,
         baselines=rows,
         models=models,
-        recommendation=recommend(models),
+        recommendation=recommend(models)[: None if cut_short is None else 1],
         disturbance=disturbance(models),
         budget=request.train.budget,
         share=share,
@@ -147,11 +147,11 @@ def _conditions(
         return {}
     config, budget = configs[0], request.train.budget
     networks = [each.train for each in configs if each.train is not None]
-    each = f"{share.amount:.0f}s" if share is not None and share.unit == "seconds" else ""
+    each = "" if share is None or share == budget else f"{share.amount:,.0f} {share.unit}"
     results = config.results
-    scored = (
-        "" if results is None else f": {results.num_bytes:,} bytes, {results.num_tokens:,} tokens"
-    )
+    scored = split
+    if results is not None and split == results.split:
+        scored += f": {results.num_bytes:,} bytes, {results.num_tokens:,} tokens"
     return {
         "text": ", ".join(config.data.texts),
         "data hash": config.data_hash[:16],

@@ -15,7 +15,14 @@ from ..runs.folder import CONFIG, load_config
 from ..runs.prepared import PreparedText, clean_up
 from ..settings.kinds import kind_order
 from ..settings.training import Budget
-from ..system.files import locked, parse_json, remove_left_behind, write_json, write_text
+from ..system.files import (
+    locked,
+    parse_json,
+    remove_left_behind,
+    temporary_folder,
+    write_json,
+    write_text,
+)
 from ..training.language_model import TrainRequest
 from .collection import collect
 from .matching import equal_parameters, equal_tokens
@@ -23,7 +30,7 @@ from .request import CompareRequest
 from .worker import Job, workers
 
 REPORT, RESULTS, BEST = "report.html", "comparison.json", "best"
-RESERVE_SECONDS = 7.0
+RESERVE_SECONDS = 5.0
 """Kept back per network for measuring speeds and writing samples."""
 FEWEST_SECONDS = 5
 """Share of a network below which a budget is refused."""
@@ -111,9 +118,11 @@ def shared_before(out: Path, request: CompareRequest) -> Budget | None:
     if any(_is_finished(run) for run in networks):
         remedy = "Give that, or begin a new comparison in another --out."
         raise ConfigError("budget", f"{old}, since a network has finished with it", now, remedy)
-    if before.share.unit != "seconds":  # as where tokens are matched
-        more = now.amount / old.amount
-        return replace(before.share, amount=round(more * before.share.amount))
+    if not networks or before.share == old:
+        return now
+    if before.share.unit != "seconds":  # where tokens are matched
+        tokens = round(now.amount / old.amount * before.share.amount)
+        return replace(before.share, amount=tokens)
     more = (now.amount - old.amount) / len(networks)
     return replace(before.share, amount=before.share.amount + more)
 
@@ -141,43 +150,50 @@ def _train_all(job: _Job, share: Budget | None, began: float) -> Budget:
     counted = [(run, one) for run, one in runs if one.kind == "ngram"]
     _take_turns(job, counted, math.inf)
     networks = [(run, one) for run, one in runs if one.kind != "ngram"]
-    vocab_size = job.text.store.vocab_size
-    if job.request.match == "parameters":
-        wanted = equal_parameters([one for _, one in networks], vocab_size)
-        networks = [(run, one) for (run, _), one in zip(networks, wanted, strict=True)]
+    wanted, store = [one for _, one in networks], job.text.store
+    if job.request.match == "parameters" and networks:
+        wanted = equal_parameters(wanted, store.vocab_size)
+    is_resumed = share is not None
     if share is None:
         share = _share(job.request.train.budget, began, len(networks))
-        if job.request.match == "tokens" and share.unit == "seconds":
-            seconds = share.amount * len(networks)
-            share = equal_tokens([one for _, one in networks], seconds, vocab_size)
+        if job.request.match == "tokens" and share.unit == "seconds" and networks:
+            seconds, num_tokens = share.amount * len(networks), store.split("train").num_tokens
+            wanted, share = equal_tokens(wanted, seconds, num_tokens, store.vocab_size)
     rounds = MOST_ROUNDS
     if share.unit == "seconds":
         rounds = max(1, min(rounds, int(share.amount / TURN_SECONDS)))
-    networks = [(run, replace(one, budget=share)) for run, one in networks]
+    runs = [run for run, _ in networks]
+    networks = [(r, replace(one, budget=share)) for r, one in zip(runs, wanted, strict=True)]
     for number in range(job.request.num_seeds):  # not all at once: that much memory nobody has
         team = [each for each in networks if each[1].seed == job.request.train.seed + number]
-        _take_turns(job, team, 1 / rounds, None if number else share)
+        _take_turns(job, team, 1 / rounds, None if number else share, is_resumed)
         if number + 1 < job.request.num_seeds:  # a comparison of fewer seeds, but a whole one
             _write(job.out, replace(job.request, num_seeds=number + 1), share)
     return share
 
 
 def _take_turns(
-    job: _Job, runs: Sequence[_Planned], step: float, share: Budget | None = None
+    job: _Job,
+    runs: Sequence[_Planned],
+    step: float,
+    share: Budget | None = None,
+    is_resumed: bool = False,
 ) -> None:
     """Trains several models in turns of such a part of their budgets, until all are finished.
 
     Args:
         share: Of the first seed: what is known is written after every round.
+        is_resumed: What was known before the break stands until the end of the first round.
     """
     todo = [Job(run, one, job.text.folder) for run, one in runs if not _is_finished(run)]
     with workers(todo) as active:
         while active:
-            if share is not None:
+            if share is not None and not is_resumed:
                 done = min(worker.fraction for worker in active)
                 known = _write(job.out, job.request, share, done)
                 ranking = [model.name for model in known.models]
                 job.on_event(RoundOver(fraction=done, ranking=ranking))
+            is_resumed = False
             least = min(worker.fraction for worker in active)
             until = step * (math.floor(least / step + 1e-6) + 1)
             for worker in active:
@@ -218,9 +234,10 @@ def load_comparison(out: str | Path) -> Comparison | None:
 
 def _link_best(out: Path, comparison: Comparison) -> None:
     """Makes `<out>/best` the winner, for commands that go on with it."""
-    link = out / BEST
-    link.unlink(missing_ok=True)
-    link.symlink_to(comparison.models[0].name, target_is_directory=True)
+    with temporary_folder(out) as folder:  # whenever it is killed, there is a best
+        link = Path(folder) / BEST
+        link.symlink_to(comparison.models[0].name, target_is_directory=True)
+        link.replace(out / BEST)
 
 
 def _text(out: Path, request: CompareRequest, resume: bool) -> PreparedText:

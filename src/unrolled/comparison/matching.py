@@ -9,27 +9,47 @@ from ..settings.kinds import SIZES
 from ..settings.models import ModelConfig, NgramConfig, OwnConfig, TransformerConfig
 from ..settings.presets import model_preset, override, train_preset
 from ..settings.training import Budget
+from ..training.batches import batch_shape
 from ..training.language_model import TrainRequest
-from ..training.size import num_weights
+from ..training.size import choose_size, num_weights
 from ..training.throughput import language_model_pace, without_clock
 
+TRAINING_SHARE = 0.8
+"""Of a time, that goes into updates; the rest into starting, validation and the last evaluation."""
 
-def equal_tokens(requests: Sequence[TrainRequest], seconds: float, vocab_size: int) -> Budget:
+
+def equal_tokens(
+    requests: Sequence[TrainRequest], seconds: float, num_tokens: int, vocab_size: int
+) -> tuple[list[TrainRequest], Budget]:
     """The tokens that each of several networks may read so that all take so many seconds together.
 
     Each is timed as it will be trained: a budget of tokens is trained in float32 with all threads.
+
+    Args:
+        num_tokens: Of the training text.
+
+    Returns:
+        The requests, with the sizes that were open; the tokens of each.
     """
+    share = Budget(seconds / len(requests), "seconds")
+    requests = [_sized(request, share, num_tokens, vocab_size) for request in requests]
     per_token = 0.0
     for request in requests:
-        config = override(
-            train_preset(request.kind, vocab_size),
-            budget=Budget(seconds / len(requests), "seconds"),
-            **request.train_settings,
-        )
-        model_config = _config(request, vocab_size)
-        pace = language_model_pace(model_config, without_clock(config), vocab_size)
+        preset = train_preset(request.kind, vocab_size)
+        config = without_clock(override(preset, budget=share, **request.train_settings))
+        rows, length = batch_shape(num_tokens, config.batch_size, config.sequence_length)
+        config = replace(config, batch_size=rows, sequence_length=length)
+        pace = language_model_pace(_config(request, vocab_size), config, vocab_size)
         per_token += 1 / pace.tokens_per_second
-    return Budget(round(seconds / per_token), "tokens")
+    return requests, Budget(round(TRAINING_SHARE * seconds / per_token), "tokens")
+
+
+def _sized(request: TrainRequest, share: Budget, num_tokens: int, vocab_size: int) -> TrainRequest:
+    if request.size != "auto":
+        return request
+    settings = request.model_settings, request.train_settings
+    size, rows = choose_size(request.kind, share, num_tokens, vocab_size, *settings)
+    return replace(request, size=size, train_settings={"batch_size": rows} | request.train_settings)
 
 
 def equal_parameters(requests: Sequence[TrainRequest], vocab_size: int) -> list[TrainRequest]:

@@ -182,7 +182,8 @@ class Worker:
                 env=os.environ | own,
             )
             assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(self.job.to_json()).encode() + b"\n")
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(json.dumps(self.job.to_json()).encode() + b"\n")
         return self._process
 
     def _lines(self, process: subprocess.Popen[bytes], stop: Stop) -> Iterator[bytes]:
@@ -211,11 +212,16 @@ class Worker:
         """Waits until it has ended, and ends it where that takes long."""
         if self._process is None:
             return
-        with self._process as process:
-            try:
-                process.wait(SAVING_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        process = self._process
+        try:
+            process.wait(SAVING_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdin is not None and process.stdout is not None
+        process.stdout.close()
+        with suppress(BrokenPipeError):  # what it did not live to read
+            process.stdin.close()
 
 
 @contextmanager
@@ -250,7 +256,7 @@ class _Turns:
         Raises:
             Interrupted: it is to stop.
         """
-        if fraction < self._until:
+        if fraction < self._until - 1e-6:
             return
         if self._until:
             _send(TurnOver(fraction=fraction))

@@ -68,7 +68,7 @@ def train_preset(kind: str, vocab_size: int) -> TrainConfig:
     return replace(config, candidates=vocab_size // 5, batch_size=32, sequence_length=48)
 
 
-FEWEST_ROWS, GOOD_UPDATES = 8, 600
+FEWEST_ROWS, GOOD_UPDATES = 8, 300
 """Rows are halved down to the first until there are so many updates."""
 
 

@@ -238,8 +238,10 @@ def _sized(job: Job, request: TrainRequest) -> TrainRequest:
         request.model_settings,
         request.train_settings,
     )
-    job.callbacks.on_event(Message(text=f"Size {size}, {rows} rows, for {request.budget}."))
+    budget = replace(request.budget, amount=float(f"{request.budget.amount:.3g}"))
     settings = {"batch_size": rows} | request.train_settings
+    text = f"Size {size}, {settings['batch_size']} rows, for {budget}."
+    job.callbacks.on_event(Message(text=text))
     return replace(request, size=size, train_settings=settings)
 
 

@@ -66,6 +66,8 @@ class Progress:
     """What a validation takes; the later ones count more, as the machine may have become busy."""
     closing_seconds: float = 0.0
     """Kept back at the end of a wall-clock budget."""
+    budget: float = 0.0
+    """Its amount, which may be another when the training goes on; 0: not known."""
     available_seconds: float = 0.0
     """Processor time that there was."""
     others_seconds: float = 0.0
@@ -238,6 +240,7 @@ class Training:
     def save(self) -> None:
         """Writes a checkpoint from which training goes on to the same weights."""
         self._look_around()
+        self.progress.budget = self.config.budget.amount
         self._saved = time.monotonic()
         if self.run is None:
             return
@@ -247,6 +250,12 @@ class Training:
         if signature := self.trainee.signature():
             values["of"] = signature
         save_train_state(self.run, tensors, vars(self.progress) | values)
+        self._saved = time.monotonic()
+
+    def wait(self, wait: Wait) -> None:
+        """Waits for its turn; that counts neither for the budget nor as time without saving."""
+        with self.clock.stopped():
+            wait(self.fraction)
         self._saved = time.monotonic()
 
     def restore(self) -> bool:
@@ -269,6 +278,10 @@ class Training:
             raise CheckpointError(path, *self.trainee.does_not_fit) from None
         progress = self.progress
         self.clock.set(progress.seconds, progress.available_seconds, progress.others_seconds)
+        if progress.budget not in (0.0, self.config.budget.amount):  # what was planned was for that
+            progress.next_evaluation = self.fraction
+            if self.fraction < 1 - self.trainee.average_fraction:
+                progress.num_averaged = 0
         trim_log(self.run, self.progress.step)
         return True
 
@@ -350,8 +363,7 @@ def fit(
                 report(paced)
             if wait is not None:
                 training.save()
-                with training.clock.stopped():
-                    wait(training.fraction)
+                training.wait(wait)
         if stop():
             training.save()
             raise Interrupted

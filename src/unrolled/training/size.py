@@ -34,7 +34,8 @@ def choose_size(
 
     Args:
         num_tokens: Of the training text.
-        model_settings, train_settings: What the user decided.
+        model_settings, train_settings: What is decided. Where the width is, the first size is
+            taken for the rest.
 
     Returns:
         The size; B, lanes of text read side by side.
@@ -43,10 +44,14 @@ def choose_size(
     rows, length = batch_shape(num_tokens, config.batch_size, config.sequence_length)
     config = replace(config, batch_size=rows, sequence_length=length)
     chosen, to_read = SIZES[0], 0.0
-    for size in SIZES:
+    for size in SIZES[:1] if "hidden_size" in model_settings else SIZES:
         model_config = override(model_preset(kind, size, vocab_size), **model_settings)
+        is_larger = size != SIZES[0]
+        # A larger network reads no more than a smaller one: most need not be built to be timed.
+        if is_larger and not _suffices(to_read, num_tokens, model_config, vocab_size):
+            break
         tokens = _tokens_to_read(model_config, config, num_tokens, vocab_size)
-        if size != SIZES[0] and not _suffices(tokens, num_tokens, model_config, vocab_size):
+        if is_larger and not _suffices(tokens, num_tokens, model_config, vocab_size):
             break
         chosen, to_read = size, tokens
     return chosen, rows_for(to_read, config)
