@@ -61,10 +61,11 @@ def test_what_a_worker_says_is_wrong_is_raised_here(job, tmp_path):
 
 
 def test_a_worker_that_was_killed_while_it_waited_is_an_error(job, tmp_path):
+    job = replace(job, request=replace(job.request, budget=Budget(20_000, "tokens")))
     jobs = [job, replace(job, run=tmp_path / "other")]
     with pytest.raises(WorkerError, match="ended with exit code -9"), workers(jobs) as team:
         for worker in team:
-            worker.turn(1e-6)
+            worker.turn(0.01)
         for child in _children(os.getpid()):
             os.kill(child, signal.SIGKILL)
         team[0].turn(1.0)
