@@ -1,9 +1,9 @@
 """A busy machine: how much is trained beside other processes, and whether the winner stays.
 
-    python benchmarks/busy.py threads [--other PYTHON] [--pairs 3] [--budget 20s] [--others 0 8]
+    python benchmarks/busy.py threads [--other PYTHON] [--pairs 3] [--budget 60s] [--others 0 8]
     python benchmarks/busy.py compare [--tries 10] [--budget 5m]
 
-`threads` trains an LSTM on Shakespeare with two threads beside so many processes that compute all
+`threads` trains an LSTM on Shakespeare with two threads (`--threads`) beside so many processes that compute all
 the time, with this version and, in turn, with that of another interpreter (an environment with
 another commit), and prints the tokens that each trained and their ratio.
 
@@ -38,12 +38,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--tries", type=int, default=10)
     parser.add_argument("--budget", default="")
+    parser.add_argument("--threads", type=int, default=2, help="0: as each finds best")
     parser.add_argument("--others", nargs="+", type=int, default=[0, 8])
     arguments = parser.parse_args()
     print(f"{machine()}; torch {versions()['torch']}\n")
     if arguments.what == "threads":
         for number in arguments.others:
-            threads(number, arguments.other, arguments.pairs, arguments.budget or "20s")
+            flags = [f"--budget={arguments.budget or '60s'}", f"--threads={arguments.threads}"]
+            threads(number, arguments.other, arguments.pairs, flags)
         return
     rankings = [compare(arguments.budget or "5m")]
     print(f"as it is: {' '.join(rankings[0])}", flush=True)
@@ -57,14 +59,14 @@ def main() -> None:
     print(f"same order of networks: {sum(n == networks[0] for n in networks[1:])} of {len(later)}")
 
 
-def threads(number: int, other: str, pairs: int, budget: str) -> None:
+def threads(number: int, other: str, pairs: int, flags: list[str]) -> None:
     """Prints the tokens trained beside so many busy processes."""
     pythons = {"this": sys.executable} | ({"other": other} if other else {})
     tokens: dict[str, list[int]] = {name: [] for name in pythons}
     for pair in range(pairs):
         for name in list(pythons) if pair % 2 else list(reversed(pythons)):
             with busy(number):
-                tokens[name].append(trained(pythons[name], budget))
+                tokens[name].append(trained(pythons[name], flags))
     for name, counts in tokens.items():
         print(f"{number} others, {name}: {median(counts):,} tokens ({sorted(counts)})", flush=True)
     if other:
@@ -72,12 +74,12 @@ def threads(number: int, other: str, pairs: int, budget: str) -> None:
         print(f"{number} others: ratio {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 
-def trained(python: str, budget: str) -> int:
+def trained(python: str, flags: list[str]) -> int:
     """The tokens that one training reads."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        flags = ["--model=lstm", "--size=small", "--threads=2", "--precision=float32"]
-        command = [python, "-m", "unrolled", "train", str(TEXT), *flags, f"--budget={budget}"]
+        command = [python, "-m", "unrolled", "train", str(TEXT), *flags]
+        command += ["--model=lstm", "--size=small", "--precision=float32"]
         subprocess.run([*command, "--out", run], check=True, capture_output=True, cwd=folder)
         return json.loads((run / "config.json").read_text("utf-8"))["results"]["train_tokens"]
 
