@@ -3,9 +3,9 @@
     python benchmarks/busy.py threads [--other PYTHON] [--pairs 3] [--budget 60s] [--others 0 8]
     python benchmarks/busy.py compare [--tries 10] [--budget 5m]
 
-`threads` trains an LSTM on Shakespeare with two threads (`--threads`) beside so many processes that compute all
-the time, with this version and, in turn, with that of another interpreter (an environment with
-another commit), and prints the tokens that each trained and their ratio.
+`threads` trains an LSTM on Shakespeare with two threads, or --threads, beside so many processes
+that compute all the time, with this version and, in turn, with that of another interpreter (an
+environment with another commit), and prints the tokens that each trained and their ratio.
 
 `compare` compares on the machine as it is, then beside a planted load: two busy processes in
 bursts of random length, half of the time. It prints the ranking of each try.
