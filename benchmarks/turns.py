@@ -18,7 +18,7 @@ from unrolled.comparison.request import CompareRequest
 from unrolled.settings.data import DataConfig
 from unrolled.settings.training import Budget
 from unrolled.system.machine import machine, versions
-from unrolled.training.language_model import TrainRequest
+from unrolled.training.request import TrainRequest
 
 TEXT = Path(__file__).parents[1] / "examples" / "shakespeare.txt.gz"
 ROUNDS = {"in turns": comparison.MOST_ROUNDS, "one by one": 1}

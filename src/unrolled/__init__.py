@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .settings.data import DataConfig as DataConfig
     from .settings.data import FileFormat as FileFormat
     from .settings.training import Budget as Budget
-    from .training.language_model import TrainRequest as TrainRequest
+    from .training.request import TrainRequest as TrainRequest
 
 bound_spinning()
 
@@ -90,7 +90,7 @@ _HOME = {
     "DataConfig": "settings.data",
     "FileFormat": "settings.data",
     "Budget": "settings.training",
-    "TrainRequest": "training.language_model",
+    "TrainRequest": "training.request",
 }
 
 __all__ = sorted(_HOME)

@@ -20,7 +20,7 @@ from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
 from unrolled.settings.training import Budget
 from unrolled.system.files import TEMPORARY, locked, write_json
-from unrolled.training.language_model import TrainRequest
+from unrolled.training.request import TrainRequest
 
 ENGLISH = str(Path(__file__).parents[1] / "data" / "english.txt")
 

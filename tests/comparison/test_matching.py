@@ -10,8 +10,9 @@ from unrolled.errors import ConfigError
 from unrolled.settings.data import DataConfig
 from unrolled.settings.presets import model_preset
 from unrolled.settings.training import Budget
-from unrolled.training.language_model import TrainRequest
+from unrolled.training import size
 from unrolled.training.pace import Pace
+from unrolled.training.request import TrainRequest
 from unrolled.training.size import num_weights
 
 V = 65
@@ -53,7 +54,7 @@ def test_equal_tokens_take_the_whole_time(monkeypatch):
 
 
 def test_open_sizes_are_decided_before_they_are_timed(monkeypatch):
-    monkeypatch.setattr(matching, "choose_size", lambda *_: ("medium", 16))
+    monkeypatch.setattr(size, "choose_size", lambda *_: ("medium", 16))
     widths = []
 
     def pace(model_config, config, vocab_size):

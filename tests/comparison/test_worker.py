@@ -18,7 +18,7 @@ from unrolled.runs.folder import load_config, load_train_state
 from unrolled.runs.prepared import PreparedText
 from unrolled.settings.data import DataConfig
 from unrolled.settings.training import Budget
-from unrolled.training.language_model import TrainRequest
+from unrolled.training.request import TrainRequest
 
 ENGLISH = str(Path(__file__).parents[1] / "data" / "english.txt")
 SETTINGS = {"batch_size": 4, "sequence_length": 16, "threads": 1, "checkpoint_seconds": 1e6}

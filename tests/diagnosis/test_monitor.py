@@ -22,8 +22,8 @@ from unrolled.settings.data import DataConfig
 from unrolled.settings.models import RecurrentConfig, TransformerConfig
 from unrolled.settings.training import Budget, TrainConfig
 from unrolled.training import language_model
-from unrolled.training.language_model import TrainRequest
 from unrolled.training.loop import Training, fit
+from unrolled.training.request import TrainRequest
 from unrolled.training.trainee import LanguageModelTrainee
 
 from ..classification.trainings import make_training

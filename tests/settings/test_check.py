@@ -28,7 +28,7 @@ from unrolled.settings.check import (
 from unrolled.settings.data import DataConfig
 from unrolled.settings.models import RecurrentConfig
 from unrolled.settings.training import ClassifierTrainConfig, TrainConfig
-from unrolled.training.language_model import TrainRequest
+from unrolled.training.request import TrainRequest
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ from unrolled.settings.training import Budget, TrainConfig
 from unrolled.system.files import TEMPORARY, locked
 from unrolled.system.machine import num_cores
 from unrolled.training import language_model
-from unrolled.training.language_model import TrainRequest
 from unrolled.training.loop import Training
 from unrolled.training.pace import Pace
+from unrolled.training.request import TrainRequest
 
 MODEL = {"hidden_size": 16, "embedding_size": 8}
 TRAIN = {

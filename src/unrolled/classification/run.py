@@ -37,8 +37,8 @@ from ..text.splitting import (
     without_shared,
 )
 from ..text.words import mirrored
-from ..training.language_model import TrainRequest
 from ..training.loop import Callbacks, MakeMonitor
+from ..training.request import TrainRequest
 from .classifier import FILE, Classifier, load_classifier, save_classifier
 from .documents import Labelled, numbered
 from .evaluation import evaluate_classifier, figures, texts_per_second

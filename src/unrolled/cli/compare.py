@@ -90,7 +90,7 @@ def compare(  # noqa: PLR0913  a parameter is a flag
     source = data.config(required(texts))
     from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
-    from ..training.language_model import TrainRequest
+    from ..training.request import TrainRequest
     from .progress import Progress
 
     try:

@@ -61,8 +61,8 @@ def train(  # noqa: PLR0913  a parameter is a flag
     from ..diagnosis.monitor import train as library_train
     from ..results.events import Interrupted
     from ..system.interrupt import stop_on_interrupt
-    from ..training.language_model import TrainRequest
     from ..training.language_model import resume as library_resume
+    from ..training.request import TrainRequest
     from .progress import shown
     from .tables import print_results
 

@@ -23,7 +23,7 @@ from ..system.files import (
     write_json,
     write_text,
 )
-from ..training.language_model import TrainRequest
+from ..training.request import TrainRequest
 from .collection import collect
 from .matching import equal_parameters, equal_tokens
 from .request import CompareRequest

@@ -5,13 +5,12 @@ from dataclasses import replace
 from statistics import mean
 
 from ..errors import ConfigError
-from ..settings.kinds import SIZES
-from ..settings.models import ModelConfig, NgramConfig, OwnConfig, TransformerConfig
-from ..settings.presets import model_preset, override, train_preset
+from ..settings.models import NgramConfig, OwnConfig, TransformerConfig
+from ..settings.presets import override, train_preset
 from ..settings.training import Budget
-from ..training.batches import batch_shape
-from ..training.language_model import TrainRequest
-from ..training.size import choose_size, num_weights
+from ..training.batches import fitted
+from ..training.request import TrainRequest
+from ..training.size import num_weights, sized
 from ..training.throughput import language_model_pace, without_clock
 
 TRAINING_SHARE = 0.8
@@ -32,24 +31,15 @@ def equal_tokens(
         The requests, with the sizes that were open; the tokens of each.
     """
     share = Budget(seconds / len(requests), "seconds")
-    requests = [_sized(request, share, num_tokens, vocab_size) for request in requests]
+    requests = [sized(request, share, num_tokens, vocab_size) for request in requests]
     per_token = 0.0
     for request in requests:
         preset = train_preset(request.kind, vocab_size)
         config = without_clock(override(preset, budget=share, **request.train_settings))
-        rows, length = batch_shape(num_tokens, config.batch_size, config.sequence_length)
-        config = replace(config, batch_size=rows, sequence_length=length)
-        pace = language_model_pace(_config(request, vocab_size), config, vocab_size)
+        model_config = request.model_config(vocab_size)
+        pace = language_model_pace(model_config, fitted(config, num_tokens), vocab_size)
         per_token += 1 / pace.tokens_per_second
     return requests, Budget(round(TRAINING_SHARE * seconds / per_token), "tokens")
-
-
-def _sized(request: TrainRequest, share: Budget, num_tokens: int, vocab_size: int) -> TrainRequest:
-    if request.size != "auto":
-        return request
-    settings = request.model_settings, request.train_settings
-    size, rows = choose_size(request.kind, share, num_tokens, vocab_size, *settings)
-    return replace(request, size=size, train_settings={"batch_size": rows} | request.train_settings)
 
 
 def equal_parameters(requests: Sequence[TrainRequest], vocab_size: int) -> list[TrainRequest]:
@@ -64,17 +54,12 @@ def equal_parameters(requests: Sequence[TrainRequest], vocab_size: int) -> list[
         if (width := request.model_settings.get("hidden_size")) is not None:
             remedy = "Leave --hidden-size out, or hold something else equal."
             raise ConfigError("hidden_size", "left out where parameters are matched", width, remedy)
-    goal = mean(num_weights(_config(request, vocab_size), vocab_size) for request in requests)
+    goal = mean(num_weights(request.model_config(vocab_size), vocab_size) for request in requests)
     return [_with_width(request, goal, vocab_size) for request in requests]
 
 
-def _config(request: TrainRequest, vocab_size: int) -> ModelConfig:
-    size = SIZES[0] if request.size == "auto" else request.size
-    return override(model_preset(request.kind, size, vocab_size), **request.model_settings)
-
-
 def _with_width(request: TrainRequest, goal: float, vocab_size: int) -> TrainRequest:
-    config = _config(request, vocab_size)
+    config = request.model_config(vocab_size)
     assert not isinstance(config, NgramConfig)
     if isinstance(config, OwnConfig) and "hidden_size" not in config.settings:
         rule = "time or tokens for a model without the setting hidden_size"

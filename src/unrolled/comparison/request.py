@@ -7,7 +7,7 @@ from ..models.own import named_kind
 from ..report.words import Language
 from ..settings.check import check
 from ..settings.kinds import COMPARED, AnyKind, Match
-from ..training.language_model import TrainRequest
+from ..training.request import TrainRequest
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ from ..runs.folder import Run, read_log
 from ..runs.prepared import PreparedText
 from ..text.store import TokenStore
 from ..training import language_model
-from ..training.language_model import TrainRequest
 from ..training.loop import Training
+from ..training.request import TrainRequest
 from ..training.trainee import LanguageModelTrainee
 from .flow import gradient_flow, judge, keeps_state, longest
 

@@ -21,7 +21,7 @@ from ..settings.kinds import KINDS, KindName, is_unused
 from ..settings.models import RecurrentConfig
 from ..settings.training import Budget, TrainConfig
 from ..system.machine import using_threads
-from ..training.language_model import TrainRequest
+from ..training.request import TrainRequest
 from .flow import WARM_UP, gradient_flow, longest, text_windows
 from .memory import measure_memory
 from .monitor import train

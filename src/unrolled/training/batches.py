@@ -1,6 +1,6 @@
 """Token store → batches: B lanes of running text, read piece by piece with carried state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,6 +29,12 @@ def batch_shape(num_tokens: int, batch_size: int, sequence_length: int) -> tuple
     """The lanes and the length `(B, T)` that a text of so many tokens has room for."""
     lanes = max(1, min(batch_size, num_tokens // (2 * sequence_length)))
     return lanes, max(1, min(sequence_length, num_tokens // 2))
+
+
+def fitted(config: TrainConfig, num_tokens: int) -> TrainConfig:
+    """The same with batches that a text of so many tokens has room for."""
+    rows, length = batch_shape(num_tokens, config.batch_size, config.sequence_length)
+    return replace(config, batch_size=rows, sequence_length=length)
 
 
 class BatchStream:

@@ -1,9 +1,8 @@
 """Text → run folder: prepare, choose what is open, fit, evaluate, save."""
 
-import math
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from ..errors import CheckpointError
 from ..inference.evaluation import baselines, evaluate_blocks, to_bits_per_byte, validation_nats
 from ..models.base import LanguageModel
 from ..models.build import build
-from ..models.own import named_kind
 from ..results.events import End, Message, OnEvent, Start, Stop, Wait, ignore, never
 from ..results.run import RunResults
 from ..runs.folder import (
@@ -33,22 +31,19 @@ from ..runs.folder import (
     trim_log,
 )
 from ..runs.prepared import PreparedText, clean_up, count_model, load_baselines
-from ..settings.check import SEED, check
-from ..settings.data import DataConfig
-from ..settings.kinds import SIZES, AnyKind, SizeChoice
 from ..settings.models import ModelConfig, NgramConfig
-from ..settings.presets import model_preset, override, regularize, superfluous, train_preset
+from ..settings.presets import override, regularize, superfluous, train_preset
 from ..settings.training import Budget, TrainConfig
 from ..system.files import locked
 from ..system.machine import machine, peak_bytes, versions
-from ..system.records import Record
 from ..text.store import Boundaries, TokenStore
-from .batches import batch_shape
+from .batches import fitted
 from .clock import Clock
 from .learning_rate import after_search, search_learning_rate
 from .loop import Callbacks, MakeMonitor, Training
 from .pace import Pace, PaceWatch
-from .size import choose_size
+from .request import TrainRequest
+from .size import sized
 from .throughput import AGAIN, language_model_pace, without_clock
 from .trainee import LanguageModelTrainee
 
@@ -58,36 +53,6 @@ VALIDATION_SHARE = 0.03
 """Of a wall-clock budget, that one validation takes at most; a slow model reads less of it."""
 FEWEST_VALIDATED = 2000
 """Tokens."""
-
-
-@dataclass(frozen=True)
-class TrainRequest(Record):
-    """What to train: the user's words, before the text has decided what they left open.
-
-    Raises:
-        ConfigError: a value is of another type, or a class of the user's cannot be used.
-    """
-
-    kind: AnyKind
-    """"ngram", "rnn", "gru", "lstm", "mingru" or "transformer"; or a class of yours, as it is or by
-    its name "module:Class", which imports that module."""
-    data: DataConfig
-    size: SizeChoice = "auto"
-    """"small", "medium", "large", or by the budget, the text and the speed of this machine."""
-    budget: Budget = field(default_factory=lambda: Budget(600, "seconds"))
-    """How long to train; default: ten minutes."""
-    seed: int = 0
-    """Of initialization, dropout and the order of the text."""
-    model_settings: dict[str, Any] = field(default_factory=dict)
-    """Fields of the model's configuration that the user set."""
-    train_settings: dict[str, Any] = field(default_factory=dict)
-    """Fields of TrainConfig that the user set."""
-    search: bool = False
-    """Whether a part of the budget goes into choosing the learning rate."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", named_kind(self.kind))
-        check(self, (SEED, "seed"))
 
 
 @dataclass(frozen=True)
@@ -149,7 +114,11 @@ def train(  # noqa: PLR0913
 def _train(job: Job, request: TrainRequest) -> None:
     text = job.text
     if request.size == "auto":
-        request = _sized(job, request)
+        request = sized(
+            request, request.budget, text.store.split("train").num_tokens, text.store.vocab_size
+        )
+        if request.kind != "ngram":
+            job.callbacks.on_event(Message(text=_announce_size(request)))
     model_config, train_config = _settings(request, text.store.vocab_size)
     text.tokenizer.save(job.run / TOKENIZER)
     config = _conditions(job, request, model_config)
@@ -211,8 +180,7 @@ def _tidy(run: Path, config: RunConfig) -> None:
 
 
 def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, TrainConfig]:
-    size = SIZES[0] if request.size == "auto" else request.size  # before the text has decided
-    model_config = override(model_preset(request.kind, size, vocab_size), **request.model_settings)
+    model_config = request.model_config(vocab_size)
     if isinstance(model_config, NgramConfig):
         for name, value in request.train_settings.items():
             raise superfluous(name, "ngram", value)
@@ -223,26 +191,6 @@ def _settings(request: TrainRequest, vocab_size: int) -> tuple[ModelConfig, Trai
         **request.train_settings,
     )
     return model_config, train_config
-
-
-def _sized(job: Job, request: TrainRequest) -> TrainRequest:
-    """The request with the size and the rows that suit the budget."""
-    if request.kind == "ngram":
-        return replace(request, size=SIZES[0])
-    store = job.text.store
-    size, rows = choose_size(
-        request.kind,
-        request.budget,
-        store.split("train").num_tokens,
-        store.vocab_size,
-        request.model_settings,
-        request.train_settings,
-    )
-    budget = replace(request.budget, amount=float(f"{request.budget.amount:.3g}"))
-    settings = {"batch_size": rows} | request.train_settings
-    text = f"Size {size}, {settings['batch_size']} rows, for {budget}."
-    job.callbacks.on_event(Message(text=text))
-    return replace(request, size=size, train_settings=settings)
 
 
 def _conditions(job: Job, request: TrainRequest, model_config: ModelConfig) -> RunConfig:
@@ -269,8 +217,7 @@ def _start(job: Job, request: TrainRequest, config: RunConfig) -> tuple[RunConfi
     if train_config.budget.unit != "seconds":
         train_config = without_clock(train_config)
     # Batches as the text has room for: those of the settings may be larger than memory.
-    shape = batch_shape(num_tokens, train_config.batch_size, train_config.sequence_length)
-    fitting = replace(train_config, batch_size=shape[0], sequence_length=shape[1])
+    fitting = fitted(train_config, num_tokens)
     pace = language_model_pace(model_config, fitting, store.vocab_size)
     train_config = replace(train_config, precision=pace.precision, threads=pace.threads)
     validation_tokens = _affordable_validation(train_config, pace)
@@ -289,10 +236,11 @@ def _start(job: Job, request: TrainRequest, config: RunConfig) -> tuple[RunConfi
     config = replace(config, model=override(regular, **request.model_settings), train=train_config)
     save_config(job.run, config)
     training = _whole_training(job, config.model, train_config, validation_tokens)
-    training.progress.next_update_seconds = math.prod(shape) / pace.tokens_per_second
+    tokens_per_step = fitting.batch_size * fitting.sequence_length
+    training.progress.next_update_seconds = tokens_per_step / pace.tokens_per_second
     if isinstance(trainee := training.trainee, LanguageModelTrainee):
-        asked = replace(asked, batch_size=shape[0], sequence_length=shape[1])
-        trainee.watch = _watch(asked, pace, config.model, store.vocab_size)
+        watched = fitted(asked, num_tokens)
+        trainee.watch = _watch(watched, pace, config.model, store.vocab_size)
     job.callbacks.on_event(Start(step=0, text=announce(train_config, store, pace, epochs)))
     return config, training
 
@@ -347,6 +295,12 @@ def _whole_training(
     store = job.text.store
     tokens = store.split(_final_split(store)).num_tokens, validation_tokens
     return _training(job, job.run, model_config, train_config, *tokens)
+
+
+def _announce_size(request: TrainRequest) -> str:
+    """What `--size auto` took."""
+    budget = replace(request.budget, amount=float(f"{request.budget.amount:.3g}"))
+    return f"Size {request.size}, {request.train_settings['batch_size']} rows, for {budget}."
 
 
 def expected_epochs(config: TrainConfig, num_tokens: int, pace: Pace, spent: float) -> float:

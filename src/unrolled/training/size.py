@@ -10,7 +10,8 @@ from ..settings.kinds import SIZES, KindName, Size
 from ..settings.models import ModelConfig, OwnConfig
 from ..settings.presets import model_preset, override, rows_for, train_preset
 from ..settings.training import Budget, TrainConfig
-from .batches import batch_shape
+from .batches import fitted
+from .request import TrainRequest
 from .throughput import AGAIN, language_model_pace, without_clock
 
 TOKENS_PER_PARAMETER = 4.0
@@ -41,8 +42,7 @@ def choose_size(
         The size; B, lanes of text read side by side.
     """
     config = override(train_preset(kind, vocab_size), budget=budget, **train_settings)
-    rows, length = batch_shape(num_tokens, config.batch_size, config.sequence_length)
-    config = replace(config, batch_size=rows, sequence_length=length)
+    config = fitted(config, num_tokens)
     chosen, to_read = SIZES[0], 0.0
     for size in SIZES[:1] if "hidden_size" in model_settings else SIZES:
         model_config = override(model_preset(kind, size, vocab_size), **model_settings)
@@ -55,6 +55,17 @@ def choose_size(
             break
         chosen, to_read = size, tokens
     return chosen, rows_for(to_read, config)
+
+
+def sized(request: TrainRequest, budget: Budget, num_tokens: int, vocab_size: int) -> TrainRequest:
+    """The request with the size and the rows that suit a budget, where they are open."""
+    if request.size != "auto":
+        return request
+    if request.kind == "ngram":
+        return replace(request, size=SIZES[0])
+    settings = request.model_settings, request.train_settings
+    size, rows = choose_size(request.kind, budget, num_tokens, vocab_size, *settings)
+    return replace(request, size=size, train_settings={"batch_size": rows} | request.train_settings)
 
 
 def _tokens_to_read(
